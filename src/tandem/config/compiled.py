@@ -1,0 +1,135 @@
+"""A configuration as the running server uses it: checked, resolved, in integers and bytes.
+
+Made by ``config.compile`` from the operator's objects; never changed afterwards (a reload makes a new one).
+Does not know attribute names, files or commands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tandem.base.ranges import RangeSet
+
+
+@dataclass(slots=True)
+class EffectivePolicy:
+    """What the policies that apply to a scope (or a reservation) come to, most specific first (S3.3)."""
+
+    options: dict[int, bytes]
+    """DHCP options by code, ready for the wire (52 .. 59, 61, 82 never among them: the server makes those)."""
+    lease_s: int = 604800
+    grace_s: int = 300
+    offer_s: int = 120
+    unavailable_s: int = 86400
+    permanent: bool = False
+    """Leases without end."""
+    allow_lease_time_override: bool = False
+    """Whether a client's wish for a shorter lease is honoured."""
+    siaddr: int = 0
+    server_name: bytes = b""
+    """sname field (packet-server-name), at most 63 bytes."""
+    file_name: bytes = b""
+    """file field (packet-file-name), at most 127 bytes."""
+    reply_options: tuple[int, ...] = ()
+    """Options sent even when the client did not ask for them (v4-reply-options)."""
+
+
+@dataclass(slots=True)
+class Reservation:
+    """An address that only one client gets."""
+
+    address: int
+    key: bytes
+    """``lease.binding.client_key`` form: b'h' + hardware type and address, or b'i' + client identifier."""
+
+
+@dataclass(slots=True)
+class CompiledScope:
+    """A scope: a subnet's addresses that are given to clients."""
+
+    name: str
+    index: int
+    """Position in ``ServerConfig.scopes``."""
+    subnet: int
+    mask: int
+    ranges: RangeSet
+    """Addresses for dynamic leases, reserved ones taken out."""
+    policy: EffectivePolicy
+    reservations: dict[bytes, Reservation]
+    """By client key."""
+    reserved: dict[int, Reservation]
+    """The same by address."""
+    endpoint: int = 0
+    """Index into ``ServerConfig.endpoints`` plus one; 0 = failover is off for this scope."""
+    backup_pct: int = 10
+    boundary: int | None = None
+    """failover-backup-allocation-boundary; None = the midpoint of the ranges."""
+    allocate_first_available: bool = False
+    renew_only: bool = False
+    deactivated: bool = False
+
+
+@dataclass(slots=True)
+class Network:
+    """A LAN segment: a primary scope and its secondary scopes, which act as one (S3.2)."""
+
+    index: int
+    scopes: list[CompiledScope]
+    endpoint: int = 0
+    """The same for all its scopes (LAN-segment rule of the chapter)."""
+
+
+@dataclass(slots=True)
+class EndpointConfig:
+    """One failover relationship as seen from this server (draft section 5.1.1)."""
+
+    name: str
+    """Relationship name: main and backup address joined by a hyphen."""
+    main: bool
+    """Whether this server is the main of it."""
+    local: int
+    peer: int
+    port: int = 647
+    """TCP port on which both ends listen."""
+    mclt_s: int = 3600
+    lease_factor: float = 1.5
+    poll_interval_s: float = 10
+    poll_timeout_s: float = 60
+    safe_period_s: int | None = None
+    """None = failover-use-safe-period is off."""
+    recover_from: int = 0
+    """failover-recover, seconds since 1970; 0 = unset."""
+    startup_s: float = 10
+    """How long to wait for the partner in STARTUP."""
+    secret: bytes = b""
+    """Shared secret for the message digest; empty = none."""
+
+
+@dataclass(slots=True)
+class ServerConfig:
+    """Everything the DHCP server runs by."""
+
+    scopes: list[CompiledScope] = field(default_factory=list)
+    networks: list[Network] = field(default_factory=list)
+    endpoints: list[EndpointConfig] = field(default_factory=list)
+    max_requests: int = 500
+    max_responses: int = 1000
+    defer_lease_extensions: bool = True
+    log_settings: frozenset[str] = frozenset({"default", "incoming-packets", "missing-options"})
+    summary: list[tuple[str, str, int, str]] = field(default_factory=list)
+    """(level, component, ident, text) lines to log when this configuration takes effect, e.g. 04092."""
+
+    def network_for(self, address: int) -> Network | None:
+        """Return the LAN segment that ``address`` (giaddr, link selection, our interface, ciaddr) is in, or None."""
+        for network in self.networks:
+            for scope in network.scopes:
+                if address & scope.mask == scope.subnet:
+                    return network
+        return None
+
+    def scope_of(self, network: Network, address: int) -> CompiledScope | None:
+        """Return the scope of ``network`` whose subnet holds ``address``, or None."""
+        for scope in network.scopes:
+            if address & scope.mask == scope.subnet:
+                return scope
+        return None

@@ -1,0 +1,1 @@
+"""A binding, its legal transitions, the lease book, pools and shares."""

@@ -1,0 +1,56 @@
+"""What a server may do for clients right now. Failover computes it; DHCP obeys it and asks nothing further.
+
+So no ``if state == ...`` stands in DHCP code (DESIGN: rooms). Without failover, ``STANDALONE`` applies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tandem.base.units import FOREVER
+from tandem.lease.binding import FREE, Binding
+
+ANSWER_NONE, ANSWER_RENEWALS, ANSWER_ALL = 0, 1, 2
+
+
+@dataclass(slots=True)
+class Powers:
+    """The rights of one failover endpoint, or of a server without a partner."""
+
+    answer: int
+    """ANSWER_NONE: no client; ANSWER_RENEWALS: only renewing and rebinding; ANSWER_ALL: everybody."""
+    own: int
+    """Which available addresses are ours to give: FREE (main, or alone) or BACKUP (backup)."""
+    other_from: float
+    """From when the partner's available addresses may be given too; infinity = never."""
+    mclt_s: int | None
+    """Maximum client lead time in seconds; None = no limit on leases (no partner, or one never met)."""
+    why: str
+    """One sentence: why requests are dropped (or may be), for logs and operators."""
+    lease_factor: float = 1.5
+    """Potential expiration of a full-length lease = now + desired x this (S4.3)."""
+    share_updates: bool = False
+    """True when changes are to be told to a partner (failover is on for the scope)."""
+
+    def lease_seconds(self, binding: Binding | None, desired: int, now: int) -> int:
+        """Return the longest lease, in seconds, that may be given now: ``desired`` or less (S4.3, draft 7.1.5)."""
+        if self.mclt_s is None:
+            return desired
+        acked = 0 if binding is None else max(binding.acked_potential, binding.received_potential)
+        if acked == FOREVER:
+            return desired
+        limit = max(acked, now) + self.mclt_s - now
+        return min(desired, limit)
+
+    def potential(self, given: int, desired: int, now: int) -> int:
+        """Return the potential expiration to tell the partner after giving ``given`` of ``desired`` seconds (S4.3)."""
+        if desired == FOREVER:
+            return FOREVER
+        if given < desired:
+            return min(now + desired + (self.mclt_s or 0), FOREVER)
+        return min(now + int(desired * self.lease_factor), FOREVER)
+
+
+STANDALONE = Powers(
+    answer=ANSWER_ALL, own=FREE, other_from=float("-inf"), mclt_s=None, why="failover is off; this server answers all"
+)
