@@ -56,7 +56,7 @@ class Binding:
     __slots__ = (
         "acked_potential", "address", "client_id", "expires", "flags", "generation", "granted_by", "hardware",
         "last_transaction", "options", "queued", "received_potential", "sent_potential", "start_of_state",
-        "status", "up_to_date",
+        "status", "timed", "up_to_date",
     )  # fmt: skip
 
     def __init__(self, address: int, status: int = FREE) -> None:
@@ -88,6 +88,8 @@ class Binding:
         """Counts local changes, so that an acknowledgement of an older state is told from one of this state."""
         self.queued = False
         """Whether the binding stands in its endpoint's queue of updates (not stored)."""
+        self.timed = False
+        """Whether the book's timer holds an entry for it (not stored)."""
 
     def row(self) -> tuple[object, ...]:
         """Return the values of ``COLUMNS``."""
@@ -107,6 +109,7 @@ class Binding:
         b.up_to_date = bool(up_to_date)
         b.generation = 0
         b.queued = False
+        b.timed = False
         return b
 
     def __repr__(self) -> str:

@@ -29,8 +29,10 @@ class Powers:
     """One sentence: why requests are dropped (or may be), for logs and operators."""
     lease_factor: float = 1.5
     """Potential expiration of a full-length lease = now + desired x this (S4.3)."""
-    share_updates: bool = False
-    """True when changes are to be told to a partner (failover is on for the scope)."""
+    connected: bool = False
+    """True when a change will be told to the partner at once."""
+    bootp_other: bool = False
+    """Whether the partner's addresses of a dynamic-BOOTP scope may be given: never with a partner (draft 5.14)."""
 
     def lease_seconds(self, binding: Binding | None, desired: int, now: int) -> int:
         """Return the longest lease, in seconds, that may be given now: ``desired`` or less (S4.3, draft 7.1.5)."""
@@ -43,7 +45,13 @@ class Powers:
         return min(desired, limit)
 
     def potential(self, given: int, desired: int, now: int) -> int:
-        """Return the potential expiration to tell the partner after giving ``given`` of ``desired`` seconds (S4.3)."""
+        """Return the potential expiration to tell the partner after giving ``given`` of ``desired`` seconds (S4.3).
+
+        0 when the partner cannot be told now: what is not sent does not count as sent (draft 9.4.2), and the
+        link works it out when it does send.
+        """
+        if not self.connected:
+            return 0
         if desired == FOREVER:
             return FOREVER
         if given < desired:
@@ -52,5 +60,6 @@ class Powers:
 
 
 STANDALONE = Powers(
-    answer=ANSWER_ALL, own=FREE, other_from=float("-inf"), mclt_s=None, why="failover is off; this server answers all"
-)
+    answer=ANSWER_ALL, own=FREE, other_from=float("-inf"), mclt_s=None, why="failover is off; this server answers all",
+    bootp_other=True,
+)  # fmt: skip

@@ -1,0 +1,395 @@
+"""The lease book: every binding of a server in memory, found by address, by client, and by time.
+
+The database is its durable shadow: each change goes through ``save``, which makes the effect that stores it
+and remembers it for the partner. Does not know messages, policies' meaning, or states of the pair.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from heapq import heappop, heappush
+
+from tandem.base.io import Effect, SaveBinding
+from tandem.config.compiled import CompiledScope, Network, ServerConfig
+from tandem.lease.binding import (
+    ABANDONED,
+    ACTIVE,
+    BACKUP,
+    FREE,
+    RESERVED_FLAG,
+    Binding,
+    client_key,
+)
+from tandem.lease.pool import Pool
+from tandem.lease.powers import Powers
+
+
+class Offer:
+    """An address set aside for a client until it answers our offer (not stored: RFC 2131 section 4.3.1)."""
+
+    __slots__ = ("address", "key", "lease_s", "scope", "until")
+
+    def __init__(self, address: int, key: bytes, scope: CompiledScope, until: int, lease_s: int) -> None:
+        self.address = address
+        self.key = key
+        self.scope = scope
+        self.until = until
+        self.lease_s = lease_s
+
+
+class Book:
+    """All bindings of a server, its pools and its outstanding offers."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        self.by_address: dict[int, Binding] = {}
+        self.offered: dict[int, object] = {}
+        """Offers by address (values are ``Offer``)."""
+        self.changed: list[Binding] = []
+        """Bindings saved since the node last looked, of scopes that have a partner."""
+        self._offers: dict[bytes, Offer] = {}
+        self._offer_ends: list[tuple[int, int]] = []
+        self._clients: dict[bytes, Binding | list[Binding]] = {}
+        self._timer: list[tuple[int, int]] = []
+        self.configure(config)
+
+    # --- configuration and loading ----------------------------------------------------------------------
+
+    def configure(self, config: ServerConfig) -> None:
+        """Take a (new) configuration: rebuild the pools over the same bindings."""
+        self.config = config
+        self.pools = [Pool(scope) for scope in config.scopes]
+        order = sorted(config.scopes, key=lambda scope: scope.subnet)
+        self._subnets = [scope.subnet for scope in order]
+        self._ordered = order
+        self._network = [next(n for n in config.networks if scope in n.scopes) for scope in config.scopes]
+        for offer in list(self._offers.values()):
+            self._forget(offer)
+        for binding in self.by_address.values():
+            self._enter(binding)
+
+    def load(self, rows: Iterable[tuple[object, ...]], shares: Iterable[tuple[int, int]]) -> None:
+        """Take the stored bindings and the backup's ranges. Once, on the empty book."""
+        for lo, hi in shares:
+            self.assign_unused(lo, hi, BACKUP)
+        for row in rows:
+            binding = Binding.from_row(row)
+            self.by_address[binding.address] = binding
+            self._enter(binding)
+            self._index(binding)
+            if binding.status in (ACTIVE, ABANDONED):
+                self.schedule(binding.expires, binding)
+
+    def _enter(self, binding: Binding) -> None:
+        scope = self.scope_at(binding.address)
+        if scope is not None:
+            pool = self.pools[scope.index]
+            pool.use(binding.address)
+            pool.counts[binding.status] += 1
+            if (binding.status == FREE or binding.status == BACKUP) and self._dynamic(scope, binding.address):
+                pool.push(binding)
+
+    @staticmethod
+    def _dynamic(scope: CompiledScope, address: int) -> bool:
+        return address not in scope.reserved and address in scope.ranges
+
+    # --- finding ----------------------------------------------------------------------------------------
+
+    def scope_at(self, address: int) -> CompiledScope | None:
+        """Return the scope whose subnet holds ``address``, or None."""
+        i = bisect_right(self._subnets, address) - 1
+        if i >= 0:
+            scope = self._ordered[i]
+            if address & scope.mask == scope.subnet:
+                return scope
+        return None
+
+    def network_of(self, scope: CompiledScope) -> Network:
+        """Return the LAN segment of ``scope``."""
+        return self._network[scope.index]
+
+    def find(self, network: Network, key: bytes) -> Binding | None:
+        """Return the client's latest binding on the LAN segment (active or past), or None."""
+        found = self._clients.get(key)
+        if found is None:
+            return None
+        if type(found) is list:
+            best = None
+            for binding in found:
+                if self._in_network(network, binding.address) and (
+                    best is None
+                    or (binding.status == ACTIVE, binding.last_transaction)
+                    > (best.status == ACTIVE, best.last_transaction)
+                ):
+                    best = binding
+            return best
+        assert isinstance(found, Binding)
+        return found if self._in_network(network, found.address) else None
+
+    def bindings_of(self, key: bytes) -> list[Binding]:
+        """Return all bindings of a client, on any network."""
+        found = self._clients.get(key)
+        if found is None:
+            return []
+        return found if isinstance(found, list) else [found]
+
+    @staticmethod
+    def _in_network(network: Network, address: int) -> bool:
+        for scope in network.scopes:
+            if address & scope.mask == scope.subnet:
+                return True
+        return False
+
+    def _index(self, binding: Binding) -> None:
+        if not binding.hardware and not binding.client_id:
+            return
+        key = client_key(binding.client_id, binding.hardware)
+        found = self._clients.get(key)
+        if found is None:
+            self._clients[key] = binding
+        elif isinstance(found, list):
+            if binding not in found:
+                found.append(binding)
+        elif found is not binding:
+            self._clients[key] = [found, binding]
+
+    def _unindex(self, binding: Binding) -> None:
+        if not binding.hardware and not binding.client_id:
+            return
+        key = client_key(binding.client_id, binding.hardware)
+        found = self._clients.get(key)
+        if found is binding:
+            del self._clients[key]
+        elif isinstance(found, list) and binding in found:
+            found.remove(binding)
+            if len(found) == 1:
+                self._clients[key] = found[0]
+
+    # --- changing ---------------------------------------------------------------------------------------
+
+    def record(self, address: int, scope: CompiledScope) -> Binding:
+        """Return the binding of ``address``, making a record (as its owner's available address) if it has none.
+
+        Whoever lets a record be made gives it its state with ``set_status`` next.
+        """
+        binding = self.by_address.get(address)
+        if binding is None:
+            pool = self.pools[scope.index]
+            owner = pool.owner_of_unused(address)
+            if not owner:
+                offer = self.offered.get(address)
+                owner = offer.own if isinstance(offer, _SetAside) else FREE
+            pool.use(address)
+            binding = Binding(address, owner)
+            self.by_address[address] = binding
+            pool.counts[owner] += 1
+            if address in scope.reserved:
+                binding.flags |= RESERVED_FLAG
+            elif address in scope.ranges and address not in self.offered:
+                pool.side(owner).recorded += 1  # set_status takes it off, or puts it into the heap
+        return binding
+
+    def set_client(self, binding: Binding, hardware: bytes, client_id: bytes) -> None:
+        """Make ``binding`` the client's, in the index too."""
+        if binding.hardware != hardware or binding.client_id != client_id:
+            self._unindex(binding)
+            binding.hardware = hardware
+            binding.client_id = client_id
+            self._index(binding)
+
+    def set_status(self, binding: Binding, status: int, now: int) -> None:
+        """Move ``binding`` to ``status``: counts, the owner's available addresses and the timer follow."""
+        before = binding.status
+        scope = self.scope_at(binding.address)
+        if status != before or not binding.start_of_state:
+            if scope is not None:
+                pool = self.pools[scope.index]
+                dynamic = self._dynamic(scope, binding.address)
+                if (before == FREE or before == BACKUP) and dynamic and binding.address not in self.offered:
+                    pool.side(before).recorded -= 1
+                pool.counts[before] -= 1
+                pool.counts[status] += 1
+                binding.status = status
+                binding.start_of_state = now
+                if (status == FREE or status == BACKUP) and dynamic and binding.address not in self.offered:
+                    pool.push(binding)
+            else:
+                binding.status = status
+                binding.start_of_state = now
+        if status == ACTIVE or status == ABANDONED:
+            self.schedule(binding.expires, binding)
+
+    def save(self, binding: Binding, out: list[Effect]) -> None:
+        """Store ``binding`` as it is now, and remember to tell the partner (if its scope has one)."""
+        binding.generation += 1
+        scope = self.scope_at(binding.address)
+        shared = scope is not None and scope.endpoint != 0
+        binding.up_to_date = not shared
+        out.append(SaveBinding(binding.row()))
+        if shared:
+            self.changed.append(binding)
+
+    # --- offers -----------------------------------------------------------------------------------------
+
+    def offer_to(self, network: Network, key: bytes) -> Offer | None:
+        """Return the offer that the client of ``key`` holds on this LAN segment, or None."""
+        offer = self._offers.get(key)
+        if offer is not None and offer.scope in network.scopes:
+            return offer
+        return None
+
+    def may_give(self, scope: CompiledScope, address: int, key: bytes, powers: Powers, now: float) -> bool:
+        """Return whether ``address`` of ``scope`` may be newly given to the client of ``key`` under ``powers``.
+
+        True for its own offer, its own reservation, and an available address on a side that we may give from.
+        """
+        offer = self.offered.get(address)
+        if isinstance(offer, _SetAside):
+            return offer.offer.key == key
+        reservation = scope.reserved.get(address)
+        binding = self.by_address.get(address)
+        if reservation is not None:
+            return reservation.key == key and (binding is None or binding.status in (FREE, BACKUP))
+        if binding is None:
+            owner = self.pools[scope.index].owner_of_unused(address)
+        elif binding.status in (FREE, BACKUP) and address in scope.ranges:
+            owner = binding.status
+        else:
+            return False
+        return owner != 0 and (owner == powers.own or now >= powers.other_from)
+
+    def set_aside(
+        self, scope: CompiledScope, address: int, key: bytes, now: float, until: float, lease_s: int
+    ) -> Offer:
+        """Set one address (that ``may_give`` allows) aside for a client and return the offer."""
+        previous = self._offers.get(key)
+        if previous is not None:
+            if previous.address == address:
+                previous.until, previous.lease_s = int(until), lease_s
+                heappush(self._offer_ends, (int(until), address))
+                return previous
+            self._forget(previous)
+        pool = self.pools[scope.index]
+        binding = self.by_address.get(address)
+        if binding is None:
+            own = pool.owner_of_unused(address) or FREE
+            pool.use(address)
+        else:
+            own = binding.status
+            if self._dynamic(scope, address):
+                pool.side(own).recorded -= 1
+        return self._hold(Offer(address, key, scope, int(until), lease_s), own)
+
+    def choose(
+        self, scope: CompiledScope, key: bytes, powers: Powers, now: float, until: float, lease_s: int
+    ) -> Offer | None:
+        """Set the scope's next available address aside for a client: our own side first, then the partner's
+        where ``powers`` allow it. None when there is none."""
+        pool = self.pools[scope.index]
+        own = powers.own
+        address = pool.take(own, self.by_address, self.offered)
+        if address is None and now >= powers.other_from:
+            own = BACKUP if own == FREE else FREE
+            address = pool.take(own, self.by_address, self.offered)
+        if address is None:
+            return None
+        previous = self._offers.get(key)
+        if previous is not None:
+            self._forget(previous)
+        return self._hold(Offer(address, key, scope, int(until), lease_s), own)
+
+    def _hold(self, offer: Offer, own: int) -> Offer:
+        self.offered[offer.address] = _SetAside(offer, own)
+        self._offers[offer.key] = offer
+        heappush(self._offer_ends, (offer.until, offer.address))
+        return offer
+
+    def withdraw(self, network: Network, key: bytes) -> None:
+        """The client took another server's offer, or ours is refused: its address is available again."""
+        offer = self.offer_to(network, key)
+        if offer is not None:
+            self._forget(offer)
+
+    def _forget(self, offer: Offer) -> None:
+        """Give a set-aside address back to the side it came from."""
+        held = self.offered.pop(offer.address)
+        assert isinstance(held, _SetAside)
+        del self._offers[offer.key]
+        scope = self.scope_at(offer.address)
+        if scope is None or not self._dynamic(scope, offer.address):
+            return
+        binding = self.by_address.get(offer.address)
+        pool = self.pools[scope.index]
+        if binding is None:
+            pool.side(held.own).unused.add(offer.address, offer.address)
+        elif binding.status == FREE or binding.status == BACKUP:
+            pool.push(binding)
+
+    def take_offer(self, offer: Offer) -> Binding:
+        """The client accepted: return the address's record, no longer set aside and in no heap.
+
+        The caller makes it ACTIVE (``set_status``) at once.
+        """
+        scope = offer.scope
+        binding = self.record(offer.address, scope)
+        if self.offered.pop(offer.address, None) is not None:
+            del self._offers[offer.key]
+            if self._dynamic(scope, offer.address) and binding.status in (FREE, BACKUP):
+                self.pools[scope.index].side(binding.status).recorded += 1  # set_status takes it off again
+        return binding
+
+    def end_offers(self, now: float) -> None:
+        """Offers that nobody answered in time are available again."""
+        ends = self._offer_ends
+        while ends and ends[0][0] <= now:
+            until, address = heappop(ends)
+            held = self.offered.get(address)
+            if isinstance(held, _SetAside) and held.offer.until <= until:
+                self._forget(held.offer)
+
+    # --- time -------------------------------------------------------------------------------------------
+
+    def schedule(self, due: int, binding: Binding) -> None:
+        """Let ``due`` bring up ``binding`` at time ``due``, or earlier (whoever handles it looks at the times)."""
+        if not binding.timed:
+            binding.timed = True
+            heappush(self._timer, (due, binding.address))
+
+    def due(self, now: float) -> Iterator[Binding]:
+        """Yield the bindings whose time has come; each may be scheduled again by whoever handles it."""
+        timer = self._timer
+        while timer and timer[0][0] <= now:
+            _, address = heappop(timer)
+            binding = self.by_address[address]
+            binding.timed = False
+            yield binding
+
+    def next_due(self) -> int | None:
+        """When ``due`` or ``end_offers`` has work next, or None."""
+        first = self._timer[0][0] if self._timer else None
+        if self._offer_ends and (first is None or self._offer_ends[0][0] < first):
+            return self._offer_ends[0][0]
+        return first
+
+    # --- never-used addresses ---------------------------------------------------------------------------
+
+    def assign_unused(self, lo: int, hi: int, owner: int) -> None:
+        """Make the never-used addresses among lo..hi the side of ``owner`` (FREE: main, BACKUP)."""
+        for pool in self.pools:
+            scope = pool.scope
+            if scope.subnet > hi or scope.subnet | (scope.mask ^ 0xFFFFFFFF) < lo:
+                continue
+            source, target = pool.side(BACKUP if owner == FREE else FREE), pool.side(owner)
+            for a, b in source.unused.overlap(lo, hi):
+                source.unused.remove(a, b)
+                target.unused.add(a, b)
+
+
+class _SetAside:
+    """What ``Book.offered`` holds: the offer and the side that its address came from."""
+
+    __slots__ = ("offer", "own")
+
+    def __init__(self, offer: Offer, own: int) -> None:
+        self.offer = offer
+        self.own = own

@@ -1,0 +1,110 @@
+"""The available addresses of one scope, by owner: the main's and the backup's share.
+
+Never-used addresses are ranges and cost nothing each; addresses that had a client have a record in the book
+and stand in a heap here. An address that is set aside for an offer is in neither. Does not know clients,
+messages or states of the pair.
+Source: draft-ietf-dhc-failover-12 section 5.4; SYSTEM S4.6, S4.7.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+
+from tandem.base.ranges import RangeSet
+from tandem.config.compiled import CompiledScope
+from tandem.lease.binding import ACTIVE, BACKUP, FREE, Binding
+
+
+class Side:
+    """One owner's available addresses in one scope."""
+
+    __slots__ = ("heap", "recorded", "unused")
+
+    def __init__(self, unused: RangeSet) -> None:
+        self.unused = unused
+        """Addresses that never had a record."""
+        self.recorded = 0
+        """How many records are available, apart from those set aside for an offer."""
+        self.heap: list[tuple[int, int, int]] = []
+        """(rank, address, start of state): stale entries are skipped when they come up."""
+
+    @property
+    def size(self) -> int:
+        """How many addresses this owner can give."""
+        return self.unused.size + self.recorded
+
+
+class Pool:
+    """A scope's addresses, counted by status, and its two sides."""
+
+    __slots__ = ("backup", "counts", "main", "scope")
+
+    def __init__(self, scope: CompiledScope) -> None:
+        self.scope = scope
+        self.main = Side(scope.ranges.copy())
+        self.backup = Side(RangeSet())
+        self.counts = [0] * 8
+        """Records by binding status (the codes 1 to 7)."""
+
+    def side(self, own: int) -> Side:
+        """Return the side of owner FREE (the main) or BACKUP."""
+        return self.main if own == FREE else self.backup
+
+    @property
+    def boundary(self) -> int:
+        """Where the backup's share begins, going down (S4.7)."""
+        if self.scope.boundary is not None:
+            return self.scope.boundary
+        lowest, highest = self.scope.ranges.lowest, self.scope.ranges.highest
+        return 0 if lowest is None or highest is None else (lowest + highest) // 2
+
+    def target(self) -> int:
+        """Return how many of the addresses available now are the backup's by configuration (S4.6)."""
+        return (self.main.size + self.backup.size) * self.scope.backup_pct // 100
+
+    @property
+    def leased(self) -> int:
+        """How many addresses are leased."""
+        return self.counts[ACTIVE]
+
+    def use(self, address: int) -> None:
+        """A record is made for a never-used address: it is in no range of never-used ones any more."""
+        self.main.unused.discard(address) or self.backup.unused.discard(address)
+
+    def owner_of_unused(self, address: int) -> int:
+        """Return FREE or BACKUP for a never-used address that can be given; 0 when it cannot."""
+        if address in self.main.unused:
+            return FREE
+        return BACKUP if address in self.backup.unused else 0
+
+    def push(self, binding: Binding) -> None:
+        """An available record can be given (again)."""
+        side = self.side(binding.status)
+        side.recorded += 1
+        rank = binding.address if self.scope.allocate_first_available else binding.start_of_state
+        heappush(side.heap, (rank, binding.address, binding.start_of_state))
+
+    def take(self, own: int, book: dict[int, Binding], offered: dict[int, object]) -> int | None:
+        """Take one address out of an owner's side and return it; None when it has none.
+
+        Never-used addresses from the lowest up, then the longest free; with allocate-first-available, the
+        lowest of all (S4.7). The caller either makes a record of it or gives it back.
+        """
+        side = self.side(own)
+        unused = side.unused
+        if unused.size and not (self.scope.allocate_first_available and side.heap):
+            return unused.pop_lowest()
+        heap = side.heap
+        while heap:
+            _, address, since = heap[0]
+            binding = book[address]
+            if binding.status != own or binding.start_of_state != since or address in offered:
+                heappop(heap)
+                continue
+            lowest = unused.lowest
+            if lowest is not None and lowest < address:
+                return unused.pop_lowest()
+            heappop(heap)
+            side.recorded -= 1
+            return address
+        return unused.pop_lowest() if unused.size else None
