@@ -1,0 +1,1 @@
+"""The management plane: operator commands, configuration database, supervision of the DHCP server."""

@@ -1,0 +1,229 @@
+"""The configuration database of a local cluster: objects, change log, last loaded document, administrators.
+
+One SQLite file. An edit is one transaction: the object and the change log rows that describe the edit are
+saved together, or neither is. Does not know what attributes mean: whoever calls ``edit`` hands in a function
+that changes the document and refuses what is wrong by raising CommandError.
+
+Source: SYSTEM S2.2, S2.3, S7.4.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from tandem.base.errors import CommandError
+
+T = TypeVar("T")
+Document = dict[str, Any]
+"""class -> name -> object, or class -> object for a class with one object: ``config``'s document."""
+
+_SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE object (class TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (class, name));
+CREATE TABLE change (
+    id INTEGER PRIMARY KEY, at REAL NOT NULL, who TEXT NOT NULL, class TEXT NOT NULL, name TEXT NOT NULL,
+    attribute TEXT NOT NULL, old TEXT, new TEXT);
+CREATE TABLE loaded (one INTEGER PRIMARY KEY CHECK (one = 1), at REAL NOT NULL, who TEXT NOT NULL,
+    change INTEGER NOT NULL, document TEXT NOT NULL);
+CREATE TABLE administrator (name TEXT PRIMARY KEY, hash TEXT NOT NULL, roles TEXT NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One row of the change log. ``old`` and ``new`` are JSON text; None = the attribute was (is) not set."""
+
+    at: float
+    who: str
+    cls: str
+    name: str
+    attribute: str
+    old: str | None
+    new: str | None
+
+
+def encode(value: object) -> str:
+    """Return ``value`` as JSON text."""
+    return msgspec.json.encode(value).decode()
+
+
+class Database:
+    """The configuration database in one SQLite file, held in memory as well. Used from one thread."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite would make it readable by everybody
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            self._db.executescript(f"BEGIN;{_SCHEMA};PRAGMA user_version={_SCHEMA_VERSION};COMMIT")
+        elif version != _SCHEMA_VERSION:
+            raise CommandError(
+                500,
+                f"{path} was written by another version of this program (format {version}, this one knows "
+                f"{_SCHEMA_VERSION}); run that version, or move the file away to start with an empty configuration",
+            )
+        self.document: Document = {}
+        """The configuration as edited. Read it; change it through ``edit`` only."""
+        for cls, name, body in self._db.execute("SELECT class, name, body FROM object ORDER BY class, name"):
+            _put(self.document, cls, name, msgspec.json.decode(body))
+
+    def close(self) -> None:
+        """Close the file; what was committed is on disk."""
+        self._db.close()
+
+    # --- configuration --------------------------------------------------------------------------------
+
+    def edit(self, who: str, cls: str, name: str, change: Callable[[Document], T]) -> T:
+        """Run ``change`` on a draft of the document, then save object ``name`` of ``cls`` and log what differs.
+
+        ``name`` is "" where the class has one object. ``change`` may touch that object only. When it raises,
+        or the disk refuses, nothing has changed. Returns what ``change`` returned.
+        """
+        old = _get(self.document, cls, name)
+        draft = dict(self.document)
+        if name:
+            draft[cls] = dict(draft.get(cls, {}))
+        _put(draft, cls, name, msgspec.json.decode(msgspec.json.encode(old)) if old is not None else None)
+        result = change(draft)
+        new = _get(draft, cls, name)
+        rows = [(time.time(), who, cls, name, *row) for row in differences(old, new)]
+        if not rows:
+            return result
+        with self._transaction() as db:
+            if new is None:
+                db.execute("DELETE FROM object WHERE class = ? AND name = ?", (cls, name))
+            else:
+                db.execute("INSERT OR REPLACE INTO object VALUES (?, ?, ?)", (cls, name, encode(new)))
+            db.executemany("INSERT INTO change VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", rows)
+        self.document = draft
+        return result
+
+    def changes(self, limit: int = 100) -> list[Change]:
+        """Return the newest ``limit`` changes, newest first."""
+        rows = self._db.execute(
+            "SELECT at, who, class, name, attribute, old, new FROM change ORDER BY id DESC LIMIT ?", (limit,)
+        )
+        return [Change(*row) for row in rows]
+
+    def mark_loaded(self, who: str) -> None:
+        """Remember the present document as the one that the DHCP server runs by."""
+        newest = "(SELECT coalesce(max(id), 0) FROM change)"
+        with self._transaction() as db:
+            db.execute(
+                f"INSERT OR REPLACE INTO loaded VALUES (1, ?, ?, {newest}, ?)",
+                (time.time(), who, encode(self.document)),
+            )
+
+    def loaded(self) -> Document | None:
+        """Return the document that the DHCP server last took, or None when it never took one."""
+        row = self._db.execute("SELECT document FROM loaded").fetchone()
+        return None if row is None else dict(msgspec.json.decode(row[0]))
+
+    def changes_since_loaded(self) -> int:
+        """Return how many changes the running DHCP server has not been told of."""
+        since = "(SELECT coalesce(max(change), 0) FROM loaded)"
+        return int(self._db.execute(f"SELECT count(*) FROM change WHERE id > {since}").fetchone()[0])
+
+    # --- administrators -------------------------------------------------------------------------------
+
+    def has_administrators(self) -> bool:
+        """Return whether anybody can log in."""
+        return self._db.execute("SELECT 1 FROM administrator LIMIT 1").fetchone() is not None
+
+    def set_administrator(self, name: str, password: str, roles: list[str]) -> None:
+        """Create administrator ``name``, or give an existing one this password and these roles."""
+        if not password:
+            raise CommandError(316, f"the password of administrator {name} is empty; give one that is not")
+        row = (name, PasswordHasher().hash(password), encode(roles))
+        with self._transaction() as db:
+            db.execute("INSERT OR REPLACE INTO administrator VALUES (?, ?, ?)", row)
+
+    def password_hash(self, name: str) -> str | None:
+        """Return the stored argon2 hash of administrator ``name``, or None when there is none."""
+        row = self._db.execute("SELECT hash FROM administrator WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def roles(self, name: str) -> list[str]:
+        """Return the roles of administrator ``name``; none for an unknown one."""
+        row = self._db.execute("SELECT roles FROM administrator WHERE name = ?", (name,)).fetchone()
+        return [] if row is None else list(msgspec.json.decode(row[0]))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """BEGIN ... COMMIT; a disk that refuses becomes a CommandError and nothing is changed."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield self._db
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise CommandError(
+                500, f"the configuration database refused the change ({error}); nothing was changed; check the disk"
+            ) from error
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+
+def check_password(stored_hash: str, password: str) -> bool:
+    """Return whether ``password`` has argon2 hash ``stored_hash``. Takes tens of milliseconds on purpose."""
+    try:
+        return PasswordHasher().verify(stored_hash, password)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def differences(old: Document | None, new: Document | None) -> Iterator[tuple[str, str | None, str | None]]:
+    """Yield (attribute, old, new) as JSON text for each attribute that differs between two objects.
+
+    A mapping inside an object (a policy's options) is compared key by key, as ``options.routers``; of a list,
+    only the items that left and that came are told, so that the log of a scope with thousands of reservations
+    stays small. The object's own coming or going is told as attribute "".
+    """
+    if old is None and new is not None:
+        yield "", None, "{}"
+    before, after = old or {}, new or {}
+    for attribute in [*before, *(a for a in after if a not in before)]:
+        a, b = before.get(attribute), after.get(attribute)
+        if a == b:
+            continue
+        if isinstance(a or b, dict):
+            for key, was, is_now in differences(a or {}, b or {}):
+                yield f"{attribute}.{key}", was, is_now
+            continue
+        if isinstance(a, list) and isinstance(b, list):
+            gone = {encode(item) for item in a}
+            came = {encode(item) for item in b}
+            a, b = [i for i in a if encode(i) not in came], [i for i in b if encode(i) not in gone]
+            if not a and not b:  # only the order differs
+                a, b = before[attribute], after[attribute]
+        yield attribute, None if a is None else encode(a), None if b is None else encode(b)
+    if new is None and old is not None:
+        yield "", "{}", None
+
+
+def _get(document: Document, cls: str, name: str) -> Document | None:
+    here: Document | None = document.get(cls)
+    return here.get(name) if here is not None and name else here
+
+
+def _put(document: Document, cls: str, name: str, body: Document | None) -> None:
+    if body is None:
+        return
+    if name:
+        document.setdefault(cls, {})[name] = body
+    else:
+        document[cls] = body

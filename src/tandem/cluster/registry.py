@@ -1,0 +1,226 @@
+"""The one registry of operator commands. nrcmd's grammar and help, and the REST routes, derive from it.
+
+A command is declared once: its words, arguments, what it does, who may run it, whether it changes anything,
+and an example. Words match in any case. Does not know HTTP, terminals or how a command does its work.
+
+Source: reference "commands and attributes" section 1.2; SYSTEM S7.1, S7.3.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tandem.base.errors import CommandError
+from tandem.base.ipv4 import format_ipv4, parse_ipv4
+from tandem.cluster.answer import FORMATS, Answer
+
+if TYPE_CHECKING:
+    from tandem.cluster.manager import Manager
+
+NAME = "NAME"
+"""In a command's path, stands for the name of an object."""
+
+
+@dataclass(slots=True)
+class Session:
+    """How one operator wants to be answered. Kept by the client, which sends it with each command."""
+
+    default_format: str = "user"
+    visibility: int = 5
+    """3 or less is expert mode: what is normally refused to protect the operator is allowed."""
+
+    @property
+    def expert(self) -> bool:
+        """Whether the operator asked for expert mode."""
+        return self.visibility <= 3
+
+    def set(self, attribute: str, value: str) -> None:
+        """Set an attribute from its text. Raises CommandError 308, 316."""
+        if attribute == "default-format":
+            if value not in FORMATS:
+                raise CommandError(316, f"default-format={value}: write one of {', '.join(FORMATS)}")
+            self.default_format = value
+        elif attribute == "visibility":
+            if not value.isdigit() or not 1 <= int(value) <= 10:
+                raise CommandError(316, f"visibility={value}: write 1 to 10 (3 or less is expert mode, 5 is normal)")
+            self.visibility = int(value)
+        else:
+            raise CommandError(308, f"session has no attribute {attribute!r}; it has default-format and visibility")
+
+    def attributes(self) -> dict[str, str]:
+        """Return the attributes as text."""
+        return {"default-format": self.default_format, "visibility": str(self.visibility)}
+
+
+@dataclass(slots=True)
+class Request:
+    """One command to be run, on behalf of whom."""
+
+    who: str
+    roles: list[str]
+    session: Session
+    name: str = ""
+    """The object's name, where the command's path has NAME."""
+    values: dict[str, str] = field(default_factory=dict)
+    """Text of each argument by name, checked against its kind; "" for an optional one that was left out."""
+    words: list[str] = field(default_factory=list)
+    """The words of the last argument, where it takes many."""
+
+
+def _ipv4(text: str) -> str:
+    return format_ipv4(parse_ipv4(text))
+
+
+def _plain(text: str) -> str:
+    return text
+
+
+KINDS: dict[str, Callable[[str], str]] = {"text": _plain, "ipv4": _ipv4}
+"""Kinds of arguments: a function that returns the text in its plain form, or raises ValueError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """An argument of a command."""
+
+    name: str
+    help: str
+    kind: str = "text"
+    optional: bool = False
+    many: bool = False
+    """Takes all words that are left; only the last argument may."""
+
+    def usage(self) -> str:
+        """Return how the argument looks in a synopsis."""
+        shown = f"<{self.name}>" + (" ..." if self.many else "")
+        return f"[{shown}]" if self.optional else shown
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """An operator command, declared."""
+
+    path: tuple[str, ...]
+    help: str
+    example: str
+    run: Callable[[Manager, Request], Awaitable[Answer]]
+    arguments: tuple[Argument, ...] = ()
+    role: str = "dhcp-admin"
+    write: bool = False
+    """Whether it changes the configuration, a lease or a server's state."""
+
+    def usage(self) -> str:
+        """Return the synopsis, e.g. ``scope NAME addRange <lowest> <highest>``."""
+        return " ".join([*self.path, *(argument.usage() for argument in self.arguments)])
+
+    def fill(self, request: Request, words: list[str]) -> None:
+        """Put ``words`` into ``request`` as this command's arguments. Raises CommandError 309, 310, 316."""
+        many = bool(self.arguments) and self.arguments[-1].many
+        needed = sum(not argument.optional for argument in self.arguments)
+        if len(words) < needed:
+            raise CommandError(310, f"write: {self.usage()}; for example: {self.example}")
+        if len(words) > len(self.arguments) and not many:
+            extra = " ".join(words[len(self.arguments) :])
+            raise CommandError(309, f"{extra!r} is not expected; write: {self.usage()}")
+        for i, argument in enumerate(self.arguments):
+            if argument.many:
+                request.words = words[i:]
+            text = " ".join(words[i:]) if argument.many else words[i] if i < len(words) else ""
+            try:
+                request.values[argument.name] = KINDS[argument.kind](text) if text else text
+            except ValueError as error:
+                raise CommandError(316, f"{argument.name}: {error}") from None
+
+
+@dataclass(slots=True)
+class _Node:
+    children: dict[str, _Node] = field(default_factory=dict)
+    words: list[str] = field(default_factory=list)
+    """The children's words as declared."""
+    named: _Node | None = None
+    command: Command | None = None
+
+
+class Registry:
+    """All commands, and the way from a line to one of them."""
+
+    def __init__(self) -> None:
+        self.commands: list[Command] = []
+        self._root = _Node()
+
+    def add(self, *commands: Command) -> None:
+        """Register commands. Two of one path, or an unknown kind of argument, are a mistake of the programmer."""
+        for command in commands:
+            node = self._root
+            for word in command.path:
+                if word == NAME:
+                    node.named = node.named or _Node()
+                    node = node.named
+                else:
+                    if word.lower() not in node.children:
+                        node.children[word.lower()] = _Node()
+                        node.words.append(word)
+                    node = node.children[word.lower()]
+            assert node.command is None, f"{command.path} is declared twice"
+            assert all(argument.kind in KINDS for argument in command.arguments)
+            assert not any(argument.many for argument in command.arguments[:-1])
+            node.command = command
+            self.commands.append(command)
+
+    def find(self, words: list[str]) -> tuple[Command, str, list[str]]:
+        """Return the command that ``words`` mean, the object's name, and the words that are its arguments.
+
+        Raises CommandError 306 unknown command, 307 unknown keyword, 309 too many, 310 too few arguments.
+        """
+        if [word.lower() for word in words[:2]] == ["server", "dhcp"]:
+            words = words[1:]
+        node, name = self._root, ""
+        for i, word in enumerate(words):
+            if word.lower() in node.children:
+                node = node.children[word.lower()]
+            elif node.named is not None:
+                node, name = node.named, word
+            elif node.command is not None and (node.command.arguments or not node.children):
+                return node.command, name, words[i:]
+            else:
+                status = 307 if i else 306
+                before = " ".join(words[:i])
+                raise CommandError(status, f"{word!r}; after {before!r} write one of: " + ", ".join(node.words)
+                                   if i else f"{word!r}; 'help' lists the commands")
+        if node.command is None:
+            choices = ["a name", *node.words] if node.named is not None else node.words
+            raise CommandError(310, f"after {' '.join(words)!r} write one of: " + ", ".join(choices))
+        return node.command, name, []
+
+    def under(self, words: list[str]) -> list[Command]:
+        """Return the commands whose path begins with ``words`` (NAME in a path matches any word)."""
+        wanted = [word.lower() for word in words]
+        if wanted[:2] == ["server", "dhcp"]:
+            wanted = wanted[1:]
+
+        def fits(command: Command) -> bool:
+            pairs = zip(command.path, wanted, strict=False)
+            return len(command.path) >= len(wanted) and all(p == NAME or p.lower() == w for p, w in pairs)
+
+        exact = [command for command in self.commands if fits(command)]
+        literal = [c for c in exact if [p.lower() for p in c.path[: len(wanted)]] == wanted]
+        return literal or exact
+
+
+REGISTRY = Registry()
+"""The commands of a local cluster. ``commands.py`` and ``objects.py`` fill it when they are imported."""
+
+
+def split(line: str) -> list[str]:
+    """Return the words of a command line; quotes keep words together. Raises CommandError 316."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=False)
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    lexer.escape = ""
+    try:
+        return list(lexer)
+    except ValueError as error:
+        raise CommandError(316, f"invalid command line: {error}") from None

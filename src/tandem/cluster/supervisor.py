@@ -1,0 +1,224 @@
+"""Keeps the DHCP server running as a child process, and talks to it over its control socket.
+
+A child that dies is started again after a pause that doubles from 0.5 s to 30 s and begins anew once a child
+has run for 60 s. The child cannot outlive this process: the kernel kills it when its parent is gone. Does not
+know what the operations on the control socket mean.
+
+Source: SYSTEM S7; docs/architecture.md, "runtime <-> cluster".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tandem.base.errors import CommandError
+from tandem.cluster.log import ClusterLog
+
+_LINE_LIMIT = 256 * 1024 * 1024
+"""Longest answer accepted on the control socket, bytes: a million leases as JSON."""
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
+
+
+class ControlSocket:
+    """The control socket of the DHCP server: one question, one answer, on a connection of its own."""
+
+    def __init__(self, path: Path, log: Path) -> None:
+        self.path = path
+        self._log = log
+        """The DHCP server's log file, named in errors."""
+
+    async def call(self, op: str, args: dict[str, Any] | None = None, timeout_s: float = 10) -> Any:
+        """Return the result of operation ``op``. Raises CommandError: the server's refusal, or 501 and what to do."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._exchange(op, args or {})
+        except TimeoutError:
+            raise CommandError(
+                501, f"the DHCP server did not answer {op!r} within {timeout_s:g} s; see log {self._log}; if it "
+                "stays so, 'dhcp stop' and 'dhcp start'"
+            ) from None
+        except (OSError, EOFError, asyncio.LimitOverrunError):
+            raise CommandError(
+                501, f"the DHCP server is not running; see log {self._log}; start it with 'dhcp start'"
+            ) from None
+
+    async def _exchange(self, op: str, args: dict[str, Any]) -> Any:
+        reader, writer = await asyncio.open_unix_connection(short_path(self.path), limit=_LINE_LIMIT)
+        try:
+            writer.write(msgspec.json.encode({"id": 1, "op": op, "args": args}) + b"\n")
+            await writer.drain()
+            answer = msgspec.json.decode(await reader.readuntil(b"\n"))
+        finally:
+            writer.close()
+        if "error" in answer:
+            raise CommandError(int(answer["error"]["status"]), str(answer["error"]["text"]))
+        return answer["ok"]
+
+
+class Supervisor:
+    """Starts, watches and stops the DHCP server process."""
+
+    def __init__(
+        self,
+        command: list[str],
+        control: ControlSocket,
+        log: ClusterLog,
+        *,
+        pause_s: float = 0.5,
+        pause_s_max: float = 30,
+        settled_s: float = 60,
+        stop_timeout_s: float = 10,
+    ) -> None:
+        self._command = command
+        self._control = control
+        self._log = log
+        self._pause_s = pause_s
+        self._pause_s_max = pause_s_max
+        self._settled_s = settled_s
+        self._stop_timeout_s = stop_timeout_s
+        self._task: asyncio.Task[None] | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._stop_wanted = asyncio.Event()
+        self.restarts = 0
+        """How often the server was started again after it died by itself."""
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the running child, or None while there is none."""
+        return self._process.pid if self._process is not None else None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the server should be running: between ``start`` and ``stop``."""
+        return self._task is not None and not self._task.done()
+
+    def start(self) -> None:
+        """Start the server and keep it running until ``stop``; no effect when it is started already."""
+        if not self.wanted:
+            self._stop_wanted.clear()
+            self._task = asyncio.create_task(self._keep_running())
+
+    async def ready(self, timeout_s: float = 30) -> None:
+        """Return when the server answers on its control socket. Raises CommandError 501 when it does not in time."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    try:
+                        await self._control.call("ping", timeout_s=5)
+                        return
+                    except CommandError as error:
+                        if error.status != 501:
+                            return  # it answers: it merely does not know this operation
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise CommandError(
+                501, f"the DHCP server did not come up within {timeout_s:g} s; see log {self._log.path}"
+            ) from None
+
+    async def stop(self) -> None:
+        """Stop the server: ask it, then SIGTERM, then SIGKILL. Returns when the process is gone."""
+        if not self.wanted:
+            return
+        assert self._task is not None
+        self._stop_wanted.set()
+        for step in (self._ask_to_stop, self._terminate, self._kill):
+            await step()
+            done, _ = await asyncio.wait([self._task], timeout=self._stop_timeout_s)
+            if done:
+                break
+        await self._task
+
+    async def _ask_to_stop(self) -> None:
+        if self._process is not None:
+            try:
+                await self._control.call("stop", timeout_s=self._stop_timeout_s)
+            except CommandError as error:
+                self._log.note("Warning", "Server", 60005, f"The DHCP server refused to stop when asked: {error}")
+                await self._terminate()
+
+    async def _terminate(self) -> None:
+        self._signal(signal.SIGTERM)
+
+    async def _kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._log.note("Warning", "Server", 60006, f"Sending {number.name} to the DHCP server to stop it.")
+            self._process.send_signal(number)
+
+    async def _keep_running(self) -> None:
+        loop = asyncio.get_running_loop()
+        pause_s = self._pause_s
+        while not self._stop_wanted.is_set():
+            started = loop.time()
+            end = await self._run_once()
+            if self._stop_wanted.is_set():
+                self._log.note("Info", "Server", 60002, f"The DHCP server has stopped ({end}).")
+                return
+            if loop.time() - started >= self._settled_s:
+                pause_s = self._pause_s
+            text = f"The DHCP server died ({end}). Starting it again in {pause_s:g} s."
+            self._log.note("Error", "Server", 60003, text)
+            try:
+                await asyncio.wait_for(self._stop_wanted.wait(), pause_s)
+            except TimeoutError:
+                self.restarts += 1
+            pause_s = min(pause_s * 2, self._pause_s_max)
+
+    async def _run_once(self) -> str:
+        """Run the server to its end; return how it ended."""
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                preexec_fn=_die_with_parent(),
+            )
+        except OSError as error:
+            return f"it could not be started: {error}"
+        process = self._process
+        self._log.note("Info", "Server", 60001, f"The DHCP server was started, process {process.pid}.")
+        try:
+            await self._log_output(process)
+            code = await process.wait()
+        finally:
+            self._process = None
+        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+
+    async def _log_output(self, process: asyncio.subprocess.Process) -> None:
+        """Copy what the child prints (a traceback, usually) to the log until it closes its output."""
+        assert process.stdout is not None
+        rest = b""
+        while data := await process.stdout.read(4096):
+            *lines, rest = (rest + data)[-8192:].split(b"\n")
+            for line in lines:
+                self._log.note("Error", "Server", 60004, f"DHCP server: {line.decode(errors='replace')}")
+
+
+def _die_with_parent() -> Callable[[], None]:
+    """Return what the child runs before exec, so that the kernel kills it when this process is gone."""
+    parent = os.getpid()
+
+    def run() -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # the parent died before the line above took effect
+            os._exit(1)
+
+    return run
+
+
+def short_path(path: Path) -> str:
+    """Return ``path``, relative to the working directory where only that fits a Unix socket's 107 bytes."""
+    absolute = str(path)
+    return absolute if len(os.fsencode(absolute)) <= 107 else os.path.relpath(absolute)

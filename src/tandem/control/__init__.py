@@ -1,0 +1,1 @@
+"""How the operator's commands are presented: REST and nrcmd. Everything derives from ``cluster.registry``."""

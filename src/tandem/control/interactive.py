@@ -1,0 +1,102 @@
+"""The interactive nrcmd: prompt, history, completion. What can be completed comes from the cluster's registry."""
+
+from __future__ import annotations
+
+import http.client
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+
+from tandem.control.nrcmd import Client
+
+_NAME = "NAME"
+_TAKE_ATTRIBUTES = {"set": "=", "get": "", "unset": "", "enable": "", "disable": ""}
+
+
+class CommandCompleter(Completer):
+    """Completes command words, object names and attribute names."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        grammar = client.request("GET", "/api/v1/commands")
+        self._commands: list[dict[str, Any]] = grammar["commands"]
+        self._attributes: dict[str, dict[str, str]] = grammar["attributes"]
+        """class -> attribute -> help"""
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
+        """Yield what may stand at the cursor."""
+        before = document.text_before_cursor.split(" ")
+        words, last = [word for word in before[:-1] if word], before[-1]
+        for text, meaning in self.candidates(words):
+            if text.lower().startswith(last.lower()):
+                yield Completion(text, start_position=-len(last), display_meta=meaning)
+
+    def candidates(self, words: list[str]) -> Iterable[tuple[str, str]]:
+        """Return (word, what it means) of everything that may follow ``words``."""
+        if [word.lower() for word in words[:2]] == ["server", "dhcp"]:
+            words = words[1:]
+        if words and words[0].lower() == "help":
+            words = words[1:]
+        found: dict[str, str] = {}
+        names = False
+        for command in self._commands:
+            path = command["path"]
+            if not all(p == _NAME or p.lower() == w.lower() for p, w in zip(path, words, strict=False)):
+                continue
+            if len(path) > len(words):
+                following = path[len(words)]
+                names = names or following == _NAME
+                if following != _NAME:
+                    meaning = command["help"] if len(path) == len(words) + 1 else ""
+                    found[following] = found.get(following) or meaning
+            elif path[-1] in _TAKE_ATTRIBUTES:
+                for attribute, meaning in self._attributes.get(path[0], {}).items():
+                    found[attribute + _TAKE_ATTRIBUTES[path[-1]]] = meaning
+        if names:
+            found |= dict.fromkeys(self._names(words[0]), words[0])
+        return found.items()
+
+    def _names(self, cls: str) -> list[str]:
+        reply = self._client.command(f"{cls} listnames") if cls in self._attributes else None
+        return reply.lines[1:] if reply is not None and reply.ok else []
+
+
+def _history() -> History:
+    path = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "nrcmd-history"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError:
+        return InMemoryHistory()
+    return FileHistory(str(path))
+
+
+def run_interactive(client: Client) -> int:
+    """Log in, then read and run commands until exit; return 0, or 1 when the login failed."""
+    reply = client.command("session show")
+    print(*reply.lines, sep="\n")
+    if not reply.ok:
+        return 1
+    try:
+        completer = CommandCompleter(client)
+    except (OSError, http.client.HTTPException) as error:
+        print(f"501 Connection Failure - {error}")
+        return 1
+    prompt: PromptSession[str] = PromptSession(history=_history(), completer=completer, complete_in_thread=False)
+    while True:
+        try:
+            line = prompt.prompt("nrcmd> ").strip()
+        except KeyboardInterrupt:
+            continue
+        except EOFError:
+            return 0
+        if line.lower() in ("exit", "quit"):
+            return 0
+        if line and not line.startswith("#"):
+            print(*client.command(line).lines, sep="\n")

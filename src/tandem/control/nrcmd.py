@@ -1,0 +1,214 @@
+"""nrcmd: the command line of a cluster, for one command, for a file of them, or interactive.
+
+It knows no command: each line goes to the cluster, which knows the grammar (``cluster.registry``). Two things
+belong here because only this process knows them: the session's settings, and the local time in which the
+operator writes dates. Starts fast: nothing but the standard library is imported unless the use is interactive.
+
+Source: reference "commands and attributes" sections 1.1 to 1.5; SYSTEM S4.9, S7.1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import getpass
+import http.client
+import json
+import os
+import re
+import shlex
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+DEFAULT_PORT = 1234
+_TIMEOUT_S = 120.0
+_IDLE_S_MAX = 2.0
+"""A connection idle for longer is not used again: the cluster may be about to close it."""
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_DATE = re.compile(r"([A-Za-z]{3,9})\s+(\d{1,2}),?\s+(\d{1,2}):(\d\d)(?::(\d\d))?\s+(\d{4})")
+_FATAL = (401, 501)
+"""After these statuses no later line of a batch can do better."""
+
+
+@dataclass(slots=True)
+class Reply:
+    """The cluster's answer to one command."""
+
+    status: int
+    lines: list[str]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the command did what it was told."""
+        return self.status < 300
+
+
+class Client:
+    """A login on one cluster."""
+
+    def __init__(self, host: str, port: int, user: str, password: str) -> None:
+        self.cluster = f"{host}:{port}"
+        self._connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
+        self._used = 0.0
+        self._headers = {
+            "Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode(),
+            "Content-Type": "application/json",
+        }
+        self._session: dict[str, str] = {}
+
+    def command(self, line: str) -> Reply:
+        """Run one command line. Failures to reach the cluster are replies with status 501."""
+        body = {"line": with_absolute_dates(line), "session": self._session}
+        try:
+            answer = self.request("POST", "/api/v1/command", body)
+        except (OSError, http.client.HTTPException) as error:
+            self._connection.close()
+            return Reply(501, [self._unreachable(error)])
+        if not isinstance(answer, dict) or "lines" not in answer:
+            return Reply(501, [f"501 Connection Failure - what answers at {self.cluster} is not a cluster"])
+        self._session = answer.get("session", self._session)
+        return Reply(answer["status"], answer["lines"])
+
+    def request(self, method: str, path: str, body: object = None) -> Any:
+        """Return the decoded JSON answer, or None when it is not JSON. Raises OSError, HTTPException."""
+        if time.monotonic() - self._used > _IDLE_S_MAX:
+            self._connection.close()
+        self._connection.request(method, path, None if body is None else json.dumps(body), self._headers)
+        data = self._connection.getresponse().read()
+        self._used = time.monotonic()
+        try:
+            return json.loads(data)
+        except ValueError:
+            return None
+
+    def _unreachable(self, error: Exception) -> str:
+        if isinstance(error, ConnectionError | http.client.HTTPException) and self._used:
+            what = "the connection was lost; whether the command was carried out is not known"
+        elif isinstance(error, TimeoutError):
+            what = f"no answer within {_TIMEOUT_S:g} s; whether the command was carried out is not known"
+        else:
+            what = f"{error}; is 'tandem local' running there, and is the port right?"
+        return f"501 Connection Failure - cluster {self.cluster}: {what}"
+
+
+def with_absolute_dates(line: str) -> str:
+    """Return ``line`` with the dates that it may hold, written in local time, as ``@`` seconds since 1970.
+
+    Only in ``setPartnerDown`` and for attributes named ``...-recover``; all else is left as it is.
+    """
+    lowered = line.lower()
+    if "setpartnerdown" not in lowered and "-recover" not in lowered:
+        return line
+
+    def convert(match: re.Match[str]) -> str:
+        month = match[1][:3].lower()
+        if month not in _MONTHS:
+            return match[0]
+        day, hour, minute, second, year = (int(match[i] or 0) for i in (2, 3, 4, 5, 6))
+        local = (year, _MONTHS.index(month) + 1, day, hour, minute, second, 0, 1, -1)
+        epoch = int(time.mktime(local))
+        back = time.localtime(epoch)
+        if (back.tm_mon, back.tm_mday) != (local[1], day):
+            return match[0]  # 31 February: the cluster says that it is no date
+        return f"@{epoch}"
+
+    return _DATE.sub(convert, line)
+
+
+def run_batch(client: Client, source: Iterable[str], out: TextIO, err: TextIO, prompt: str = "nrcmd> ") -> int:
+    """Run each line of ``source``; return 0, or 1 if a command failed, after saying on ``err`` which."""
+    failed: list[str] = []
+    count = 0
+    for number, raw in enumerate(source, 1):
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        if line.lower() in ("exit", "quit"):
+            break
+        count += 1
+        reply = client.command(line)
+        print(prompt, *reply.lines, sep="\n", file=out, flush=True)
+        if not reply.ok:
+            failed.append(f"nrcmd: line {number}: {line}: {reply.lines[0]}")
+            if reply.status in _FATAL:
+                failed.append("nrcmd: the rest was not tried")
+                break
+    if failed:
+        print(*failed, sep="\n", file=err)
+        print(f"nrcmd: {sum(': line' in f for f in failed)} of {count} commands failed", file=err)
+    return 1 if failed else 0
+
+
+def run_one(client: Client, words: list[str], out: TextIO) -> int:
+    """Run the command that the shell handed over as ``words`` (or as one quoted word)."""
+    reply = client.command(words[0] if len(words) == 1 else shlex.join(words))
+    print(*reply.lines, sep="\n", file=out)
+    return 0 if reply.ok else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nrcmd",
+        description="The command line of a cluster. Interactive without COMMAND and -b; 'help' lists the commands.",
+        epilog="Environment: AIC_CLUSTER, AIC_NAME, AIC_PASSWORD stand for -C, -N, -P. Prefer AIC_PASSWORD to -P, "
+        "which other users of this machine can see. What is missing is asked for. "
+        "Exit status: 0, or 1 when a command failed.",
+    )
+    parser.add_argument("-C", metavar="HOST[:PORT]", help="the cluster (default localhost, port 1234)")
+    parser.add_argument("-N", metavar="USER", help="administrator's name")
+    parser.add_argument("-P", metavar="PASSWORD", help="administrator's password")
+    parser.add_argument("-b", metavar="FILE", help="run the commands in FILE, one a line (- for standard input)")
+    parser.add_argument("command", metavar="COMMAND", nargs=argparse.REMAINDER, help="run this one command")
+    return parser
+
+
+def _login(args: argparse.Namespace) -> Client | str:
+    """Return the client, or what is missing."""
+    cluster = args.C or os.environ.get("AIC_CLUSTER") or "localhost"
+    host, _, port = cluster.partition(":")
+    if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        return f"{cluster!r} is not a cluster: write HOST or HOST:PORT"
+    user = args.N or os.environ.get("AIC_NAME")
+    password = args.P or os.environ.get("AIC_PASSWORD")
+    if (user is None or password is None) and not sys.stdin.isatty():
+        return "name and password are needed: give -N and -P, or set AIC_NAME and AIC_PASSWORD"
+    if user is None:
+        user = input("username: ")
+    if password is None:
+        password = getpass.getpass("password: ")
+    return Client(host, int(port) if port else DEFAULT_PORT, user, password)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run nrcmd; return its exit status."""
+    args = _parser().parse_args(argv)
+    if args.b and args.command:
+        print("nrcmd: give either -b FILE or a command, not both", file=sys.stderr)
+        return 2
+    client = _login(args)
+    if isinstance(client, str):
+        print(f"nrcmd: {client}", file=sys.stderr)
+        return 2
+    try:
+        if args.command:
+            return run_one(client, args.command, sys.stdout)
+        if args.b and args.b != "-":
+            with open(args.b, encoding="utf-8") as source:
+                return run_batch(client, source, sys.stdout, sys.stderr)
+        if args.b or not sys.stdin.isatty():
+            return run_batch(client, sys.stdin, sys.stdout, sys.stderr)
+        from tandem.control.interactive import run_interactive
+
+        return run_interactive(client)
+    except (OSError, UnicodeDecodeError) as error:
+        print(f"nrcmd: {args.b or 'standard output'}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
