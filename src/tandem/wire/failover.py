@@ -69,12 +69,14 @@ from tandem.wire.failover_messages import (
 __all__ = [
     "MAX_MESSAGE", "VENDOR_CLASS", "VENDOR_LAST_ADDRESS", "Answer", "BindingAck", "BindingUpdate", "Connect",
     "ConnectAck", "Contact", "Disconnect", "Frame", "Framer", "Message", "MessageType", "OptionCode", "PoolRequest",
-    "PoolResponse", "RejectReason", "Sendable", "ServerState", "State", "Unknown", "Update", "UpdateBatch", "UpdateDone",
-    "UpdateRequest", "UpdateRequestAll", "decode", "encode",
+    "PoolResponse", "RejectReason", "Sendable", "ServerState", "State", "Unknown", "Update", "UpdateBatch",
+    "UpdateDone", "UpdateRequest", "UpdateRequestAll", "decode", "encode",
 ]  # fmt: skip
 
 _header = Struct(">HBBII")
-_DIGEST_HEAD = bytes((0, OptionCode.MESSAGE_DIGEST, 0, 17, 1))
+_BNDUPD = int(MessageType.BNDUPD)
+_DIGEST = int(OptionCode.MESSAGE_DIGEST)
+_DIGEST_HEAD = bytes((0, _DIGEST, 0, 17, 1))
 _BLANK = bytes(16)
 _BUCKETS_SIZE = 32
 
@@ -202,18 +204,18 @@ def _encode_bare(m: Sendable) -> bytes:
 
 
 _ENCODERS: dict[type, tuple[int, Callable[..., bytes]]] = {
-    PoolRequest: (1, _encode_bare),
-    PoolResponse: (2, _encode_pool_response),
-    BindingUpdate: (3, _encode_updates),
-    BindingAck: (4, _encode_answers),
-    Connect: (5, _encode_connect),
-    ConnectAck: (6, _encode_connect_ack),
-    UpdateRequestAll: (7, _encode_bare),
-    UpdateDone: (8, _encode_bare),
-    UpdateRequest: (9, _encode_bare),
-    State: (10, _encode_state),
-    Contact: (11, _encode_bare),
-    Disconnect: (12, _encode_disconnect),
+    PoolRequest: (MessageType.POOLREQ, _encode_bare),
+    PoolResponse: (MessageType.POOLRESP, _encode_pool_response),
+    BindingUpdate: (MessageType.BNDUPD, _encode_updates),
+    BindingAck: (MessageType.BNDACK, _encode_answers),
+    Connect: (MessageType.CONNECT, _encode_connect),
+    ConnectAck: (MessageType.CONNECTACK, _encode_connect_ack),
+    UpdateRequestAll: (MessageType.UPDREQALL, _encode_bare),
+    UpdateDone: (MessageType.UPDDONE, _encode_bare),
+    UpdateRequest: (MessageType.UPDREQ, _encode_bare),
+    State: (MessageType.STATE, _encode_state),
+    Contact: (MessageType.CONTACT, _encode_bare),
+    Disconnect: (MessageType.DISCONNECT, _encode_disconnect),
 }
 
 
@@ -259,7 +261,7 @@ class UpdateBatch:
         if not self._parts:
             raise ValueError("a BNDUPD needs at least one update")
         prefix = RANGE_PREFIX if self._ranges else b""
-        return _finish(MessageType.BNDUPD, prefix + b"".join(self._parts), xid, time, self._secret)
+        return _finish(_BNDUPD, prefix + b"".join(self._parts), xid, time, self._secret)
 
 
 # --- decoding -------------------------------------------------------------------------------------------
@@ -282,7 +284,7 @@ def decode(frame: bytes, secret: bytes = b"") -> Frame:
         start = _authenticate(frame, start, secret)
     elif frame[start : start + 2] == _DIGEST_HEAD[:2]:
         raise misplaced_digest()
-    if kind == MessageType.BNDUPD:
+    if kind == _BNDUPD:
         return Frame(kind, time, xid, BindingUpdate(decode_updates(frame, start, payload_room(secret))))
     decoder = _DECODERS.get(kind)
     if decoder is not None:
@@ -308,7 +310,7 @@ def _authenticate(frame: bytes, start: int, secret: bytes) -> int:
     body = start + len(_DIGEST_HEAD)
     after = body + len(_BLANK)
     if head != _DIGEST_HEAD or after > len(frame):
-        raise wrong_length(OptionCode.MESSAGE_DIGEST, head[2] << 8 | head[3], start)
+        raise wrong_length(_DIGEST, head[2] << 8 | head[3], start)
     wanted = hmac.digest(secret, b"".join((frame[:body], _BLANK, frame[after:])), "md5")
     if not hmac.compare_digest(wanted, frame[body:after]):
         raise ProtocolError(
@@ -334,7 +336,7 @@ class _Options:
             size = frame[pos + 2] << 8 | frame[pos + 3]
             if pos + 4 + size > end:
                 raise overrun(end)
-            if code == OptionCode.MESSAGE_DIGEST:
+            if code == _DIGEST:
                 raise misplaced_digest()
             if code in relevant:
                 if code in self._values:
@@ -463,17 +465,17 @@ def _decode_bare(make: Callable[[], Message]) -> Callable[[bytes, int], Message]
 
 
 _DECODERS: dict[int, Callable[[bytes, int], Message]] = {
-    1: _decode_bare(PoolRequest),
-    2: _decode_pool_response,
-    4: lambda frame, start: BindingAck(decode_answers(frame, start)),
-    5: _decode_connect,
-    6: _decode_connect_ack,
-    7: _decode_bare(UpdateRequestAll),
-    8: _decode_bare(UpdateDone),
-    9: _decode_bare(UpdateRequest),
-    10: _decode_state,
-    11: _decode_bare(Contact),
-    12: _decode_disconnect,
+    MessageType.POOLREQ: _decode_bare(PoolRequest),
+    MessageType.POOLRESP: _decode_pool_response,
+    MessageType.BNDACK: lambda frame, start: BindingAck(decode_answers(frame, start)),
+    MessageType.CONNECT: _decode_connect,
+    MessageType.CONNECTACK: _decode_connect_ack,
+    MessageType.UPDREQALL: _decode_bare(UpdateRequestAll),
+    MessageType.UPDDONE: _decode_bare(UpdateDone),
+    MessageType.UPDREQ: _decode_bare(UpdateRequest),
+    MessageType.STATE: _decode_state,
+    MessageType.CONTACT: _decode_bare(Contact),
+    MessageType.DISCONNECT: _decode_disconnect,
 }
 
 

@@ -23,9 +23,11 @@ HEADER_SIZE = 12
 DIGEST_SIZE = 21
 """Bytes of the message-digest option, header included."""
 MAX_MESSAGE = 2048
-PADDING = bytes(8)
-"""What is appended to a payload before it is read, so that an option's head and a number after it can be read
-in one go before its length is checked."""
+_PADDING = bytes(8)
+"""Appended to a message before it is read: an option's head and the number after it are read in one go, and
+checked against the message's end afterwards."""
+_LEAST_REJECT = 13
+"""Bytes of the shortest rejecting answer in a BNDACK."""
 MAGIC = b"\x63\x82\x53\x63"
 """Magic number of the DHCP option area (RFC 2131 section 3)."""
 
@@ -133,64 +135,70 @@ def decode_updates(frame: bytes, pos: int, room: int) -> list[Update]:
     ProtocolError for a message digest.
     """
     end = len(frame)
-    data = frame + PADDING
+    data = frame + _PADDING
     pos, ours = _skip_leading(data, pos, end, _TRANSACTION_CODES)
     updates: list[Update] = []
     while pos < end:
         start = pos
         address = _read_pair(data, pos)[1]
-        pos += 8
         numbers: dict[int, int] = {}
         texts: dict[int, bytes] = {}
-        while pos < end:
-            head, value = _read_pair(data, pos)
-            step = _FIXED_STEP.get(head)
-            if step:
-                if head in numbers:
-                    raise twice(head >> 16, pos)
-                numbers[head] = value
-                pos += step
-            elif head == _ADDRESS:
-                break
-            else:
-                body = pos + 4
-                code = head >> 16
-                pos = body + (head & 0xFFFF)
-                if code in _VARIABLE_CODES:
-                    if code in texts:
-                        raise twice(code, body - 4)
-                    texts[code] = data[body:pos]
-                elif code in _FIXED_CODES:
-                    raise wrong_length(code, head & 0xFFFF, body - 4)
-                elif code == _DIGEST:
-                    raise misplaced_digest()
-        if pos > end:
-            raise overrun(end)
-        numbers_get = numbers.get
+        pos = _read_transaction(data, pos + 8, end, numbers, texts)
+        number = numbers.get
         update = Update(
             address,
-            numbers_get(_STATUS, 0) >> 24,
-            numbers_get(_FLAGS, 0) >> 16,
-            texts.get(_CLIENT_ID, b""),
-            texts.get(_HARDWARE, b""),
-            numbers_get(_EXPIRES),
-            numbers_get(_POTENTIAL),
-            numbers_get(_START_OF_STATE),
-            numbers_get(_LAST_TRANSACTION),
+            number(_STATUS, 0) >> 24,
+            number(_FLAGS, 0) >> 16,
+            texts.pop(_CLIENT_ID, b""),
+            texts.pop(_HARDWARE, b""),
+            number(_EXPIRES),
+            number(_POTENTIAL),
+            number(_START_OF_STATE),
+            number(_LAST_TRANSACTION),
         )
-        if len(texts) > 2 or texts.keys() - _CLIENT_CODES:
+        if texts:
             _add_rare(update, texts, ours, start)
         updates.append(update)
     if not updates:
         raise WireError("BNDUPD without an assigned-IP-address option", offset=end, section=DRAFT + "7.1")
-    if len(updates) * 13 > room:
+    if len(updates) * _LEAST_REJECT > room:
         raise WireError(
             f"{len(updates)} transactions, more than one BNDACK could reject", offset=end, section=DRAFT + "6.3"
         )
     return updates
 
 
-_CLIENT_CODES = frozenset((_CLIENT_ID, _HARDWARE))
+def _read_transaction(data: bytes, pos: int, end: int, numbers: dict[int, int], texts: dict[int, bytes]) -> int:
+    """Sort the options from ``pos`` to the next assigned-IP-address option into ``numbers``, by head and left-aligned,
+    and ``texts``, by code; return where that option, or the end, is. ``data`` is padded. Raises WireError.
+    """
+    while pos < end:
+        head, value = _read_pair(data, pos)
+        step = _FIXED_STEP.get(head)
+        if step:
+            if head in numbers:
+                raise twice(head >> 16, pos)
+            numbers[head] = value
+            pos += step
+        elif head == _ADDRESS:
+            break
+        else:
+            body = pos + 4
+            code = head >> 16
+            pos = body + (head & 0xFFFF)
+            if pos > end:
+                raise overrun(end)
+            if code in _VARIABLE_CODES:
+                if code in texts:
+                    raise twice(code, body - 4)
+                texts[code] = data[body:pos]
+            elif code in _FIXED_CODES:
+                raise wrong_length(code, head & 0xFFFF, body - 4)
+            elif code == _DIGEST:
+                raise misplaced_digest()
+    if pos > end:
+        raise overrun(end)
+    return pos
 
 
 def _add_rare(update: Update, texts: dict[int, bytes], ours: bool, offset: int) -> None:
@@ -220,7 +228,7 @@ def _add_rare(update: Update, texts: dict[int, bytes], ours: bool, offset: int) 
 def decode_answers(frame: bytes, pos: int) -> list[Answer]:
     """Return the answers of a BNDACK whose options begin at ``pos``. Raises as ``decode_updates``."""
     end = len(frame)
-    data = frame + PADDING
+    data = frame + _PADDING
     pos, _ = _skip_leading(data, pos, end, _ANSWER_CODES)
     answers: list[Answer] = []
     answer = Answer(0)
@@ -241,11 +249,13 @@ def decode_answers(frame: bytes, pos: int) -> list[Answer]:
             body = pos + 4
             code = head >> 16
             pos = body + (head & 0xFFFF)
+            if pos > end:
+                raise overrun(end)
             if code == _MESSAGE:
                 if texted:
                     raise twice(code, body - 4)
                 texted = True
-                answer.text = data[body : min(pos, end)].decode(errors="replace")
+                answer.text = data[body:pos].decode(errors="replace")
             elif code in _ANSWER_FIXED:
                 raise wrong_length(code, head & 0xFFFF, body - 4)
             elif code == _DIGEST:
@@ -271,8 +281,11 @@ def _skip_leading(data: bytes, pos: int, end: int, transaction: frozenset[int]) 
         head = _read_pair(data, pos)[0]
         if head == _ADDRESS:
             break
-        code, body = head >> 16, pos + 4
+        code = head >> 16
+        body = pos + 4
         pos = body + (head & 0xFFFF)
+        if pos > end:
+            raise overrun(end)
         if code == _ADDRESS >> 16:
             raise wrong_length(code, head & 0xFFFF, body - 4)
         if code in transaction:
@@ -286,8 +299,6 @@ def _skip_leading(data: bytes, pos: int, end: int, transaction: frozenset[int]) 
             if vendor_class is not None:
                 raise twice(code, body - 4)
             vendor_class = data[body:pos]
-    if pos > end:
-        raise overrun(end)
     return pos, vendor_class == VENDOR_CLASS
 
 
