@@ -218,6 +218,9 @@ class Book:
                 binding.start_of_state = now
         if status == ACTIVE or status == ABANDONED:
             self.schedule(binding.expires, binding)
+        elif status == FREE or status == BACKUP:
+            # What was agreed about the last client's lease must not lengthen the next one's.
+            binding.sent_potential = binding.acked_potential = binding.received_potential = 0
 
     def save(self, binding: Binding, out: list[Effect]) -> None:
         """Store ``binding`` as it is now, and remember to tell the partner (if its scope has one)."""
@@ -309,6 +312,12 @@ class Book:
         offer = self.offer_to(network, key)
         if offer is not None:
             self._forget(offer)
+
+    def cancel_offer(self, address: int) -> None:
+        """The address is no longer ours to offer (the partner has given it): forget an offer of it."""
+        held = self.offered.get(address)
+        if isinstance(held, _SetAside):
+            self._forget(held.offer)
 
     def _forget(self, offer: Offer) -> None:
         """Give a set-aside address back to the side it came from."""

@@ -1,0 +1,1 @@
+"""A failover endpoint: state table, link, update window, conflict rows, lead time, pool balance, recovery."""

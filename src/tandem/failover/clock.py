@@ -1,0 +1,44 @@
+"""The difference between the partner's clock and ours, measured on every message and smoothed.
+
+Source: draft-ietf-dhc-failover-12 section 5.10; SYSTEM S4.14.
+"""
+
+from __future__ import annotations
+
+_WEIGHT = 0.1
+_JUMP_S = 5.0
+
+
+class Skew:
+    """Partner's clock minus ours, in seconds."""
+
+    __slots__ = ("_known", "smoothed_s")
+
+    def __init__(self) -> None:
+        self.smoothed_s = 0.0
+        self._known = False
+
+    def measure(self, theirs: int, now: float) -> float | None:
+        """Take the time field of a message that arrived now; return the size of a jump worth an alarm, or None."""
+        delta = theirs + 0.5 - now  # the field is cut to whole seconds: half a second is lost on average
+        if not self._known:
+            self._known = True
+            self.smoothed_s = delta
+            return delta if abs(delta) > _JUMP_S else None
+        change = delta - self.smoothed_s
+        if abs(change) > _JUMP_S:
+            self.smoothed_s = delta
+            return change
+        self.smoothed_s += change * _WEIGHT
+        return None
+
+    @property
+    def whole_s(self) -> int:
+        """The correction to apply to received times: whole seconds; 0 while the clocks agree within the noise."""
+        return 0 if abs(self.smoothed_s) < 1.5 else round(self.smoothed_s)
+
+    def ours(self, theirs: int | None) -> int | None:
+        """Return a received absolute time in our clock; 0, without-end and absent stay as they are."""
+        if theirs is None or theirs == 0 or theirs == 0xFFFFFFFF:
+            return theirs
+        return max(theirs - self.whole_s, 0)

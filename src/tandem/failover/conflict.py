@@ -1,0 +1,130 @@
+"""Whether a partner's binding update is accepted: the rows of the draft's figure 7.1.3-1, and what accepting does.
+
+Does not know the link or the queue of updates. Times are this server's clock (the link has corrected them).
+Source: draft-ietf-dhc-failover-12 sections 7.1.2 to 7.1.5.
+"""
+
+from __future__ import annotations
+
+from tandem.base.units import FOREVER
+from tandem.config.compiled import CompiledScope
+from tandem.lease.binding import (
+    ABANDONED,
+    ACTIVE,
+    BACKUP,
+    EXPIRED,
+    FREE,
+    RELEASED,
+    RESERVED_FLAG,
+    RESET,
+    Binding,
+    client_key,
+)
+from tandem.lease.book import Book
+from tandem.wire.failover import RejectReason, Update
+
+ACCEPT, TRANSACTION_LATER, LEASE_OVER, AFTER_RESET, SAME_CLIENT, REJECT = range(6)
+
+_A, _T1, _T2, _T3, _C, _R = ACCEPT, TRANSACTION_LATER, LEASE_OVER, AFTER_RESET, SAME_CLIENT, REJECT
+#                     received:  ACTIVE EXPIRED RELEASED FREE BACKUP RESET ABANDONED
+_COLUMNS = (ACTIVE, EXPIRED, RELEASED, FREE, BACKUP, RESET, ABANDONED)
+_FIGURE = {
+    ACTIVE:    (_C,  _T2, _T1, _T2, _T2, _A, _A),
+    EXPIRED:   (_T1, _A,  _A,  _A,  _A,  _A, _A),
+    RELEASED:  (_T1, _T1, _A,  _A,  _A,  _A, _A),
+    FREE:      (_A,  _A,  _A,  _A,  _A,  _A, _A),
+    BACKUP:    (_A,  _A,  _A,  _A,  _A,  _A, _A),
+    RESET:     (_T3, _A,  _A,  _A,  _A,  _A, _A),
+    ABANDONED: (_R,  _R,  _R,  _R,  _R,  _A, _A),
+}  # fmt: skip
+RULES: dict[tuple[int, int], int] = {
+    (ours, theirs): rule for ours, row in _FIGURE.items() for theirs, rule in zip(_COLUMNS, row, strict=True)
+}
+"""(status here, status received) -> rule."""
+
+CLIENT_REQUIRED = (ACTIVE, EXPIRED, RELEASED)
+
+
+def judge(
+    binding: Binding | None, update: Update, scope: CompiledScope, main: bool, now: int
+) -> tuple[int, str] | None:
+    """Return None when ``update`` is to be accepted, else (reject reason, text). ``main``: our role.
+
+    Source: section 7.1.3 and figure 7.1.3-1.
+    """
+    status = update.status
+    if not 1 <= status <= 7:
+        return RejectReason.MISSING_BINDING_INFORMATION, f"binding-status {status} is missing or unknown"
+    if status in CLIENT_REQUIRED and not update.hardware:
+        return RejectReason.MISSING_BINDING_INFORMATION, "client-hardware-address is missing"
+    if status == ACTIVE and update.expires is None:
+        return RejectReason.MISSING_BINDING_INFORMATION, "lease-expiration-time is missing"
+    if update.flags & RESERVED_FLAG and status == BACKUP and update.address not in scope.reserved:
+        return RejectReason.NOT_RESERVED_HERE, "the address is not reserved on this server"
+    if binding is None:
+        return None
+    rule = RULES[binding.status, status]
+    if rule == ACCEPT:
+        return None
+    if rule == SAME_CLIENT:
+        same = client_key(update.client_id, update.hardware) == client_key(binding.client_id, binding.hardware)
+        if same or not main or binding.expires <= now:
+            return None
+        return RejectReason.FATAL_CONFLICT, "the address is leased to another client here"
+    if rule == LEASE_OVER:
+        if binding.expires <= now and binding.expires != FOREVER:
+            return None
+        return RejectReason.OUTDATED_BINDING, f"the lease here runs for another {binding.expires - now} s"
+    if rule == REJECT:
+        return RejectReason.LESS_CRITICAL_BINDING, "the address is marked unusable here"
+    since = binding.start_of_state if rule == AFTER_RESET else binding.last_transaction
+    if update.last_transaction is not None and update.last_transaction > since:
+        return None
+    return RejectReason.OUTDATED_BINDING, "this server heard the client later"
+
+
+def accept(book: Book, binding: Binding, update: Update, scope: CompiledScope, now: int) -> None:
+    """Take an accepted update into the book (section 7.1.4). The caller stores it.
+
+    EXPIRED, RELEASED and RESET end in FREE at once (section 5.11). What this server had to tell of an older
+    state is superseded, except that both having extended the same client's lease leaves both to be told.
+    """
+    status = update.status
+    was_active = binding.status == ACTIVE
+    same_client = binding.hardware == update.hardware and binding.client_id == update.client_id
+    pending = not binding.up_to_date and was_active and status == ACTIVE and same_client
+    started = update.start_of_state if update.start_of_state is not None else now
+    if update.last_transaction is not None and (update.last_transaction > binding.last_transaction or not same_client):
+        binding.last_transaction = update.last_transaction
+    binding.flags = update.flags | (RESERVED_FLAG if update.address in scope.reserved else 0)
+    if status == ACTIVE:
+        assert update.expires is not None
+        potential = update.potential if update.potential is not None else update.expires
+        if same_client and was_active:
+            if update.expires > binding.expires:
+                binding.granted_by = 2
+                binding.expires = update.expires
+            binding.received_potential = max(binding.received_potential, potential)
+        else:
+            book.set_client(binding, update.hardware, update.client_id)
+            binding.granted_by = 2
+            binding.expires = update.expires
+            binding.received_potential = potential
+            binding.sent_potential = binding.acked_potential = 0
+        if update.request_options:
+            binding.options = update.request_options
+        book.set_status(binding, ACTIVE, started)
+    elif status == ABANDONED:
+        book.set_client(binding, b"", b"")
+        binding.expires = now + scope.policy.unavailable_s
+        book.set_status(binding, ABANDONED, started)
+    else:
+        if update.hardware:
+            book.set_client(binding, update.hardware, update.client_id)
+        if update.expires is not None:
+            binding.expires = update.expires
+        else:
+            binding.expires = min(binding.expires, now)
+        book.set_status(binding, BACKUP if status == BACKUP else FREE, started)
+    binding.up_to_date = not pending
+    binding.generation += 1

@@ -1,0 +1,587 @@
+"""One end of a failover relationship: its state, its powers, its timers and its connection.
+
+The state table decides (``failover.states``); this engine evaluates guards, enters states and starts their work.
+There is one ``_enter``: store, adopt, announce, arm timers, start work. Messages are handled by
+``failover.exchange``. Does not know DHCP.
+Source: draft-ietf-dhc-failover-12 sections 8 and 9; SYSTEM S4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from tandem.base.errors import CommandError
+from tandem.base.io import Close, Connect, Effect, Note, SaveShare, SaveState
+from tandem.base.table import Row
+from tandem.base.units import FOREVER, format_duration
+from tandem.config.compiled import EndpointConfig
+from tandem.failover import balance
+from tandem.failover.clock import Skew
+from tandem.failover.link import Link
+from tandem.failover.saved import Saved
+from tandem.failover.states import BACKUP as BACKUP_ROLE
+from tandem.failover.states import MAIN as MAIN_ROLE
+from tandem.failover.states import TABLE, Cause
+from tandem.failover.updates import Move, UpdateQueue
+from tandem.lease.binding import BACKUP, EXPIRED, FREE, RELEASED, RESET, Binding
+from tandem.lease.book import Book
+from tandem.lease.pool import Pool
+from tandem.lease.powers import ANSWER_ALL, ANSWER_NONE, ANSWER_RENEWALS, Powers
+from tandem.wire.failover import PoolRequest, State, UpdateDone, UpdateRequest, UpdateRequestAll
+from tandem.wire.failover import ServerState as S
+
+INFINITY = float("inf")
+FLUSH_S = 0.005
+"""How long an update waits for company before it is sent (lazy update, batched)."""
+FULL_BATCH = 20
+BALANCE_S = 10.0
+RECLAIM_S = 3600.0
+REFUSED_S = 60.0
+"""After how long a refused update is told again (section 7.2.2: not immediately)."""
+_SERVING = (S.COMMUNICATIONS_INTERRUPTED, S.RESOLUTION_INTERRUPTED, S.CONFLICT_DONE, S.PARTNER_DOWN)
+_PARTNER_STATES = tuple(int(cause) for cause in Cause if cause < Cause.LINK_DOWN)
+_TELLING = (S.NORMAL, S.COMMUNICATIONS_INTERRUPTED, S.PARTNER_DOWN, S.CONFLICT_DONE)
+
+
+def state_name(state: int) -> str:
+    """Return the draft's name of a failover state, e.g. COMMUNICATIONS-INTERRUPTED; a number for an unknown one."""
+    try:
+        return S(state).name.replace("_", "-")
+    except ValueError:
+        return f"unknown ({state})" if state else "unknown"
+
+
+class Endpoint:
+    """A failover endpoint. ``index`` is its number in the configuration plus one, as scopes name it."""
+
+    def __init__(self, config: EndpointConfig, index: int, book: Book, saved: dict[str, object] | None) -> None:
+        self.config = config
+        self.index = index
+        self.book = book
+        self.saved = Saved.from_values(saved)
+        self.state = int(S.STARTUP)
+        self.previous = 0
+        self.why = "This server is starting and looks for its partner."
+        self.started_at = 0.0
+        self.partner_starting = False
+        self.partner_met: bool | None = None
+        """Whether the partner says that it has met us before; None = it has not said."""
+        self.link: Link | None = None
+        self.skew = Skew()
+        self.queue = UpdateQueue(book)
+        self.unacked: dict[int, Binding] = {}
+        """Bindings of which the partner has not acknowledged the latest state, by address."""
+        self.lost_moves: list[Move] = []
+        """Ranges given away before a restart that the partner may not know of."""
+        self.asked_xid: int | None = None
+        self.connecting = False
+        self.retry_at = 0.0
+        self.retry_s = min(5.0, config.poll_interval_s)
+        self.flush_at = INFINITY
+        self.startup_until = INFINITY
+        self.wait_until = INFINITY
+        self.balance_at = INFINITY
+        self.reclaim_at = INFINITY
+        self.refused_at = INFINITY
+        self.store_at = INFINITY
+        self.rejects_sent = 0
+        self.rejects_received = 0
+        self.updates_sent = 0
+        self.updates_received = 0
+        self.powers = self._powers()
+
+    # --- what others ask --------------------------------------------------------------------------------
+
+    @property
+    def communicating(self) -> bool:
+        """Whether communications with the partner are ok (section 8.3)."""
+        return self.link is not None and self.link.heard_state
+
+    @property
+    def mclt_s(self) -> int:
+        """The maximum client lead time in force: the main's (S4.3)."""
+        return self.config.mclt_s if self.config.main else self.saved.mclt_s or self.config.mclt_s
+
+    @property
+    def lease_factor(self) -> float:
+        """The lease period factor in force: the main's."""
+        if self.config.main or not self.saved.lease_factor_pct:
+            return self.config.lease_factor
+        return self.saved.lease_factor_pct / 100
+
+    def pools(self) -> list[Pool]:
+        """Return the pools of the scopes that this endpoint protects."""
+        return [pool for pool in self.book.pools if pool.scope.endpoint == self.index]
+
+    def bindings(self) -> Iterator[Binding]:
+        """Yield the bindings of the scopes that this endpoint protects."""
+        for binding in self.book.by_address.values():
+            scope = self.book.scope_at(binding.address)
+            if scope is not None and scope.endpoint == self.index:
+                yield binding
+
+    def deadline(self) -> float:
+        """When ``tick`` has work next."""
+        link = self.link.deadline() if self.link is not None else self.retry_at
+        safe = self._safe_period_end()
+        return min(
+            link, safe, self.flush_at, self.startup_until, self.wait_until, self.balance_at, self.refused_at,
+            self.store_at,
+        )  # fmt: skip
+
+    def _safe_period_end(self) -> float:
+        if self.state != S.COMMUNICATIONS_INTERRUPTED or self.config.safe_period_s is None:
+            return INFINITY
+        return self.saved.interrupted_since + self.config.safe_period_s
+
+    def free_at(self, binding: Binding) -> int:
+        """When, in PARTNER-DOWN, an address that lost its lease may go to another client (section 9.4.2)."""
+        latest = max(
+            binding.expires, binding.sent_potential, binding.acked_potential, binding.received_potential,
+            self.saved.since,
+        )  # fmt: skip
+        return FOREVER if latest == FOREVER else latest + self.mclt_s
+
+    # --- life -------------------------------------------------------------------------------------------
+
+    def start(self, now: float, out: list[Effect]) -> None:
+        """Begin: STARTUP, with the state to return to taken from stable storage (section 9.3.2)."""
+        saved = self.saved
+        self.started_at = now
+        recover_from = self.config.recover_from
+        if recover_from and recover_from != saved.recovered_from:
+            self.previous = int(S.RECOVER)
+            saved.recovered_from = saved.failed_at = recover_from
+            saved.ask_all = True
+        else:
+            self.previous = {
+                int(S.NORMAL): int(S.COMMUNICATIONS_INTERRUPTED),
+                int(S.POTENTIAL_CONFLICT): int(S.RESOLUTION_INTERRUPTED),
+            }.get(saved.state, saved.state)
+            if saved.state and saved.state not in (S.RECOVER, S.RECOVER_WAIT):
+                saved.failed_at = saved.last_operation
+        self.state = int(S.STARTUP)
+        self.startup_until = now + min(self.config.startup_s, self.config.poll_timeout_s / 2)
+        self.retry_at = now
+        for binding in self.bindings():
+            if not saved.state:
+                binding.up_to_date = False  # whatever it was told before, this partner does not know it (section 5.17)
+            if not binding.up_to_date:
+                self.unacked[binding.address] = binding
+        self._adopt_powers()
+        self.tick(now, out)
+
+    def stop(self, now: float, out: list[Effect]) -> None:
+        """Stop cleanly: the partner is told PAUSED and takes over at once (section 9.13)."""
+        self._store_operation(now, out)
+        self.state = int(S.PAUSED)
+        self._adopt_powers()
+        if self.link is not None and self.link.set_up:
+            self.link.send(State(S.PAUSED, False, int(now)), now, out)
+            self.link.disconnect(254, "the server stops", now, out)
+
+    def tick(self, now: float, out: list[Effect]) -> None:
+        """Do what is due."""
+        if self.link is not None:
+            why = self.link.overdue(now)
+            if why is not None:
+                link = self.link
+                if link.set_up:
+                    link.disconnect(17, why, now, out)
+                else:
+                    out.append(Close(link.number))
+                self.link_lost(why, now, out)
+            else:
+                self.link.contact(now, out)
+        elif now >= self.retry_at and not self.connecting and self.state != S.PAUSED:
+            self.connecting = True
+            self.retry_at = now + self.retry_s
+            out.append(Connect(self.config.local, self.config.peer, self.config.port))
+        if now >= self.startup_until:
+            self.startup_until = INFINITY
+            self.decide(Cause.STARTUP_OVER, now, out)
+        if now >= self.wait_until:
+            self.wait_until = INFINITY
+            self.decide(Cause.WAIT_OVER, now, out)
+        if now >= self._safe_period_end():
+            self.decide(Cause.SAFE_PERIOD_OVER, now, out)
+        if now >= self.refused_at:
+            self.refused_at = INFINITY
+            self.queue.start(self.unacked.values())
+            self.flush(now, out)
+        if now >= self.balance_at:
+            self.rebalance(now, out)
+        if now >= self.store_at:
+            self._store_operation(now, out)
+        if now >= self.flush_at:
+            self.flush(now, out)
+
+    # --- the state machine ------------------------------------------------------------------------------
+
+    def decide(self, cause: int, now: float, out: list[Effect], down_since: float | None = None) -> Row:
+        """Look the cause up in the table and do what its row says. Raises CommandError for a refused command."""
+        row = self._row(cause)
+        assert not row.refuse, row.label
+        for step in row.steps:
+            self._STEPS[step](self, now, out)
+        if row.target is not None:
+            self._enter(row.target, row, now, out, down_since)
+            self._follow_partner(now, out)
+        return row
+
+    def _row(self, cause: int) -> Row:
+        role = MAIN_ROLE if self.config.main else BACKUP_ROLE
+        for row in TABLE.candidates(self.state, cause):
+            if not row.guard or row.guard == role:
+                return row
+        raise AssertionError("the table is total")
+
+    def _follow_partner(self, now: float, out: list[Effect]) -> None:
+        """A new state meets the partner's known state: take what follows from it (section 9.2)."""
+        if self.communicating and not self.partner_starting and self.saved.partner_state:
+            self.decide(self.saved.partner_state, now, out)
+
+    def _enter(self, state: int, row: Row | None, now: float, out: list[Effect], down_since: float | None) -> None:
+        """Store the state, adopt it, announce it, arm its timers, start its work."""
+        saved, before = self.saved, self.state
+        self.state = int(state)
+        saved.state = int(state)
+        saved.since = int(now)
+        saved.label = row.label if row is not None else "STARTUP/over"
+        if row is not None:
+            self.why = row.why
+        self.wait_until = INFINITY
+        self.startup_until = INFINITY
+        if state == S.COMMUNICATIONS_INTERRUPTED:
+            if not saved.interrupted_since:
+                saved.interrupted_since = int(now)
+        elif state == S.PARTNER_DOWN:
+            saved.since = int(now if down_since is None else down_since)
+        elif state == S.NORMAL:
+            saved.interrupted_since = 0
+            saved.ask_all = False
+        saved.last_operation = int(now)
+        out.append(SaveState(self.config.name, saved.values()))
+        self._adopt_powers()
+        self.announce(now, out)
+        self.note(
+            "Warning" if state in (S.COMMUNICATIONS_INTERRUPTED, S.RESOLUTION_INTERRUPTED, S.PARTNER_DOWN) else "Info",
+            6100, f"Failover state changes from {state_name(before)} to {state_name(state)}"
+            f" (row {saved.label}): {self.why}", out,
+        )  # fmt: skip
+        self._start_work(state, now, out)
+
+    def _start_work(self, state: int, now: float, out: list[Effect]) -> None:
+        self.balance_at = self.reclaim_at = INFINITY
+        if state == S.NORMAL:
+            self.queue.start(self.unacked.values())
+            self.queue_lost_moves()
+            self.flush_at = now
+            if self.config.main:
+                self.balance_at = now + BALANCE_S
+                self.reclaim_at = now + RECLAIM_S
+            elif self.link is not None:
+                self.link.send(PoolRequest(), now, out)
+        elif state == S.PARTNER_DOWN:
+            self._free_later(now)
+        elif state == S.POTENTIAL_CONFLICT:
+            if self.config.main or self.saved.partner_state == S.CONFLICT_DONE:
+                self.ask(now, out)
+        elif state == S.RECOVER_WAIT:
+            whole = not self.saved.ask_all
+            self.wait_until = now if whole or not self.saved.failed_at else self.saved.failed_at + self.mclt_s
+            if self.wait_until <= now:
+                self.wait_until = INFINITY
+                self.decide(Cause.WAIT_OVER, now, out)
+
+    def _free_later(self, now: float) -> None:
+        """In PARTNER-DOWN addresses whose last lease is over become free without the partner, in time."""
+        for binding in self.bindings():
+            if binding.status in (EXPIRED, RELEASED, RESET):
+                self.book.schedule(int(now), binding)
+
+    def announce(self, now: float, out: list[Effect]) -> None:
+        """Tell the partner our state (section 7.10)."""
+        if self.link is not None and self.link.set_up:
+            starting = self.state == S.STARTUP
+            known = self.previous or (S.PARTNER_DOWN if self.config.main else S.RECOVER)
+            theirs = known if starting else self.state
+            self.link.send(State(int(theirs), starting, self.saved.since or int(now)), now, out)
+
+    def _leave_startup(self, now: float, out: list[Effect]) -> None:
+        """The partner's state is known: choose where to go on (section 9.3.2 step 5)."""
+        saved = self.saved
+        target = self.previous
+        partner = saved.partner_state
+        why = "The partner answered; this server goes on where it was."
+        if not target:
+            target, why = self._first_state(now)
+        elif partner == S.PARTNER_DOWN and target in _SERVING:
+            if saved.partner_since >= saved.last_operation:
+                target, why = int(S.RECOVER), "The partner took over after this server went down."
+            else:
+                target, why = int(S.POTENTIAL_CONFLICT), "The partner took over while this server was still running."
+        self._go_on(target, why, now, out)
+
+    def _leave_startup_alone(self, now: float, out: list[Effect]) -> None:
+        """The partner could not be reached: go on where this server was (section 9.3.2 step 6)."""
+        if self.previous:
+            target, why = self.previous, "The partner could not be reached; this server goes on where it was."
+        elif self.config.main:
+            target = int(S.PARTNER_DOWN)
+            why = "This main has never met its backup, so it serves all clients alone."
+        else:
+            target = int(S.RECOVER)
+            why = "This backup has no lease data yet and waits for its main."
+            self.saved.ask_all = True
+        self._go_on(target, why, now, out)
+
+    def _first_state(self, now: float) -> tuple[int, str]:
+        """Where a server without any record of failover goes when its partner is there (S4.2 a, e)."""
+        saved = self.saved
+        if self.partner_met is not False:
+            saved.ask_all = True
+            saved.failed_at = int(self.started_at)
+            return int(S.RECOVER), "The partner knows this server, which has lost its lease database."
+        if self.config.main:
+            return int(S.PARTNER_DOWN), "This main meets its backup for the first time and serves until it is ready."
+        saved.ask_all = True
+        saved.failed_at = 0
+        return int(S.RECOVER), "This backup meets its main for the first time and asks it for all lease data."
+
+    def _go_on(self, target: int, why: str, now: float, out: list[Effect]) -> None:
+        self.why = why
+        down_since = self.saved.since if target == S.PARTNER_DOWN and self.previous == S.PARTNER_DOWN else None
+        self._enter(target, None, now, out, down_since)
+        self._follow_partner(now, out)
+
+    def ask(self, now: float, out: list[Effect]) -> None:
+        """Ask the partner for what this server does not have: UPDREQ or UPDREQALL (sections 7.3, 7.4, 9.5.2)."""
+        if self.link is None or not self.link.heard_state or self.asked_xid is not None:
+            return
+        everything = self.saved.ask_all or not self.saved.met
+        if everything and self.state == S.RECOVER:
+            for pool in self.pools():  # the partner says which never-used addresses are the backup's
+                for lo, hi in pool.scope.ranges:
+                    self.take_unused(lo, hi, FREE, True, out)
+        self.asked_xid = self.link.send(UpdateRequestAll() if everything else UpdateRequest(), now, out)
+        self.note("Info", 6110, f"Sent {'update request all' if everything else 'update request'} to the partner", out)
+
+    _STEPS: ClassVar = {"ask": ask, "leave-startup": _leave_startup, "leave-startup-alone": _leave_startup_alone}
+
+    def set_partner_down(self, now: float, at: float | None, expert: bool, out: list[Effect]) -> str:
+        """The operator says that the partner is down, since ``at`` (S4.9). Returns what was done.
+
+        Raises CommandError when the state does not allow it, or the partner is answering.
+        """
+        refusal = self._row(Cause.SET_PARTNER_DOWN)
+        if refusal.refuse:
+            raise CommandError(316, refusal.why)
+        earliest = float(self.saved.interrupted_since or now)
+        when = now if at is None else at
+        remark = ""
+        if self.communicating and not expert and self.state != S.PARTNER_DOWN:
+            raise CommandError(
+                316, "the partner is connected and answers; stop it first (or use expert mode if you are sure)"
+            )
+        if when > now:
+            raise CommandError(316, "the date is in the future; give the time at which the partner went down")
+        if when < earliest and not expert:
+            when = earliest
+            remark = " (not earlier than communications were interrupted; expert mode allows it)"
+        row = self.decide(Cause.SET_PARTNER_DOWN, now, out, when)
+        if row.target is None:
+            return row.why
+        return f"partner {self.config.name} is taken as down since {int(when)}{remark}"
+
+    # --- powers -----------------------------------------------------------------------------------------
+
+    def _adopt_powers(self) -> None:
+        self.powers = self._powers()
+
+    def _powers(self) -> Powers:
+        """Return what the state allows this server to do for clients (sections 5.3 to 5.9, 9; S4.5)."""
+        state, main = self.state, self.config.main
+        answer, other_from = ANSWER_NONE, INFINITY
+        if state == S.NORMAL:
+            answer = ANSWER_ALL if main else ANSWER_RENEWALS
+        elif state == S.RECOVER_DONE:
+            answer = ANSWER_RENEWALS
+        elif state in _SERVING:
+            answer = ANSWER_ALL
+            if state == S.PARTNER_DOWN:
+                other_from = float(self.saved.since + self.mclt_s) if self.saved.met else float("-inf")
+        if answer == ANSWER_ALL:
+            why = f"failover is in {state_name(state)} state"
+        elif state == S.NORMAL:
+            why = "failover is in NORMAL state, in which the main answers"
+        else:
+            why = f"failover is in {state_name(state)} state"
+        return Powers(
+            answer=answer,
+            own=FREE if main else BACKUP,
+            other_from=other_from,
+            mclt_s=self.mclt_s if self.saved.met or not main else None,
+            why=why,
+            lease_factor=self.lease_factor,
+            connected=self.communicating,
+        )
+
+    # --- the connection ---------------------------------------------------------------------------------
+
+    def link_lost(self, why: str, now: float, out: list[Effect]) -> None:
+        """The connection is gone, whoever closed it (section 8.6)."""
+        link = self.link
+        self.link = None
+        if link is None:
+            return
+        self.connecting = False
+        self.asked_xid = None
+        self.partner_met = None
+        self.queue.disconnect()
+        self.flush_at = INFINITY
+        self.retry_at = now + (0.2 if link.heard_state else self.retry_s)
+        if link.heard_state:
+            self.note("Warning", 6120, f"The connection to the partner is lost: {why}", out)
+            self.saved.last_contact = int(link.last_received)
+            self._adopt_powers()
+            self.decide(Cause.LINK_DOWN, now, out)
+
+    def connected(self, now: float, out: list[Effect]) -> None:
+        """CONNECT and CONNECTACK are through: both timers run, and our STATE goes out first (section 7.9)."""
+        link = self.link
+        assert link is not None
+        link.set_up = True
+        link.receive_s = self.config.poll_timeout_s
+        self.announce(now, out)
+
+    def heard_state(self, message: State, now: float, out: list[Effect]) -> None:
+        """The partner's STATE (section 7.10.2)."""
+        assert self.link is not None
+        first = not self.link.heard_state
+        self.link.heard_state = True
+        saved = self.saved
+        saved.partner_state = message.state
+        saved.partner_since = self.skew.ours(message.start_of_state) or 0
+        saved.last_contact = int(now)
+        self.partner_starting = message.startup
+        if self.state != S.STARTUP:
+            saved.met = True
+        out.append(SaveState(self.config.name, saved.values()))
+        self._adopt_powers()
+        remark = " (starting)" if message.startup else ""
+        flag = "" if first else "failover-detail"
+        self.note("Info", 6130, f"The partner is in {state_name(message.state)}{remark}", out, flag)
+        if self.state == S.STARTUP:
+            self.startup_until = INFINITY
+            self.decide(Cause.PARTNER_NORMAL, now, out)
+            saved.met = True
+            out.append(SaveState(self.config.name, saved.values()))
+            self._adopt_powers()
+        elif not message.startup and message.state in _PARTNER_STATES:
+            self.decide(message.state, now, out)
+
+    def flush(self, now: float, out: list[Effect]) -> None:
+        """Send what waits, as far as the partner's window allows."""
+        self.flush_at = INFINITY
+        link = self.link
+        if link is None or not link.heard_state or not self.queue.waiting:
+            return
+        if self.state not in _TELLING and self.queue.request is None:
+            return
+        while self.queue.waiting and len(self.queue.on_the_way) < link.window:
+            batch, sents = self.queue.next_batch(link.secret, int(now), out)
+            if not sents:
+                break
+            self.queue.sent(link.send_batch(batch, now, out), sents)
+            self.updates_sent += len(sents)
+        self.finish_request(now, out)
+
+    def finish_request(self, now: float, out: list[Effect]) -> None:
+        """Send UPDDONE when all that the partner asked for has been answered (section 7.5.1)."""
+        xid = self.queue.request_done()
+        if xid is None or self.link is None:
+            return
+        self.link.send(UpdateDone(), now, out, xid)
+        if self.saved.owes_all:
+            self.saved.owes_all = False
+            out.append(SaveState(self.config.name, self.saved.values()))
+        self.note("Info", 6111, "Sent update done to the partner", out)
+
+    def changed(self, binding: Binding, now: float, out: list[Effect]) -> None:
+        """A binding of ours has changed: the partner is to be told, soon."""
+        self.unacked[binding.address] = binding
+        if self.link is None or not self.link.heard_state:
+            return
+        self.queue.add(binding)
+        if len(self.queue.waiting) >= FULL_BATCH:
+            self.flush(now, out)
+        elif self.flush_at == INFINITY:
+            self.flush_at = now + FLUSH_S
+
+    # --- shares -----------------------------------------------------------------------------------------
+
+    def rebalance(self, now: float, out: list[Effect]) -> int:
+        """Give the backup what its share lacks; once an hour take back what it has too much. Main only."""
+        if self.state != S.NORMAL or not self.config.main:
+            self.balance_at = INFINITY
+            return 0
+        self.balance_at = now + BALANCE_S
+        take_back = now >= self.reclaim_at
+        if take_back:
+            self.reclaim_at = now + RECLAIM_S
+        total = 0
+        for pool in self.pools():
+            given, moves = balance.give(self.book, pool, int(now), out)
+            total += given
+            if take_back:
+                moves += balance.reclaim(self.book, pool)
+            for move in moves:
+                self.queue.add(move)
+        if total:
+            self.note("Info", 6140, f"Gave {total} addresses to the backup's share", out, "failover-detail")
+        if self.queue.waiting:
+            self.flush_at = min(self.flush_at, now + FLUSH_S)
+        return total
+
+    def queue_lost_moves(self) -> None:
+        """Put ranges given before a restart in line again: the partner may not have heard of them."""
+        for move in self.lost_moves:
+            self.queue.add(move)
+        self.lost_moves = []
+
+    def take_unused(self, lo: int, hi: int, owner: int, acked: bool, out: list[Effect]) -> None:
+        """Make never-used addresses lo..hi ``owner``'s, in memory and on stable storage."""
+        self.book.assign_unused(lo, hi, owner)
+        out.append(SaveShare(lo, hi, owner == BACKUP, acked))
+
+    # --- records ----------------------------------------------------------------------------------------
+
+    def _store_operation(self, now: float, out: list[Effect]) -> None:
+        """Record that this server is running (section 9.3.2: last recorded time of operation)."""
+        self.store_at = now + min(5.0, self.config.poll_interval_s / 2)
+        if self.state in (S.STARTUP, S.PAUSED):
+            return
+        self.saved.last_operation = int(now)
+        out.append(SaveState(self.config.name, self.saved.values()))
+
+    def note(self, level: str, ident: int, text: str, out: list[Effect], flag: str = "") -> None:
+        """Log a line about this relationship."""
+        out.append(Note(level, "Failover", ident, f"{self.config.name}: {text}", flag))
+
+    def waits_for(self, now: float) -> str:
+        """Return what the next transition waits for, in one sentence."""
+        if self.state == S.RECOVER_WAIT:
+            return f"the end of the wait in {format_duration(max(int(self.wait_until - now), 0))}"
+        if self.state == S.COMMUNICATIONS_INTERRUPTED:
+            end = self._safe_period_end()
+            if end < INFINITY:
+                return f"the partner, or the end of the safe period in {format_duration(max(int(end - now), 0))}"
+            return "the partner, or the operator's setPartnerDown"
+        if self.state == S.PARTNER_DOWN:
+            left = self.saved.since + self.mclt_s - now
+            if self.saved.met and left > 0:
+                return f"the partner; its addresses may be used in {format_duration(int(left))}"
+            return "the partner"
+        return "the partner" if not self.communicating else ""

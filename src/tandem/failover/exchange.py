@@ -1,0 +1,428 @@
+"""What an endpoint does with each message of its partner.
+
+Does not decide states (``failover.endpoint``) nor what conflicts mean (``failover.conflict``).
+Source: draft-ietf-dhc-failover-12 section 7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tandem.base.io import Close, Effect, SaveAcked, SaveBinding, SaveState
+from tandem.base.ipv4 import format_ipv4
+from tandem.failover import conflict
+from tandem.failover.endpoint import REFUSED_S, Endpoint
+from tandem.failover.link import Link
+from tandem.failover.states import Cause
+from tandem.failover.updates import Move, Sent
+from tandem.lease.binding import BACKUP, EXPIRED, FREE, RELEASED, RESET, Binding
+from tandem.wire.failover import (
+    VENDOR_CLASS,
+    Answer,
+    BindingAck,
+    BindingUpdate,
+    Connect,
+    ConnectAck,
+    Contact,
+    Disconnect,
+    Frame,
+    PoolRequest,
+    PoolResponse,
+    RejectReason,
+    State,
+    Update,
+    UpdateDone,
+    UpdateRequest,
+    UpdateRequestAll,
+)
+
+VERSION = 1
+MAX_UNACKED = 64
+"""How many BNDUPD messages we take unacknowledged (section 7.8.1: more than 10, less than 100)."""
+VENDOR_MET = 2
+"""Our vendor sub-option: one byte, 1 when the sender has met this partner before."""
+VENDOR_FACTOR = 3
+"""Our vendor sub-option: the main's lease period factor in per cent, four bytes."""
+
+
+def send_connect(endpoint: Endpoint, now: float, out: list[Effect]) -> None:
+    """The main opens the relationship on a connection that it made (section 7.8.1)."""
+    link, config = endpoint.link, endpoint.config
+    assert link is not None
+    link.connect_xid = link.send(
+        Connect(
+            relationship=config.name.encode(),
+            max_unacked=MAX_UNACKED,
+            receive_timer=max(int(config.poll_timeout_s), 3),
+            vendor_class=VENDOR_CLASS,
+            version=VERSION,
+            tls_request=0,
+            mclt=config.mclt_s,
+            hash_buckets=bytes(32),
+            vendor={
+                VENDOR_MET: bytes([endpoint.saved.met]),
+                VENDOR_FACTOR: round(config.lease_factor * 100).to_bytes(4, "big"),
+            },
+        ),
+        now,
+        out,
+    )  # fmt: skip
+
+
+def _met(vendor: dict[int, bytes], vendor_class: bytes | None) -> bool | None:
+    value = vendor.get(VENDOR_MET)
+    if vendor_class != VENDOR_CLASS or value is None:
+        return None
+    return value != b"\0"
+
+
+def accept_connect(endpoint: Endpoint, link: Link, frame: Frame, now: float, out: list[Effect]) -> None:
+    """The backup's answer to CONNECT (section 7.8.2). The caller has found the endpoint by the relationship's name.
+
+    A connection that we still have is given up for the new one: the main opens one only when it has none.
+    """
+    message = frame.message
+    assert isinstance(message, Connect)
+    reject = None
+    if message.version != VERSION:
+        reject = RejectReason.VERSION_MISMATCH, f"protocol version {message.version} is not spoken here, only {VERSION}"
+    elif message.tls_request == 2:
+        reject = RejectReason.TLS_NOT_SUPPORTED, "TLS is not supported here yet; turn it off on the main"
+    elif message.mclt <= 0 or message.mclt > 0x7FFFFFFF:
+        reject = RejectReason.INVALID_MCLT, f"a maximum client lead time of {message.mclt} s cannot be used"
+    elif message.max_unacked < 1 or message.receive_timer < 1:
+        reject = RejectReason.UNKNOWN_REASON, "max-unacked-bndupd and receive-timer must be there and at least 1"
+    if reject is not None:
+        refuse_connect(link, frame, reject[0], reject[1], now, out)
+        endpoint.note("Error", 6151, f"Refused the main's CONNECT: {reject[1]}", out)
+        return
+    if endpoint.link is not None and endpoint.link is not link:
+        endpoint.link.disconnect(RejectReason.DUPLICATE_CONNECTION, "a newer connection took over", now, out)
+        endpoint.link_lost("the main opened a new connection", now, out)
+    endpoint.link = link
+    saved = endpoint.saved
+    _measure(endpoint, frame, now, out)
+    saved.mclt_s = message.mclt
+    factor = message.vendor.get(VENDOR_FACTOR, b"") if message.vendor_class == VENDOR_CLASS else b""
+    if len(factor) == 4:
+        saved.lease_factor_pct = int.from_bytes(factor, "big")
+    endpoint.partner_met = _met(message.vendor, message.vendor_class)
+    out.append(SaveState(endpoint.config.name, saved.values()))
+    link.vendor_class = message.vendor_class
+    link.window = message.max_unacked
+    link.contact_s = min(endpoint.config.poll_interval_s, message.receive_timer / 3)
+    link.send(
+        ConnectAck(
+            relationship=endpoint.config.name.encode(),
+            max_unacked=MAX_UNACKED,
+            receive_timer=max(int(endpoint.config.poll_timeout_s), 3),
+            vendor_class=VENDOR_CLASS,
+            version=VERSION,
+            tls_reply=None if message.tls_request is None else 0,
+            vendor={VENDOR_MET: bytes([saved.met])},
+        ),
+        now,
+        out,
+        frame.xid,
+    )  # fmt: skip
+    endpoint.connected(now, out)
+
+
+def refuse_connect(link: Link, frame: Frame, reason: int, text: str, now: float, out: list[Effect]) -> None:
+    """Send a rejecting CONNECTACK and close (section 7.9.1)."""
+    message = frame.message
+    assert isinstance(message, Connect)
+    tls = None if message.tls_request is None else 0
+    answer = ConnectAck(relationship=message.relationship, version=VERSION, tls_reply=tls, reject=reason, text=text)
+    link.send(answer, now, out, frame.xid)
+    out.append(Close(link.number))
+
+
+def _connect_ack(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:
+    """Section 7.9.2."""
+    message, link = frame.message, endpoint.link
+    assert isinstance(message, ConnectAck) and link is not None
+    if link.set_up or frame.xid != link.connect_xid:
+        return
+    if message.reject is not None:
+        why = f"The partner refused the connection, reason {message.reject}: {message.text}"
+        endpoint.note("Error", 6152, why, out)
+        _give_up(endpoint, "the partner refused the connection", now, out)
+        return
+    if message.relationship != endpoint.config.name.encode():
+        why = f"the partner answers for another relationship, {message.relationship!r}"
+        link.disconnect(RejectReason.INVALID_PARTNER, why, now, out)
+        endpoint.note("Error", 6153, why + "; check the main and backup addresses on both servers", out)
+        endpoint.link_lost(why, now, out)
+        return
+    endpoint.partner_met = _met(message.vendor, message.vendor_class)
+    link.vendor_class = message.vendor_class or b""
+    link.window = max(message.max_unacked or 1, 1)
+    link.contact_s = min(endpoint.config.poll_interval_s, (message.receive_timer or 60) / 3)
+    endpoint.connected(now, out)
+
+
+def _give_up(endpoint: Endpoint, why: str, now: float, out: list[Effect]) -> None:
+    """Close, and wait longer than usual before the next attempt (section 7.9)."""
+    assert endpoint.link is not None
+    out.append(Close(endpoint.link.number))
+    endpoint.link_lost(why, now, out)
+    endpoint.retry_at = now + max(endpoint.retry_s, endpoint.config.poll_interval_s)
+
+
+def _state(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:
+    assert isinstance(frame.message, State)
+    endpoint.heard_state(frame.message, now, out)
+
+
+def _disconnect(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:
+    """Section 7.12.2."""
+    message = frame.message
+    assert isinstance(message, Disconnect)
+    endpoint.note("Warning", 6154, f"The partner closes the connection, reason {message.reject}: {message.text}", out)
+    _give_up(endpoint, message.text or "the partner closed the connection", now, out)
+
+
+def _contact(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:
+    """Section 7.11.2: only the timer, and the clocks, which every message serves."""
+
+
+# --- bindings -------------------------------------------------------------------------------------------
+
+
+def _binding_update(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:
+    """Judge each update, take in what is accepted, and answer all of it once that is stored (section 7.1.2)."""
+    message = frame.message
+    assert isinstance(message, BindingUpdate) and endpoint.link is not None
+    skew = endpoint.skew if endpoint.skew.whole_s else None
+    answers = []
+    moment = int(now)
+    for update in message.updates:
+        if skew is not None:
+            update.expires = skew.ours(update.expires)
+            update.potential = skew.ours(update.potential)
+            update.start_of_state = skew.ours(update.start_of_state)
+            update.last_transaction = skew.ours(update.last_transaction)
+        if update.last_address is not None:
+            verdict = _range_update(endpoint, update, out)
+        else:
+            verdict = _one_update(endpoint, update, moment, out)
+        if verdict is None:
+            answers.append(Answer(update.address))
+        else:
+            endpoint.rejects_sent += 1
+            answers.append(Answer(update.address, verdict[0], verdict[1]))
+            endpoint.note(
+                "Warning", 6160, f"Refused the partner's update of {format_ipv4(update.address)}"
+                f" (reason {int(verdict[0])}): {verdict[1]}", out, "no-failover-conflict",
+            )  # fmt: skip
+    endpoint.updates_received += len(answers)
+    endpoint.link.send(BindingAck(answers), now, out, frame.xid)
+
+
+def _one_update(endpoint: Endpoint, update: Update, now: int, out: list[Effect]) -> tuple[int, str] | None:
+    book = endpoint.book
+    scope = book.scope_at(update.address)
+    if scope is None or scope.endpoint != endpoint.index:
+        return RejectReason.ILLEGAL_ADDRESS, "the address is in no scope of this relationship; compare the scopes"
+    binding = book.by_address.get(update.address)
+    verdict = conflict.judge(binding, update, scope, endpoint.config.main, now)
+    if verdict is not None:
+        return verdict
+    if update.address in book.offered:
+        book.cancel_offer(update.address)
+    if binding is None:
+        binding = book.record(update.address, scope)
+    conflict.accept(book, binding, update, scope, now)
+    if binding.up_to_date:
+        endpoint.unacked.pop(update.address, None)
+    out.append(SaveBinding(binding.row()))
+    return None
+
+
+def _range_update(endpoint: Endpoint, update: Update, out: list[Effect]) -> tuple[int, str] | None:
+    """The owner of never-used addresses changes (our extension): the main gives them, or takes them back."""
+    lo, hi = update.address, update.last_address
+    assert hi is not None
+    book = endpoint.book
+    scope = book.scope_at(lo)
+    if scope is None or scope.endpoint != endpoint.index or book.scope_at(hi) is not scope or hi < lo:
+        return RejectReason.ILLEGAL_ADDRESS, "the range is in no scope of this relationship; compare the scopes"
+    if update.status not in (FREE, BACKUP):
+        return RejectReason.MISSING_BINDING_INFORMATION, "a range can only be free or the backup's"
+    busy = any(lo <= a <= hi for a in endpoint.unacked) or any(lo <= a <= hi for a in book.offered)
+    if busy and update.status == FREE and not endpoint.config.main:
+        return RejectReason.OUTDATED_BINDING, "an address of the range is being given to a client here"
+    endpoint.take_unused(lo, hi, update.status, True, out)
+    return None
+
+
+def _binding_ack(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:
+    """What the partner has stored, or refused (section 7.2.2)."""
+    message = frame.message
+    assert isinstance(message, BindingAck)
+    entries = endpoint.queue.take_answered(frame.xid)
+    if entries is None:
+        endpoint.note("Warning", 6161, f"An acknowledgement with the unknown number {frame.xid} came", out)
+        return
+    acked: list[tuple[int, int, int]] = []
+    answered: set[int] = set()
+    for answer in message.answers:
+        sent = entries.get(answer.address)
+        if sent is None or answer.address in answered:
+            continue
+        answered.add(answer.address)
+        if answer.reject is not None:
+            _refused(endpoint, answer, sent, now, out)
+        elif isinstance(sent.item, Move):
+            _moved(endpoint, sent.item, int(now), out)
+        else:
+            _acknowledged(endpoint, sent.item, sent, int(now), acked, out)
+    for address, sent in entries.items():
+        if address not in answered:
+            left_out = Answer(address, RejectReason.UNKNOWN, "the partner's answer left it out")
+            _refused(endpoint, left_out, sent, now, out)
+    if acked:
+        out.append(SaveAcked(acked))
+    endpoint.queue.settled(entries)
+    endpoint.finish_request(now, out)
+    endpoint.flush(now, out)
+
+
+def _acknowledged(
+    endpoint: Endpoint, binding: Binding, sent: Sent, now: int, acked: list[tuple[int, int, int]], out: list[Effect]
+) -> None:
+    if sent.generation != binding.generation:
+        # It has changed since: what was acknowledged counts only while the same client's lease goes on.
+        if sent.potential and binding.sent_potential >= sent.potential > binding.acked_potential:
+            binding.acked_potential = sent.potential
+        return
+    binding.up_to_date = True
+    endpoint.unacked.pop(binding.address, None)
+    if binding.status in (EXPIRED, RELEASED, RESET):
+        endpoint.book.set_status(binding, FREE, now)
+        binding.generation += 1
+        out.append(SaveBinding(binding.row()))
+        return
+    if sent.potential > binding.acked_potential:
+        binding.acked_potential = sent.potential
+    acked.append((binding.address, binding.acked_potential, 1))
+
+
+def _moved(endpoint: Endpoint, move: Move, now: int, out: list[Effect]) -> None:
+    book = endpoint.book
+    if move.unused:
+        endpoint.take_unused(move.lo, move.hi, move.owner, True, out)
+        return
+    binding = book.by_address[move.lo]
+    if binding.status == BACKUP:
+        book.set_status(binding, FREE, now)
+        binding.generation += 1
+        out.append(SaveBinding(binding.row()))
+
+
+def _refused(endpoint: Endpoint, answer: Answer, sent: Sent, now: float, out: list[Effect]) -> None:
+    """Not sent again at once (section 7.2.2): when the partner next asks, or after a while."""
+    endpoint.rejects_received += 1
+    endpoint.note(
+        "Warning", 6162, f"The partner refused the update of {format_ipv4(answer.address)}"
+        f" (reason {answer.reject}): {answer.text}", out, "no-failover-conflict",
+    )  # fmt: skip
+    item = sent.item
+    if isinstance(item, Move):
+        if item.owner == BACKUP and item.unused and endpoint.config.main:
+            endpoint.take_unused(item.lo, item.hi, FREE, True, out)  # it was never taken: it stays the main's
+        return
+    endpoint.refused_at = min(endpoint.refused_at, now + REFUSED_S)
+
+
+# --- requests -------------------------------------------------------------------------------------------
+
+
+def _update_request(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:
+    """Send what the partner has not acknowledged, or everything (sections 7.3.2, 7.4.2, 5.16)."""
+    everything = isinstance(frame.message, UpdateRequestAll)
+    endpoint.note("Info", 6112, f"The partner asks for {'all' if everything else 'new'} lease data", out)
+    if everything:
+        endpoint.saved.owes_all = True
+        out.append(SaveState(endpoint.config.name, endpoint.saved.values()))
+    if endpoint.saved.owes_all:
+        for binding in endpoint.bindings():
+            binding.up_to_date = False
+            endpoint.unacked[binding.address] = binding
+        for pool in endpoint.pools():
+            for lo, hi in pool.backup.unused:
+                endpoint.queue.add(Move(lo, hi, BACKUP, True))
+    endpoint.queue_lost_moves()
+    endpoint.queue.start(endpoint.unacked.values())
+    endpoint.queue.answer_request(frame.xid)
+    endpoint.flush(now, out)
+    endpoint.finish_request(now, out)
+
+
+def _update_done(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:
+    """Section 7.5.2."""
+    if frame.xid != endpoint.asked_xid:
+        return
+    endpoint.asked_xid = None
+    endpoint.note("Info", 6113, "The partner has sent all that was asked for", out)
+    endpoint.decide(Cause.UPDATE_DONE, now, out)
+
+
+def _pool_request(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:
+    """Section 7.6.2: bring the backup's share up to its target and say by how much."""
+    assert endpoint.link is not None
+    if not endpoint.config.main:
+        endpoint.note("Error", 6170, "The main asked the backup for addresses; it should not", out)
+    given = endpoint.rebalance(now, out)
+    endpoint.link.send(PoolResponse(given), now, out, frame.xid)
+
+
+def _pool_response(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:
+    """Section 7.7.2: ask again while something came."""
+    message = frame.message
+    assert isinstance(message, PoolResponse) and endpoint.link is not None
+    if message.count and not endpoint.config.main:
+        endpoint.note("Info", 6171, f"The main gives {message.count} addresses", out, "failover-detail")
+        endpoint.link.send(PoolRequest(), now, out)
+
+
+_Handler = Callable[[Endpoint, Frame, float, list[Effect]], None]
+_HANDLERS: dict[type, _Handler] = {
+    ConnectAck: _connect_ack,
+    State: _state,
+    Contact: _contact,
+    Disconnect: _disconnect,
+    BindingUpdate: _binding_update,
+    BindingAck: _binding_ack,
+    UpdateRequest: _update_request,
+    UpdateRequestAll: _update_request,
+    UpdateDone: _update_done,
+    PoolRequest: _pool_request,
+    PoolResponse: _pool_response,
+}
+_BEFORE_STATE = (ConnectAck, State, Contact, Disconnect)
+
+
+def _measure(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:
+    jump = endpoint.skew.measure(frame.time, now)
+    if jump is not None:
+        endpoint.note("Warning", 6155, f"The partner's clock differs by {endpoint.skew.smoothed_s:+.0f} s; times are"
+                      " corrected, but set both clocks right", out)  # fmt: skip
+
+
+def handle(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:
+    """Act on a message of the partner on the endpoint's connection."""
+    link = endpoint.link
+    assert link is not None
+    kind = type(frame.message)
+    handler = _HANDLERS.get(kind)
+    if handler is None:
+        return  # an unknown optional message, or a CONNECT on a connection that is set up: ignored (section 6.1)
+    if not link.heard_state and kind not in _BEFORE_STATE:
+        return  # its sender's state is not known yet; it will say it again (section 8.3)
+    if not link.set_up and kind is not ConnectAck:
+        return
+    _measure(endpoint, frame, now, out)
+    handler(endpoint, frame, now, out)
+

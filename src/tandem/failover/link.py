@@ -1,0 +1,88 @@
+"""One TCP connection with a partner: frames in, messages out, its two timers and its numbers.
+
+Does not know states, bindings or who may connect; those are the endpoint's.
+Source: draft-ietf-dhc-failover-12 sections 6.1, 7.8 to 7.12, 8.
+"""
+
+from __future__ import annotations
+
+from tandem.base.io import Close, Effect, Send
+from tandem.wire.failover import Contact, Disconnect, Frame, Framer, Sendable, UpdateBatch, decode, encode
+
+SETUP_S = 15.0
+"""How long a new connection may take until CONNECT and CONNECTACK are through (section 7.8.2)."""
+
+
+class Link:
+    """A connection: set up (CONNECT and CONNECTACK through) or not yet."""
+
+    def __init__(self, number: int, peer: int, outgoing: bool, now: float, secret: bytes) -> None:
+        self.number = number
+        self.peer = peer
+        self.outgoing = outgoing
+        self.secret = secret
+        self.set_up = False
+        """CONNECT and CONNECTACK have been exchanged."""
+        self.heard_state = False
+        """The partner's STATE has come: communications are ok (section 8.3)."""
+        self.opened_at = now
+        self.last_received = now
+        self.last_sent = now
+        self.contact_s = SETUP_S
+        """Silence after which we send CONTACT: our poll interval, or a third of the partner's receive timer."""
+        self.receive_s = SETUP_S
+        """Silence after which the partner counts as out of reach (tReceive)."""
+        self.window = 1
+        """How many BNDUPD messages the partner takes unacknowledged."""
+        self.vendor_class = b""
+        self.connect_xid: int | None = None
+        self._framer = Framer()
+        self._xid = 0
+
+    def receive(self, data: bytes, now: float) -> list[bytes]:
+        """Return the frames that ``data`` completes. Raises WireError."""
+        self.last_received = now
+        return self._framer.feed(data)
+
+    def decode(self, frame: bytes) -> Frame:
+        """Return the message of a frame. Raises WireError, ProtocolError (digest)."""
+        return decode(frame, self.secret)
+
+    def send(self, message: Sendable, now: float, out: list[Effect], xid: int | None = None) -> int:
+        """Send a message (as an answer to ``xid``, or with a number of its own) and return its xid."""
+        if xid is None:
+            self._xid = xid = (self._xid + 1) & 0xFFFFFFFF
+        self.last_sent = now
+        out.append(Send(self.number, encode(message, xid, int(now), self.secret)))
+        return xid
+
+    def send_batch(self, batch: UpdateBatch, now: float, out: list[Effect]) -> int:
+        """Send a BNDUPD that is encoded already; return its xid."""
+        self._xid = xid = (self._xid + 1) & 0xFFFFFFFF
+        self.last_sent = now
+        out.append(Send(self.number, batch.encode(xid, int(now))))
+        return xid
+
+    def disconnect(self, reason: int, text: str, now: float, out: list[Effect]) -> None:
+        """Say why, and close (section 7.12)."""
+        self.send(Disconnect(reason, text), now, out)
+        out.append(Close(self.number))
+
+    def deadline(self) -> float:
+        """When ``overdue`` or ``contact`` has work."""
+        if not self.set_up:
+            return self.opened_at + SETUP_S
+        return min(self.last_sent + self.contact_s, self.last_received + self.receive_s)
+
+    def overdue(self, now: float) -> str | None:
+        """Return why this connection must be given up now, or None."""
+        if not self.set_up:
+            return "the connection was not set up in time" if now >= self.opened_at + SETUP_S else None
+        if now >= self.last_received + self.receive_s:
+            return f"nothing was heard for {self.receive_s:g} s"
+        return None
+
+    def contact(self, now: float, out: list[Effect]) -> None:
+        """Send CONTACT when nothing else was sent for long enough (section 8.3)."""
+        if self.set_up and now >= self.last_sent + self.contact_s:
+            self.send(Contact(), now, out)

@@ -1,0 +1,48 @@
+"""What a failover endpoint keeps on stable storage besides bindings (draft sections 5.17, 7.8.2, 9.2)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+
+
+@dataclass(slots=True)
+class Saved:
+    """Times are whole seconds since 1970 UTC; 0 = never."""
+
+    state: int = 0
+    """The failover state (wire code); 0 = this server has no record of ever running failover."""
+    since: int = 0
+    """When it entered the state (for PARTNER-DOWN: when the partner went down, as far as known)."""
+    label: str = ""
+    """The decision row of the last transition."""
+    partner_state: int = 0
+    partner_since: int = 0
+    met: bool = False
+    """Whether the two servers have ever been in NORMAL, or exchanged data, with each other."""
+    last_operation: int = 0
+    """When this server was last running, to within a second or so."""
+    last_contact: int = 0
+    interrupted_since: int = 0
+    """Start of COMMUNICATIONS-INTERRUPTED; 0 when not interrupted."""
+    mclt_s: int = 0
+    """From the main; 0 = not told yet."""
+    lease_factor_pct: int = 0
+    """From the main; 0 = not told yet."""
+    failed_at: int = 0
+    """When this server last ran with its lease data whole (time-of-failure): RECOVER-WAIT counts from here."""
+    ask_all: bool = False
+    """Whether RECOVER must ask for everything (this server's lease data is lost or old)."""
+    owes_all: bool = False
+    """Whether the partner asked for everything and has not had its UPDDONE yet (section 7.4.2)."""
+    recovered_from: int = 0
+    """The failover-recover time that was acted on, so that it is acted on once."""
+
+    def values(self) -> dict[str, object]:
+        """Return what to store."""
+        return asdict(self)
+
+    @classmethod
+    def from_values(cls, values: dict[str, object] | None) -> Saved:
+        """Return what was stored; unknown names are passed over, missing ones have their default."""
+        known = {f.name for f in fields(cls)}
+        return cls(**{k: v for k, v in (values or {}).items() if k in known})  # type: ignore[arg-type]

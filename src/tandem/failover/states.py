@@ -1,0 +1,290 @@
+"""The decision table of a failover endpoint: what each state does at each cause.
+
+Rows only; the engine is ``failover.endpoint``. Does not know messages, bindings or time.
+Source: draft-ietf-dhc-failover-12 sections 9.3 to 9.14 and figure 9.2-1; SYSTEM S4.1, S4.2.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from tandem.base.table import Row, Table
+from tandem.wire.failover import ServerState as S
+
+
+class Cause(IntEnum):
+    """What can move an endpoint. The first eleven are 'the partner is in this state (and not starting up)'."""
+
+    PARTNER_NORMAL = 2
+    PARTNER_COMMUNICATIONS_INTERRUPTED = 3
+    PARTNER_PARTNER_DOWN = 4
+    PARTNER_POTENTIAL_CONFLICT = 5
+    PARTNER_RECOVER = 6
+    PARTNER_PAUSED = 7
+    PARTNER_SHUTDOWN = 8
+    PARTNER_RECOVER_DONE = 9
+    PARTNER_RESOLUTION_INTERRUPTED = 10
+    PARTNER_CONFLICT_DONE = 11
+    PARTNER_RECOVER_WAIT = 254
+    LINK_DOWN = 300
+    STARTUP_OVER = 301
+    WAIT_OVER = 302
+    SAFE_PERIOD_OVER = 303
+    UPDATE_DONE = 304
+    SET_PARTNER_DOWN = 305
+
+
+STATES = (
+    S.STARTUP, S.NORMAL, S.COMMUNICATIONS_INTERRUPTED, S.PARTNER_DOWN, S.POTENTIAL_CONFLICT, S.RECOVER, S.PAUSED,
+    S.SHUTDOWN, S.RECOVER_DONE, S.RESOLUTION_INTERRUPTED, S.CONFLICT_DONE, S.RECOVER_WAIT,
+)  # fmt: skip
+
+MAIN, BACKUP = "main", "backup"
+"""Guards: the role of this server in the relationship."""
+
+_P = {
+    "normal": Cause.PARTNER_NORMAL,
+    "interrupted": Cause.PARTNER_COMMUNICATIONS_INTERRUPTED,
+    "partner-down": Cause.PARTNER_PARTNER_DOWN,
+    "conflict": Cause.PARTNER_POTENTIAL_CONFLICT,
+    "recover": Cause.PARTNER_RECOVER,
+    "paused": Cause.PARTNER_PAUSED,
+    "shutdown": Cause.PARTNER_SHUTDOWN,
+    "recover-done": Cause.PARTNER_RECOVER_DONE,
+    "resolution-interrupted": Cause.PARTNER_RESOLUTION_INTERRUPTED,
+    "conflict-done": Cause.PARTNER_CONFLICT_DONE,
+    "recover-wait": Cause.PARTNER_RECOVER_WAIT,
+}
+_EVENTS = {
+    "link-down": Cause.LINK_DOWN,
+    "startup-over": Cause.STARTUP_OVER,
+    "wait-over": Cause.WAIT_OVER,
+    "safe-period-over": Cause.SAFE_PERIOD_OVER,
+    "update-done": Cause.UPDATE_DONE,
+    "set-partner-down": Cause.SET_PARTNER_DOWN,
+}
+_CAUSES = _P | _EVENTS
+
+
+def _rows(
+    state: S,
+    section: str,
+    go: dict[str, tuple[S, str]],
+    stay: dict[str, str],
+    do: dict[str, tuple[tuple[str, ...], str]] | None = None,
+    refuse: dict[str, str] | None = None,
+) -> list[Row]:
+    """Make the rows of one state. Keys are causes, several joined by a space, a guard after a slash."""
+    rows: list[Row] = []
+
+    def add(keys: str, target: S | None, steps: tuple[str, ...], refused: bool, why: str) -> None:
+        for key in keys.split():
+            name, _, guard = key.partition("/")
+            label = f"{state.name.replace('_', '-')}/{'partner-is-' if name in _P else ''}{key.replace('/', '-')}"
+            rows.append(Row(label, state, _CAUSES[name], guard, target, steps, refused, section, why))
+
+    for keys, (target, why) in go.items():
+        add(keys, target, (), False, why)
+    for keys, (steps, why) in (do or {}).items():
+        add(keys, None, steps, False, why)
+    for keys, why in (refuse or {}).items():
+        add(keys, None, (), True, why)
+    for keys, why in stay.items():
+        add(keys, None, (), False, why)
+    return rows
+
+
+_ROWS: list[Row] = [
+    *_rows(
+        S.STARTUP, "9.3.2",
+        go={},
+        do={
+            " ".join(_P): (("leave-startup",), "The partner answered, so this server knows enough to leave STARTUP."),
+            "startup-over": (
+                ("leave-startup-alone",),
+                "The partner could not be reached in the startup time, so this server goes on where it was.",
+            ),
+        },
+        refuse={"set-partner-down": "This server is still starting and looks for its partner; wait a few seconds."},
+        stay={
+            "link-down": "The connection went away before the partner's state was known.",
+            "wait-over safe-period-over update-done": "Nothing of that kind runs in STARTUP.",
+        },
+    ),
+    *_rows(
+        S.NORMAL, "9.8.4",
+        go={
+            "link-down": (S.COMMUNICATIONS_INTERRUPTED, "The connection to the partner is lost."),
+            "paused": (S.COMMUNICATIONS_INTERRUPTED, "The partner said that it pauses for a short time."),
+            "recover recover-wait": (
+                S.COMMUNICATIONS_INTERRUPTED, "The partner is refreshing its lease database and serves no clients.",
+            ),
+            "shutdown": (S.PARTNER_DOWN, "The partner said that it shuts down for a long time."),
+            "partner-down conflict resolution-interrupted conflict-done": (
+                S.POTENTIAL_CONFLICT, "The partner has been serving as if this server were down.",
+            ),
+            "set-partner-down": (S.PARTNER_DOWN, "The operator said that the partner is down."),
+        },
+        stay={
+            "normal interrupted recover-done": "Both servers agree that all is normal.",
+            "startup-over wait-over safe-period-over update-done": "Nothing of that kind runs in NORMAL.",
+        },
+    ),
+    *_rows(
+        S.COMMUNICATIONS_INTERRUPTED, "9.9.3",
+        go={
+            "normal interrupted recover-done": (S.NORMAL, "The connection to the partner is back."),
+            "partner-down conflict resolution-interrupted conflict-done": (
+                S.POTENTIAL_CONFLICT, "The partner has been serving as if this server were down.",
+            ),
+            "shutdown": (S.PARTNER_DOWN, "The partner said that it shuts down for a long time."),
+            "safe-period-over": (S.PARTNER_DOWN, "The safe period is over and the partner has not come back."),
+            "set-partner-down": (S.PARTNER_DOWN, "The operator said that the partner is down."),
+        },
+        stay={
+            "recover recover-wait": "The partner is refreshing its lease database; this server serves meanwhile.",
+            "paused": "The partner said that it pauses for a short time.",
+            "link-down": "The connection to the partner is lost.",
+            "startup-over wait-over update-done": "Nothing of that kind runs in COMMUNICATIONS-INTERRUPTED.",
+        },
+    ),
+    *_rows(
+        S.PARTNER_DOWN, "9.4.3",
+        go={
+            "normal interrupted partner-down conflict resolution-interrupted conflict-done": (
+                S.POTENTIAL_CONFLICT, "The partner was serving clients while this server thought it down.",
+            ),
+            "recover-done": (S.NORMAL, "The partner has refreshed its lease database from this server."),
+        },
+        stay={
+            "recover recover-wait": "The partner is refreshing its lease database; this server serves meanwhile.",
+            "paused shutdown": "The partner serves no clients.",
+            "link-down": "The partner is down or cannot be reached; this server serves all clients.",
+            "set-partner-down": "This server already serves as if its partner were down.",
+            "startup-over wait-over safe-period-over update-done": "Nothing of that kind runs in PARTNER-DOWN.",
+        },
+    ),
+    *_rows(
+        S.POTENTIAL_CONFLICT, "9.10.3",
+        go={
+            "link-down": (S.RESOLUTION_INTERRUPTED, "The connection was lost while conflicts were being resolved."),
+            "update-done/main": (S.CONFLICT_DONE, "The main has received all of the backup's changes."),
+            "update-done/backup": (S.NORMAL, "The backup has received all of the main's changes."),
+            "shutdown": (S.PARTNER_DOWN, "The partner said that it shuts down for a long time."),
+        },
+        do={
+            "conflict-done/backup": (("ask",), "The main has received all changes; now the backup asks for its."),
+        },
+        refuse={"set-partner-down": "The two servers are connected and resolving conflicts; that ends in seconds."},
+        stay={
+            "conflict-done/main": "A backup is never in CONFLICT-DONE; the resolution goes on.",
+            "normal interrupted partner-down conflict resolution-interrupted recover recover-wait recover-done": (
+                "The partner will follow into POTENTIAL-CONFLICT; the resolution goes on."
+            ),
+            "paused": "The partner pauses; the resolution goes on when it is back.",
+            "startup-over wait-over safe-period-over": "Nothing of that kind runs in POTENTIAL-CONFLICT.",
+        },
+    ),
+    *_rows(
+        S.RESOLUTION_INTERRUPTED, "9.11.3",
+        go={
+            "normal interrupted partner-down conflict resolution-interrupted conflict-done recover recover-wait "
+            "recover-done": (S.POTENTIAL_CONFLICT, "The connection is back, so resolving conflicts starts again."),
+            "shutdown": (S.PARTNER_DOWN, "The partner said that it shuts down for a long time."),
+            "set-partner-down": (S.PARTNER_DOWN, "The operator said that the partner is down."),
+        },
+        stay={
+            "paused": "The partner pauses; the resolution starts again when it is back.",
+            "link-down": "The connection to the partner is lost.",
+            "startup-over wait-over safe-period-over update-done": "Nothing of that kind runs while interrupted.",
+        },
+    ),
+    *_rows(
+        S.CONFLICT_DONE, "9.12.3",
+        go={
+            "normal": (S.NORMAL, "The backup has received all of the main's changes."),
+            "partner-down": (S.POTENTIAL_CONFLICT, "The backup served alone since; the resolution starts again."),
+            "shutdown": (S.PARTNER_DOWN, "The partner said that it shuts down for a long time."),
+            "set-partner-down": (S.PARTNER_DOWN, "The operator said that the partner is down."),
+        },
+        stay={
+            "interrupted conflict resolution-interrupted conflict-done recover recover-wait recover-done paused": (
+                "The main waits until the backup has received its changes; it serves all clients."
+            ),
+            "link-down": "The main stays until the backup has received its changes.",
+            "startup-over wait-over safe-period-over update-done": "Nothing of that kind runs in CONFLICT-DONE.",
+        },
+    ),
+    *_rows(
+        S.RECOVER, "9.5.2",
+        go={
+            "conflict resolution-interrupted conflict-done": (
+                S.POTENTIAL_CONFLICT, "The partner is resolving conflicts and waits for this server.",
+            ),
+            "update-done": (S.RECOVER_WAIT, "The partner has sent everything that was asked for."),
+        },
+        do={
+            "normal interrupted partner-down recover recover-wait recover-done": (
+                ("ask",), "This server asks its partner for the lease data that it does not have.",
+            ),
+        },
+        refuse={
+            "set-partner-down": (
+                "This server is in RECOVER: it may not know leases that its partner gave. Bring the partner back, "
+                "or start this server without failover if the partner's data is lost for good."
+            ),
+        },
+        stay={
+            "paused shutdown": "The partner goes away; this server asks again when it is back.",
+            "link-down": "The connection to the partner is lost; this server asks again when it is back.",
+            "startup-over wait-over safe-period-over": "Nothing of that kind runs in RECOVER.",
+        },
+    ),
+    *_rows(
+        S.RECOVER_WAIT, "9.6.2",
+        go={
+            "wait-over": (
+                S.RECOVER_DONE, "Leases that this server gave before it lost data have run out or are known.",
+            ),
+        },
+        refuse={"set-partner-down": "This server waits in RECOVER-WAIT; set the partner down after it has ended."},
+        stay={
+            " ".join(_P): "The wait goes on whatever the partner does.",
+            "link-down": "The wait goes on without the connection.",
+            "startup-over safe-period-over update-done": "Nothing of that kind runs in RECOVER-WAIT.",
+        },
+    ),
+    *_rows(
+        S.RECOVER_DONE, "9.7.2",
+        go={
+            "normal recover-done": (S.NORMAL, "Both servers have each other's lease data."),
+            "conflict resolution-interrupted conflict-done": (
+                S.POTENTIAL_CONFLICT, "The partner is resolving conflicts and waits for this server.",
+            ),
+            "shutdown": (S.PARTNER_DOWN, "The partner said that it shuts down for a long time."),
+            "set-partner-down": (S.PARTNER_DOWN, "The operator said that the partner is down."),
+        },
+        stay={
+            "interrupted partner-down recover recover-wait paused": "This server waits for its partner's NORMAL.",
+            "link-down": "The connection to the partner is lost.",
+            "startup-over wait-over safe-period-over update-done": "Nothing of that kind runs in RECOVER-DONE.",
+        },
+    ),
+    *(
+        row
+        for state in (S.PAUSED, S.SHUTDOWN)
+        for row in _rows(
+            state, "9.13.2" if state == S.PAUSED else "9.14.3",
+            go={},
+            refuse={"set-partner-down": "This server is stopping."},
+            stay={
+                " ".join(name for name in _CAUSES if name != "set-partner-down"): (
+                    "This server is stopping; only a restart ends this state."
+                ),
+            },
+        )
+    ),
+]  # fmt: skip
+
+TABLE = Table(_ROWS, STATES, Cause, [frozenset({MAIN, BACKUP})])
+"""All decisions; total over ``STATES`` and ``Cause``."""

@@ -1,0 +1,218 @@
+"""What the partner has yet to be told, what it has been told and not yet acknowledged, and who asked for it all.
+
+A window of unacknowledged BNDUPD messages, each with a batch of binding updates. One update of an address is on
+the way at a time. Does not know the connection's set-up or the endpoint's state.
+Source: draft-ietf-dhc-failover-12 sections 5.16, 5.17, 6.3, 7.1.1, 7.2, 7.3 to 7.5, 8.4.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from tandem.base.io import Effect, SaveBinding
+from tandem.base.units import FOREVER
+from tandem.lease.binding import (
+    ABANDONED,
+    ACTIVE,
+    BACKUP,
+    BOOTP_FLAG,
+    FREE,
+    RESERVED_FLAG,
+    Binding,
+)
+from tandem.lease.book import Book
+from tandem.wire.failover import Update, UpdateBatch
+
+
+class Move:
+    """An available address, or a range of never-used ones, that is to change its owner when the partner agrees."""
+
+    __slots__ = ("hi", "lo", "owner", "unused")
+
+    def __init__(self, lo: int, hi: int, owner: int, unused: bool) -> None:
+        self.lo = lo
+        self.hi = hi
+        self.owner = owner
+        """FREE: it becomes the main's; BACKUP: the backup's."""
+        self.unused = unused
+        """Never-used addresses lo..hi (our extension of BNDUPD); else one address that has a record."""
+
+
+Item = Binding | Move
+
+
+class Sent:
+    """One update on the way: the item and how it was when it was sent."""
+
+    __slots__ = ("generation", "item", "potential")
+
+    def __init__(self, item: Item, generation: int, potential: int) -> None:
+        self.item = item
+        self.generation = generation
+        self.potential = potential
+
+
+class Request:
+    """An UPDREQ or UPDREQALL of the partner that is being answered."""
+
+    __slots__ = ("remaining", "xid")
+
+    def __init__(self, xid: int, remaining: set[int]) -> None:
+        self.xid = xid
+        self.remaining = remaining
+        """What is still unanswered, by (first) address; never iterated over."""
+
+
+class UpdateQueue:
+    """Updates of one endpoint: waiting and on the way."""
+
+    def __init__(self, book: Book) -> None:
+        self.book = book
+        self.waiting: deque[Item] = deque()
+        self.on_the_way: dict[int, dict[int, Sent]] = {}
+        """xid of the BNDUPD -> (first) address -> what was sent."""
+        self._addresses_on_the_way: dict[int, int] = {}
+        self.request: Request | None = None
+
+    @property
+    def unacknowledged(self) -> int:
+        """How many updates are on the way."""
+        return len(self._addresses_on_the_way)
+
+    def add(self, item: Item) -> None:
+        """Put a changed binding, or a move, in line (once)."""
+        if isinstance(item, Binding):
+            if item.queued:
+                return
+            item.queued = True
+        self.waiting.append(item)
+
+    def disconnect(self) -> None:
+        """The connection is gone: nothing is on the way, nobody waits for an UPDDONE (section 8.6)."""
+        for sent in self.on_the_way.values():
+            for entry in sent.values():
+                if isinstance(entry.item, Move):
+                    self.waiting.append(entry.item)
+        self.on_the_way.clear()
+        self._addresses_on_the_way.clear()
+        self.request = None
+        for item in self.waiting:
+            if isinstance(item, Binding):
+                item.queued = False
+        self.waiting = deque(item for item in self.waiting if isinstance(item, Move))
+
+    def start(self, bindings: Iterable[Binding]) -> None:
+        """Put all that the partner has not acknowledged in line (on entering NORMAL, or on its request)."""
+        for binding in bindings:
+            if not binding.up_to_date:
+                self.add(binding)
+
+    def answer_request(self, xid: int) -> None:
+        """Note that the partner waits for all that is in line or on the way now."""
+        keys = set(self._addresses_on_the_way)
+        for item in self.waiting:
+            keys.add(item.address if isinstance(item, Binding) else item.lo)
+        self.request = Request(xid, keys)
+
+    def next_batch(self, secret: bytes, now: int, out: list[Effect]) -> tuple[UpdateBatch, list[Sent]]:
+        """Fill one BNDUPD from the line; return it (empty when nothing can be sent now) and what it holds.
+
+        A binding whose potential expiration must be raised is saved first (``out``), so that what was sent is
+        known after a crash (section 7.1.1).
+        """
+        batch = UpdateBatch(secret)
+        sents: list[Sent] = []
+        later: list[Item] = []
+        waiting = self.waiting
+        while waiting:
+            item = waiting.popleft()
+            if isinstance(item, Binding):
+                if item.address in self._addresses_on_the_way:
+                    later.append(item)
+                    continue
+                if item.up_to_date:
+                    item.queued = False
+                    self._settle(item.address)
+                    continue
+                if not batch.add(self._update_of(item, out)):
+                    waiting.appendleft(item)
+                    break
+                item.queued = False
+                sents.append(Sent(item, item.generation, item.sent_potential))
+            else:
+                update = Update(item.lo, item.owner, start_of_state=now)
+                update.last_address = item.hi if item.unused else None
+                if not batch.add(update):
+                    waiting.appendleft(item)
+                    break
+                sents.append(Sent(item, 0, 0))
+        waiting.extend(later)
+        return batch, sents
+
+    def sent(self, xid: int, sents: list[Sent]) -> None:
+        """A BNDUPD with these updates is on its way."""
+        entries: dict[int, Sent] = {}
+        for sent in sents:
+            address = sent.item.address if isinstance(sent.item, Binding) else sent.item.lo
+            entries[address] = sent
+            self._addresses_on_the_way[address] = xid
+        self.on_the_way[xid] = entries
+
+    def take_answered(self, xid: int) -> dict[int, Sent] | None:
+        """Return what the BNDUPD of ``xid`` held, which is no longer on the way; None for an unknown xid."""
+        entries = self.on_the_way.pop(xid, None)
+        if entries is not None:
+            for address in entries:
+                self._addresses_on_the_way.pop(address, None)
+        return entries
+
+    def settled(self, entries: dict[int, Sent]) -> None:
+        """These were answered, one way or the other."""
+        if self.request is not None:
+            self.request.remaining.difference_update(entries)
+
+    def _settle(self, address: int) -> None:
+        if self.request is not None:
+            self.request.remaining.discard(address)
+
+    def request_done(self) -> int | None:
+        """Return the xid of the UPDREQ for which everything has been answered, once; else None."""
+        request = self.request
+        if request is None or request.remaining:
+            return None
+        self.request = None
+        return request.xid
+
+    def _update_of(self, binding: Binding, out: list[Effect]) -> Update:
+        """Return the update that tells the partner of ``binding`` (table 7.1-1)."""
+        update = Update(address=binding.address, status=binding.status)
+        status = binding.status
+        update.flags = binding.flags & (RESERVED_FLAG | BOOTP_FLAG)
+        update.start_of_state = binding.start_of_state
+        if status == FREE and update.flags & RESERVED_FLAG:
+            update.status = BACKUP  # a reserved address goes to the backup, flagged (section 5.13)
+        if status != ABANDONED:
+            update.hardware = binding.hardware
+            update.client_id = binding.client_id
+            if binding.last_transaction:
+                update.last_transaction = binding.last_transaction
+        if status == ACTIVE:
+            wanted = self._potential(binding)
+            if wanted > binding.sent_potential:
+                binding.sent_potential = wanted
+                out.append(SaveBinding(binding.row()))
+            update.expires = binding.expires
+            update.potential = binding.sent_potential
+            update.request_options = binding.options
+        return update
+
+    def _potential(self, binding: Binding) -> int:
+        """The potential expiration to send: as it was worked out at the lease, or (granted while the partner
+        could not be told) from the end of the lease and the scope's lease time."""
+        if binding.sent_potential > binding.expires or binding.expires == FOREVER:
+            return max(binding.sent_potential, binding.expires)
+        scope = self.book.scope_at(binding.address)
+        lease_s = scope.policy.lease_s if scope is not None else 0
+        wished = min(binding.last_transaction + lease_s * 3 // 2, FOREVER - 1)
+        return max(binding.expires, binding.sent_potential, wished)
