@@ -49,7 +49,8 @@ class Table:
         for state in states:
             for cause in all_causes:
                 guards = frozenset(row.guard for row in self._by_key.get((state, cause), ()))
-                assert "" in guards or any(c <= guards for c in closing), f"no decision for state {state}, cause {cause}"
+                total = "" in guards or any(closed <= guards for closed in closing)
+                assert total, f"no decision for state {state}, cause {cause}"
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)

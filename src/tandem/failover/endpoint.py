@@ -172,6 +172,24 @@ class Endpoint:
         self._adopt_powers()
         self.tick(now, out)
 
+    def refresh(self, now: float, out: list[Effect]) -> None:
+        """The configuration has changed: powers and the set of untold bindings follow."""
+        self._adopt_powers()
+        self.unacked = {b.address: b for b in self.bindings() if not b.up_to_date}
+
+    def wake(self, now: float, out: list[Effect]) -> None:
+        """The backup has tried to connect, so it is there and has no connection: connect to it now (section 8.2).
+
+        A connection of ours that it does not know of any more is given up.
+        """
+        link = self.link
+        if link is not None and now - link.opened_at > 1.0:
+            link.disconnect(6, "the partner looks for a connection, so this one is stale", now, out)
+            self.link_lost("the partner has opened a new connection", now, out)
+        if self.link is None and not self.connecting:
+            self.retry_at = now
+            self.tick(now, out)
+
     def stop(self, now: float, out: list[Effect]) -> None:
         """Stop cleanly: the partner is told PAUSED and takes over at once (section 9.13)."""
         self._store_operation(now, out)

@@ -1,0 +1,332 @@
+"""One server as a pure function of its inputs.
+
+Hands each input to the DHCP server or to the failover endpoint that it concerns, lets time pass, and tells the
+endpoints what has changed. Does not know sockets, files or clocks (``runtime``), nor how things are shown
+(``node.views``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tandem.base.errors import CommandError, ProtocolError, WireError
+from tandem.base.io import Close, ConnectFailed, Datagram, Effect, Input, LinkData, LinkDown, LinkUp, Note
+from tandem.base.ipv4 import format_ipv4
+from tandem.config.compiled import CompiledScope, ServerConfig
+from tandem.dhcp.lifecycle import expire
+from tandem.dhcp.server import DhcpServer
+from tandem.failover import exchange
+from tandem.failover.endpoint import Endpoint
+from tandem.failover.link import Link
+from tandem.failover.updates import Move
+from tandem.lease.binding import ABANDONED, ACTIVE, BACKUP, FREE, RESET, Binding
+from tandem.lease.book import Book
+from tandem.lease.powers import STANDALONE
+from tandem.wire.failover import Connect, Disconnect, Frame, RejectReason
+from tandem.wire.failover import ServerState as S
+
+POSTPONE_S = 30
+"""How long a lease whose end is not ours to declare waits until it is looked at again."""
+
+
+class Node:
+    """A DHCP server with its failover endpoints."""
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        rows: Iterable[tuple[object, ...]],
+        shares: Iterable[tuple[int, int, int]],
+        states: dict[str, dict[str, object]],
+        now: float,
+    ) -> None:
+        """Take what stable storage holds: binding rows, the backup's ranges (lo, hi, acked), endpoint states."""
+        self.config = config
+        self.book = Book(config)
+        stored = list(shares)
+        self.book.load(rows, [(lo, hi) for lo, hi, _ in stored])
+        self.states = states
+        self.endpoints = [
+            Endpoint(ec, i + 1, self.book, states.get(ec.name)) for i, ec in enumerate(config.endpoints)
+        ]  # fmt: skip
+        for endpoint in self.endpoints:
+            if endpoint.config.main:
+                for lo, hi, acked in stored:
+                    scope = self.book.scope_at(lo)
+                    if not acked and scope is not None and scope.endpoint == endpoint.index:
+                        endpoint.lost_moves.append(Move(lo, hi, BACKUP, True))
+        self.dhcp = DhcpServer(config, self.book)
+        self.started_at = now
+        self._strangers: dict[int, Link] = {}
+        """Incoming connections whose CONNECT has not come yet, by number."""
+        self._by_link: dict[int, Endpoint] = {}
+
+    # --- life -------------------------------------------------------------------------------------------
+
+    def start(self, now: float, out: list[Effect]) -> None:
+        """Begin to serve (or to look for the partners)."""
+        for level, component, ident, text in self.config.summary:
+            out.append(Note(level, component, ident, text))
+        for endpoint in self.endpoints:
+            endpoint.start(now, out)
+        self._reserve(now, out)
+        self._settle(now, out)
+
+    def stop(self, now: float, out: list[Effect]) -> None:
+        """Stop cleanly: partners are told."""
+        for endpoint in self.endpoints:
+            endpoint.stop(now, out)
+
+    def reload(self, now: float, config: ServerConfig, out: list[Effect]) -> None:
+        """Take a new configuration. Bindings stay; an endpoint that goes on keeps its state and its connection."""
+        self.config = config
+        for level, component, ident, text in config.summary:
+            out.append(Note(level, component, ident, text))
+        before = {endpoint.config.name: endpoint for endpoint in self.endpoints}
+        self.book.configure(config)
+        kept: list[Endpoint] = []
+        new: list[Endpoint] = []
+        for index, wanted in enumerate(config.endpoints, 1):
+            old = before.pop(wanted.name, None)
+            if old is not None and old.config.main == wanted.main and old.config.recover_from == wanted.recover_from:
+                old.config, old.index = wanted, index
+                old.retry_s = min(5.0, wanted.poll_interval_s)
+                kept.append(old)
+            else:
+                if old is not None:
+                    self._drop(old, now, out)
+                saved = old.saved.values() if old else self.states.get(wanted.name)
+                endpoint = Endpoint(wanted, index, self.book, saved)
+                new.append(endpoint)
+                kept.append(endpoint)
+        for gone in before.values():
+            self._drop(gone, now, out)
+        self.endpoints = kept
+        self.dhcp.configure(config)
+        for endpoint in self.endpoints:
+            endpoint.refresh(now, out)
+        for endpoint in new:
+            endpoint.start(now, out)
+        self._reserve(now, out)
+        self._settle(now, out)
+
+    def _drop(self, endpoint: Endpoint, now: float, out: list[Effect]) -> None:
+        endpoint.stop(now, out)
+        self.states[endpoint.config.name] = endpoint.saved.values()
+        if endpoint.link is not None:
+            self._by_link.pop(endpoint.link.number, None)
+
+    def _reserve(self, now: float, out: list[Effect]) -> None:
+        """Reserved addresses have records, so that the backup hears of them flagged as reserved (S4.12)."""
+        for scope in self.config.scopes:
+            for address in scope.reserved:
+                if address not in self.book.by_address:
+                    binding = self.book.record(address, scope)
+                    self.book.set_status(binding, FREE, int(now))
+                    self.book.save(binding, out)
+
+    # --- inputs -----------------------------------------------------------------------------------------
+
+    def handle(self, now: float, event: Input, out: list[Effect]) -> None:
+        """Take one input and append what is to be done. Bad input is counted and said; it never raises."""
+        kind = type(event)
+        if kind is Datagram:
+            assert isinstance(event, Datagram)
+            self.dhcp.handle(now, event, out)
+            if self.book.changed:
+                self._tell(now, out)
+            return
+        if isinstance(event, LinkData):
+            self._link_data(event, now, out)
+        elif isinstance(event, LinkUp):
+            self._link_up(event, now, out)
+        elif isinstance(event, LinkDown):
+            self._link_down(event, now, out)
+        elif isinstance(event, ConnectFailed):
+            for endpoint in self.endpoints:
+                if endpoint.config.peer == event.peer:
+                    endpoint.connecting = False
+        self._settle(now, out)
+
+    def _settle(self, now: float, out: list[Effect]) -> None:
+        """Let time act, tell endpoints of changes, and adopt the powers that follow."""
+        self.book.end_offers(now)
+        for binding in self.book.due(now):
+            self._due(binding, now, out)
+        if self.book.changed:
+            self._tell(now, out)
+        for endpoint in self.endpoints:
+            if endpoint.deadline() <= now:
+                endpoint.tick(now, out)
+        if self.book.changed:
+            self._tell(now, out)
+        for link in list(self._strangers.values()):
+            if link.overdue(now):
+                out.append(Close(link.number))
+                del self._strangers[link.number]
+        powers = self.dhcp.powers
+        powers[:] = [STANDALONE]
+        for endpoint in self.endpoints:
+            powers.append(endpoint.powers)
+
+    def _tell(self, now: float, out: list[Effect]) -> None:
+        changed = self.book.changed
+        for binding in changed:
+            scope = self.book.scope_at(binding.address)
+            if scope is not None and scope.endpoint:
+                self.endpoints[scope.endpoint - 1].changed(binding, now, out)
+        changed.clear()
+
+    def _due(self, binding: Binding, now: float, out: list[Effect]) -> None:
+        """A binding's time has come: its lease, its quarantine, or its wait in PARTNER-DOWN is over."""
+        scope = self.book.scope_at(binding.address)
+        if scope is None:
+            return
+        endpoint = self.endpoints[scope.endpoint - 1] if scope.endpoint else None
+        if binding.status in (ACTIVE, ABANDONED):
+            if endpoint is not None and not self._may_expire(endpoint):
+                self.book.schedule(int(now) + POSTPONE_S, binding)
+                return
+            expire(self.book, scope, binding, now, out, endpoint is not None)
+        if endpoint is not None and endpoint.state == S.PARTNER_DOWN and binding.status in (3, 4, RESET):
+            self._free_alone(endpoint, scope, binding, now, out)
+
+    @staticmethod
+    def _may_expire(endpoint: Endpoint) -> bool:
+        """In NORMAL the main declares leases over; otherwise whoever serves clients does."""
+        return endpoint.powers.answer == 2 or (endpoint.state == S.NORMAL and endpoint.config.main)
+
+    def _free_alone(
+        self, endpoint: Endpoint, scope: CompiledScope, binding: Binding, now: float, out: list[Effect]
+    ) -> None:
+        """In PARTNER-DOWN an address is free without the partner's word once the waits are over (section 9.4.2)."""
+        due = endpoint.free_at(binding)
+        if due > now:
+            self.book.schedule(due, binding)
+            return
+        self.book.set_status(binding, FREE, int(now))
+        self.book.save(binding, out)
+
+    def deadline(self) -> float | None:
+        """When ``handle`` wants a Tick, or None."""
+        first = self.book.next_due()
+        due = float("inf") if first is None else float(first)
+        for endpoint in self.endpoints:
+            due = min(due, endpoint.deadline())
+        for link in self._strangers.values():
+            due = min(due, link.deadline())
+        return None if due == float("inf") else due
+
+    # --- connections ------------------------------------------------------------------------------------
+
+    def _link_up(self, event: LinkUp, now: float, out: list[Effect]) -> None:
+        """Section 8.2: the main uses a connection that it made; the backup's own are to wake the main."""
+        mine = [endpoint for endpoint in self.endpoints if endpoint.config.peer == event.peer]
+        if event.outgoing:
+            for endpoint in mine:
+                endpoint.connecting = False
+                if endpoint.config.main and endpoint.link is None:
+                    link = Link(event.link, event.peer, True, now, endpoint.config.secret)
+                    endpoint.link = link
+                    self._by_link[event.link] = endpoint
+                    exchange.send_connect(endpoint, now, out)
+                    return
+            out.append(Close(event.link))
+            return
+        if not mine:
+            out.append(Close(event.link))
+            return
+        if any(not endpoint.config.main for endpoint in mine):
+            backup = next(endpoint for endpoint in mine if not endpoint.config.main)
+            self._strangers[event.link] = Link(event.link, event.peer, False, now, backup.config.secret)
+            return
+        out.append(Close(event.link))
+        for endpoint in mine:
+            endpoint.wake(now, out)
+
+    def _link_down(self, event: LinkDown, now: float, out: list[Effect]) -> None:
+        self._strangers.pop(event.link, None)
+        endpoint = self._by_link.pop(event.link, None)
+        if endpoint is not None and endpoint.link is not None and endpoint.link.number == event.link:
+            endpoint.link_lost(event.why, now, out)
+
+    def _link_data(self, event: LinkData, now: float, out: list[Effect]) -> None:
+        endpoint = self._by_link.get(event.link)
+        link = endpoint.link if endpoint is not None else self._strangers.get(event.link)
+        if link is None or link.number != event.link:
+            return  # the rest of a connection that was given up
+        try:
+            for data in link.receive(event.data, now):
+                frame = link.decode(data)
+                if isinstance(frame.message, Connect) and not link.set_up and not link.outgoing:
+                    if not self._introduce(link, frame, now, out):
+                        return
+                    endpoint = self._by_link[event.link]
+                elif endpoint is not None:
+                    exchange.handle(endpoint, frame, now, out)
+                    if endpoint.link is not link:
+                        return
+        except WireError as error:
+            why = f"it sent bytes that are no message: {error}"
+            self._bad_partner(endpoint, link, RejectReason.UNKNOWN, why, now, out)
+        except ProtocolError as error:
+            self._bad_partner(endpoint, link, error.reject, error.why, now, out)
+
+    def _introduce(self, link: Link, frame: Frame, now: float, out: list[Effect]) -> bool:
+        """A CONNECT names its relationship: find the endpoint (section 7.8.2 step 5)."""
+        message = frame.message
+        assert isinstance(message, Connect)
+        self._strangers.pop(link.number, None)
+        for endpoint in self.endpoints:
+            config = endpoint.config
+            if not config.main and config.peer == link.peer and config.name.encode() == message.relationship:
+                self._by_link[link.number] = endpoint
+                exchange.accept_connect(endpoint, link, frame, now, out)
+                return endpoint.link is link
+        why = f"no relationship {message.relationship.decode('ascii', 'replace')!r} is configured here as backup"
+        exchange.refuse_connect(link, frame, RejectReason.INVALID_PARTNER, why, now, out)
+        text = f"Refused a CONNECT from {format_ipv4(link.peer)}: {why}; compare the addresses on both servers"
+        out.append(Note("Error", "Failover", 6150, text))
+        return False
+
+    def _bad_partner(
+        self, endpoint: Endpoint | None, link: Link, reason: int, why: str, now: float, out: list[Effect]
+    ) -> None:
+        """What the partner sent cannot be used: say why, close, and connect again later."""
+        text = f"Closed the connection with {format_ipv4(link.peer)}: {why}"
+        out.append(Note("Error", "Failover", 6156, text))
+        if link.set_up:
+            link.send(Disconnect(int(reason), why[:200]), now, out)
+        out.append(Close(link.number))
+        self._strangers.pop(link.number, None)
+        self._by_link.pop(link.number, None)
+        if endpoint is not None and endpoint.link is link:
+            endpoint.link_lost(why, now, out)
+            endpoint.retry_at = now + endpoint.config.poll_interval_s
+
+    # --- commands ---------------------------------------------------------------------------------------
+
+    def set_partner_down(self, now: float, partner: int, at: float | None, expert: bool, out: list[Effect]) -> str:
+        """The operator says that a partner is down (S4.9): all endpoints with it move. Raises CommandError."""
+        mine = [endpoint for endpoint in self.endpoints if endpoint.config.peer == partner]
+        if not mine:
+            known = ", ".join(format_ipv4(endpoint.config.peer) for endpoint in self.endpoints) or "none"
+            raise CommandError(
+                302, f"{format_ipv4(partner)} is no failover partner of this server (its partners: {known})"
+            )
+        said = [endpoint.set_partner_down(now, at, expert, out) for endpoint in mine]
+        self._settle(now, out)
+        return "; ".join(said)
+
+    def force_available(self, now: float, address: int, out: list[Effect]) -> None:
+        """The operator makes an address available (RESET, section 5.11). Raises CommandError."""
+        binding = self.book.by_address.get(address)
+        scope = self.book.scope_at(address)
+        if binding is None or scope is None:
+            raise CommandError(302, f"lease {format_ipv4(address)} is not known; see scope NAME listLeases")
+        if binding.status in (FREE, BACKUP):
+            return
+        binding.expires = min(binding.expires, int(now))
+        self.book.set_status(binding, RESET if scope.endpoint else FREE, int(now))
+        self.book.save(binding, out)
+        self._settle(now, out)

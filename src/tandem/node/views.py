@@ -1,0 +1,197 @@
+"""What operators see of a server: related servers, scopes, leases, statistics, as plain values.
+
+Reads a node; changes nothing. Addresses and names are text here, times are seconds since 1970 UTC.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from tandem.base.errors import CommandError
+from tandem.base.ipv4 import format_hardware, format_ipv4
+from tandem.base.units import FOREVER
+from tandem.failover.endpoint import Endpoint, state_name
+from tandem.lease.binding import (
+    ABANDONED,
+    ACTIVE,
+    BACKUP,
+    BOOTP_FLAG,
+    EXPIRED,
+    FREE,
+    RELEASED,
+    RESERVED_FLAG,
+    RESET,
+    Binding,
+)
+from tandem.node.node import Node
+
+_HOST_NAME = 12
+
+
+def related_servers(node: Node, now: float) -> list[dict[str, object]]:
+    """Return one dict per failover endpoint (S7.5)."""
+    return [_related(endpoint, now) for endpoint in node.endpoints]
+
+
+def _related(endpoint: Endpoint, now: float) -> dict[str, object]:
+    saved, config, link = endpoint.saved, endpoint.config, endpoint.link
+    return {
+        "type": "failover-partner",
+        "name": config.name,
+        "address": format_ipv4(config.peer),
+        "role": "main" if config.main else "backup",
+        "partner-role": "backup" if config.main else "main",
+        "communications": "OK" if endpoint.communicating else "interrupted",
+        "state": state_name(endpoint.state),
+        "since": saved.since or int(endpoint.started_at),
+        "why": endpoint.why,
+        "transition": saved.label,
+        "waits-for": endpoint.waits_for(now),
+        "partner-state": state_name(saved.partner_state) + (" (starting)" if endpoint.partner_starting else ""),
+        "partner-since": saved.partner_since,
+        "start-of-communications-interrupted": saved.interrupted_since,
+        "last-contact": int(link.last_received) if link is not None and link.heard_state else saved.last_contact,
+        "maximum-client-lead-time": endpoint.mclt_s,
+        "lease-period-factor": round(endpoint.lease_factor * 100),
+        "updates-waiting": len(endpoint.queue.waiting),
+        "updates-outstanding": endpoint.queue.unacknowledged,
+        "updates-untold": len(endpoint.unacked),
+        "updates-sent": endpoint.updates_sent,
+        "updates-received": endpoint.updates_received,
+        "rejects-sent": endpoint.rejects_sent,
+        "rejects-received": endpoint.rejects_received,
+        "clock-skew-s": round(endpoint.skew.smoothed_s, 1),
+        "answers": ("nobody", "renewals only", "all clients")[endpoint.powers.answer],
+    }
+
+
+def scopes(node: Node, now: float) -> list[dict[str, object]]:
+    """Return one dict per scope: how many addresses are leased, and each side's share."""
+    views: list[dict[str, object]] = []
+    for pool in node.book.pools:
+        scope, counts = pool.scope, pool.counts
+        backup = scope.endpoint != 0 and not node.endpoints[scope.endpoint - 1].config.main
+        mine, theirs = (pool.backup, pool.main) if backup else (pool.main, pool.backup)
+        views.append({
+            "name": scope.name,
+            "subnet": format_ipv4(scope.subnet),
+            "addresses": scope.ranges.size,
+            "reserved": len(scope.reserved),
+            "leased": counts[ACTIVE],
+            "available": mine.size,
+            "other-available": theirs.size if scope.endpoint else 0,
+            "main-share": pool.main.size,
+            "backup-share": pool.backup.size,
+            "backup-target": pool.target() if scope.endpoint else 0,
+            "pending-available": counts[EXPIRED] + counts[RELEASED] + counts[RESET],
+            "unavailable": counts[ABANDONED],
+            "failover": node.endpoints[scope.endpoint - 1].config.name if scope.endpoint else "",
+        })  # fmt: skip
+    return views
+
+
+def lease_state(node: Node, binding: Binding, endpoint: Endpoint | None, now: float) -> str:
+    """Return the operator's word for a binding's state (commands: lease states)."""
+    status = binding.status
+    if status == ACTIVE:
+        return "leased" if binding.expires > now or binding.expires == FOREVER else "expired"
+    if status == ABANDONED:
+        return "unavailable"
+    if status in (EXPIRED, RELEASED, RESET):
+        return "pending-available"
+    mine = FREE if endpoint is None or endpoint.config.main else BACKUP
+    return "available" if status == mine or binding.flags & RESERVED_FLAG else "other-available"
+
+
+def _lease(node: Node, binding: Binding, now: float) -> dict[str, object]:
+    scope = node.book.scope_at(binding.address)
+    endpoint = node.endpoints[scope.endpoint - 1] if scope is not None and scope.endpoint else None
+    flags = []
+    if binding.flags & RESERVED_FLAG:
+        flags.append("reserved")
+    if endpoint is not None and binding.up_to_date:
+        flags.append("failover-updated")
+    if endpoint is not None and not endpoint.config.main:
+        flags.append("backup")
+    if binding.flags & BOOTP_FLAG:
+        flags.append("bootp")
+    view: dict[str, object] = {
+        "address": format_ipv4(binding.address),
+        "state": lease_state(node, binding, endpoint, now),
+        "flags": ",".join(flags),
+        "scope-name": scope.name if scope is not None else "",
+        "client-mac-addr": format_hardware(binding.hardware),
+        "client-id": binding.client_id.hex(":"),
+        "client-host-name": _host_name(binding.options),
+        "expiration": binding.expires,
+        "start-time-of-state": binding.start_of_state,
+        "client-last-transaction-time": binding.last_transaction,
+        "granted-by": ("", "this server", "partner")[binding.granted_by],
+    }
+    if endpoint is not None:
+        view["sent-potential-expiration"] = binding.sent_potential
+        view["acked-potential-expiration"] = binding.acked_potential
+        view["received-potential-expiration"] = binding.received_potential
+    if scope is not None and binding.address in scope.reserved:
+        key = scope.reserved[binding.address].key
+        view["reservation-lookup-key"] = format_hardware(key[1:]) if key[:1] == b"h" else key[1:].hex(":")
+    return view
+
+
+def _host_name(options: bytes) -> str:
+    at = 0
+    while at + 2 <= len(options):
+        code, length = options[at], options[at + 1]
+        if code == _HOST_NAME:
+            return options[at + 2 : at + 2 + length].decode("ascii", "replace")
+        at += 2 + length
+    return ""
+
+
+def leases(node: Node, scope_name: str | None, after: int, limit: int, now: float) -> list[dict[str, object]]:
+    """Return up to ``limit`` leases of a scope (None: of all) with addresses above ``after``, ascending.
+
+    Addresses that never had a client are not listed. Raises CommandError for an unknown scope.
+    """
+    if scope_name is None:
+        spans = [(0, 0xFFFFFFFF)]
+    else:
+        found = [s for s in node.config.scopes if s.name == scope_name]
+        if not found:
+            raise CommandError(302, f"scope {scope_name} is not in the running configuration; reload the server?")
+        spans = [(found[0].subnet, found[0].subnet | (found[0].mask ^ 0xFFFFFFFF))]
+    addresses = sorted(node.book.by_address)
+    views = []
+    for address in addresses[bisect_right(addresses, after) :]:
+        if spans[0][0] <= address <= spans[0][1]:
+            binding = node.book.by_address[address]
+            if binding.hardware or binding.client_id or binding.status not in (FREE, BACKUP):
+                views.append(_lease(node, binding, now))
+                if len(views) >= limit:
+                    break
+    return views
+
+
+def lease(node: Node, address: int, now: float) -> dict[str, object] | None:
+    """Return one address's lease; None when it is in no scope's range and has no record."""
+    binding = node.book.by_address.get(address)
+    if binding is not None:
+        return _lease(node, binding, now)
+    scope = node.book.scope_at(address)
+    if scope is None or (address not in scope.ranges and address not in scope.reserved):
+        return None
+    pool = node.book.pools[scope.index]
+    blank = Binding(address, pool.owner_of_unused(address) or FREE)
+    blank.up_to_date = True
+    return _lease(node, blank, now)
+
+
+def statistics(node: Node) -> dict[str, object]:
+    """Return the server's counters."""
+    return {
+        "started-at": int(node.started_at),
+        "leases": len(node.book.by_address),
+        "offers": len(node.book.offered),
+        "scopes": len(node.config.scopes),
+        **{f"dhcp-{name}": value for name, value in node.dhcp.counters.items()},
+    }
