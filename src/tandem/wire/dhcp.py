@@ -307,11 +307,16 @@ def relay_suboptions(value: bytes) -> dict[int, bytes]:
 
 
 def reply_limit(request: Message) -> int:
-    """Return how many bytes a reply to ``request`` may have: what its option 57 allows, at least 548.
+    """Return how many bytes a reply to ``request`` may have: what its option 57 allows, 548 to 1472.
 
-    Source: RFC 2131 section 2 and RFC 2132 section 9.10 (576 bytes, with IP and UDP header, every client takes).
+    A BOOTP client gets no more than 300, its message's fixed size; nobody more than an Ethernet frame holds.
+    Source: RFC 2131 section 2 and RFC 2132 section 9.10 (576 bytes, with IP and UDP header, every client takes);
+    RFC 1542 section 2.1.
     """
-    return max(int.from_bytes(request.options.get(OPT_MAX_SIZE, b""), "big"), 576) - IP_UDP_SIZE
+    options = request.options
+    if OPT_MAX_SIZE in options:
+        return min(max(int.from_bytes(options[OPT_MAX_SIZE], "big"), 576), 1500) - IP_UDP_SIZE
+    return 576 - IP_UDP_SIZE if OPT_MESSAGE_TYPE in options else MIN_SIZE
 
 
 # --- writing --------------------------------------------------------------------------------------------
@@ -402,6 +407,8 @@ def encode(message: Message, *, max_size: int = 1472) -> bytes:
     sname, file = message.sname, message.file
     area = b"".join([pack_option(code, value) for code, value in names.items()])
     if len(area) > room:
+        if OPT_MESSAGE_TYPE not in names:  # overload is a DHCP option, unknown to BOOTP clients
+            raise ValueError(f"{len(area)} bytes of options do not fit into {room} of BOOTP: send fewer options")
         area, file, sname = _arrange(names, room, file, sname)
     head = _WHOLE.pack(
         message.op, message.htype, message.hlen, message.hops, message.xid, message.secs, message.flags,
@@ -423,8 +430,7 @@ def _arrange(options: dict[int, bytes], room: int, file: bytes, sname: bytes) ->
                 file = file_area + b"\xff"
             if overload & 2:
                 sname = sname_area + b"\xff"
-            kind_end = 3 if area[:1] == bytes((OPT_MESSAGE_TYPE,)) else 0
-            return area[:kind_end] + bytes((OPT_OVERLOAD, 1, overload)) + area[kind_end:], file, sname
+            return area + bytes((OPT_OVERLOAD, 1, overload)), file, sname
     total = sum(len(value) + 2 for value in options.values())
     raise ValueError(f"{total} bytes of options do not fit into {room} and the free file and sname: send fewer options")
 
