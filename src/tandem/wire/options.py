@@ -18,7 +18,7 @@ from tandem.wire.option_types import KINDS, format_hex
 
 
 @dataclass(frozen=True, slots=True)
-class OptionDef:
+class Option:
     """One option."""
 
     code: int
@@ -35,27 +35,19 @@ class OptionDef:
     """The only numbers allowed; empty = any from ``lowest``."""
 
     @property
-    def protocol(self) -> bool:
-        """Whether the protocol itself makes or carries it, so that no operator sets its value."""
-        return self.code in _PROTOCOL
-
-    @property
     def allowed(self) -> str:
         """What an operator may write: how many values, of which kind, with an example."""
         text = KINDS[self.kind].allowed
         if self.among:
             return f"one of {', '.join(map(str, self.among))}"
-        return f"{text}, each at least {self.lowest}" if self.lowest else text
-
-
-_PROTOCOL = frozenset((50, 52, 53, 54, 55, 56, 57, 61, 80, 81, 82, 90, 91, 92, 118, *range(151, 158), 221))
+        return f"{text}, at least {self.lowest}" if self.lowest else text
 
 
 def _o(
     code: int, name: str, kind: str, source: str, *aliases: str, lowest: int = 0, among: tuple[int, ...] = ()
-) -> OptionDef:
+) -> Option:
     """A row of the table."""
-    return OptionDef(code, name, kind, source, aliases, lowest, among)
+    return Option(code, name, kind, source, aliases, lowest, among)
 
 
 _ROWS = (
@@ -218,12 +210,12 @@ _BY_NAME = {row.name: row for row in _ROWS} | {alias: row for row in _ROWS for a
 assert len(_BY_CODE) == len(_ROWS) and len(_BY_NAME) == sum(1 + len(row.aliases) for row in _ROWS)
 
 
-def all_options() -> Iterator[OptionDef]:
+def all_options() -> Iterator[Option]:
     """Yield every known option, by ascending number."""
     return iter(_ROWS)
 
 
-def find_option(name: str | int) -> OptionDef:
+def find_option(name: str | int) -> Option:
     """Return the option with this name, number (1 to 254), or ``option-<number>``. Raises ValueError with a hint.
 
     An unassigned number is an option whose value is written in hexadecimal.
@@ -236,18 +228,18 @@ def find_option(name: str | int) -> OptionDef:
         code = int(digits)
         if not 0 < code < 255:
             raise ValueError(f"{name!r} is not an option number (allowed are 1 to 254)")
-        return _BY_CODE.get(code) or OptionDef(code, f"option-{code}", "bytes", "unassigned")
+        return _BY_CODE.get(code) or Option(code, f"option-{code}", "bytes", "unassigned")
     close = get_close_matches(word, _BY_NAME, n=3, cutoff=0.6)
     hint = f"did you mean {' or '.join(close)}?" if close else "give a standard option's name, or a number 1 to 254"
     raise ValueError(f"there is no option {name!r}: {hint}")
 
 
-def encode_value(option: OptionDef | str | int, text: str) -> bytes:
+def encode_value(option: Option | str | int, text: str) -> bytes:
     """Return the bytes of ``text``, as an operator writes the option's value.
 
     Items of a list stand with commas or spaces. Raises ValueError that names option, value and what is allowed.
     """
-    definition = option if isinstance(option, OptionDef) else find_option(option)
+    definition = option if isinstance(option, Option) else find_option(option)
     kind = KINDS[definition.kind]
     try:
         data = kind.encode(text)
@@ -260,7 +252,7 @@ def encode_value(option: OptionDef | str | int, text: str) -> bytes:
     return data
 
 
-def _check_numbers(definition: OptionDef, data: bytes) -> None:
+def _check_numbers(definition: Option, data: bytes) -> None:
     size = 2 if definition.kind.startswith("u16") else 1
     for i in range(0, len(data), size):
         number = int.from_bytes(data[i : i + size], "big")
@@ -268,12 +260,12 @@ def _check_numbers(definition: OptionDef, data: bytes) -> None:
             raise ValueError(f"{number} is not allowed")
 
 
-def decode_value(option: OptionDef | str | int, data: bytes) -> str:
+def decode_value(option: Option | str | int, data: bytes) -> str:
     """Return ``data`` as an operator would write it, or as ``xx:xx`` where it is not of the option's kind.
 
     Raises ValueError only for an unknown ``option``.
     """
-    definition = option if isinstance(option, OptionDef) else find_option(option)
+    definition = option if isinstance(option, Option) else find_option(option)
     try:
         return KINDS[definition.kind].decode(data)
     except WireError:
