@@ -220,9 +220,7 @@ def decode(data: bytes) -> Message:
     if data.startswith(COOKIE, _COOKIE_AT):
         _read_options(data, HEADER_SIZE, size, options)
     elif data.count(0, _COOKIE_AT) != size - _COOKIE_AT:
-        raise WireError(
-            f"cookie is {data[236:240].hex()}, not {COOKIE.hex()}", offset=_COOKIE_AT, section="RFC 2131 3"
-        )
+        raise WireError(f"cookie is {data[236:240].hex()}, not {COOKIE.hex()}", offset=_COOKIE_AT, section="RFC 2131 3")
     overload = _overload(data, options) if OPT_OVERLOAD in options else 0
     if not data.startswith(_NO_NAMES, _SNAME_AT):
         if not overload & 2:
@@ -354,9 +352,7 @@ def encode_reply(
     """
     size = len(options) + (HEADER_SIZE + 4 if kind else HEADER_SIZE + 1)
     if size > max_size:
-        return _encode_reply_overloaded(
-            request, kind, yiaddr, siaddr, ciaddr, options, sname, file, flags, max_size
-        )
+        return _encode_reply_overloaded(request, kind, yiaddr, siaddr, ciaddr, options, sname, file, flags, max_size)
     data = (
         _WHOLE.pack(
             2, request.htype, request.hlen, 0, request.xid, 0, request.flags | flags, ciaddr, yiaddr, siaddr,

@@ -18,7 +18,7 @@ from tandem.wire.option_types import KINDS, format_hex
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
+class OptionDef:
     """One option."""
 
     code: int
@@ -45,9 +45,9 @@ class Option:
 
 def _o(
     code: int, name: str, kind: str, source: str, *aliases: str, lowest: int = 0, among: tuple[int, ...] = ()
-) -> Option:
+) -> OptionDef:
     """A row of the table."""
-    return Option(code, name, kind, source, aliases, lowest, among)
+    return OptionDef(code, name, kind, source, aliases, lowest, among)
 
 
 _ROWS = (
@@ -126,9 +126,7 @@ _ROWS = (
     _o(73, "finger-servers", "ips", "RFC 2132 8.18", "finger-server"),
     _o(74, "irc-servers", "ips", "RFC 2132 8.19", "irc-server"),
     _o(75, "streettalk-servers", "ips", "RFC 2132 8.20", "streettalk-server"),
-    _o(
-        76, "streettalk-directory-assistance-servers", "ips", "RFC 2132 8.21", "streettalk-directory-assistance-server"
-    ),
+    _o(76, "streettalk-directory-assistance-servers", "ips", "RFC 2132 8.21", "streettalk-directory-assistance-server"),
     _o(77, "dhcp-user-class-id", "user-classes", "RFC 3004 4", "user-class", "user-class-id"),
     _o(78, "slp-directory-agent", "u8 ips", "RFC 2610 3", "directory-agent"),
     _o(79, "slp-service-scope", "u8 string", "RFC 2610 4", "service-scope"),
@@ -210,12 +208,12 @@ _BY_NAME = {row.name: row for row in _ROWS} | {alias: row for row in _ROWS for a
 assert len(_BY_CODE) == len(_ROWS) and len(_BY_NAME) == sum(1 + len(row.aliases) for row in _ROWS)
 
 
-def all_options() -> Iterator[Option]:
+def all_options() -> Iterator[OptionDef]:
     """Yield every known option, by ascending number."""
     return iter(_ROWS)
 
 
-def find_option(name: str | int) -> Option:
+def find_option(name: str | int) -> OptionDef:
     """Return the option with this name, number (1 to 254), or ``option-<number>``. Raises ValueError with a hint.
 
     An unassigned number is an option whose value is written in hexadecimal.
@@ -228,18 +226,18 @@ def find_option(name: str | int) -> Option:
         code = int(digits)
         if not 0 < code < 255:
             raise ValueError(f"{name!r} is not an option number (allowed are 1 to 254)")
-        return _BY_CODE.get(code) or Option(code, f"option-{code}", "bytes", "unassigned")
+        return _BY_CODE.get(code) or OptionDef(code, f"option-{code}", "bytes", "unassigned")
     close = get_close_matches(word, _BY_NAME, n=3, cutoff=0.6)
     hint = f"did you mean {' or '.join(close)}?" if close else "give a standard option's name, or a number 1 to 254"
     raise ValueError(f"there is no option {name!r}: {hint}")
 
 
-def encode_value(option: Option | str | int, text: str) -> bytes:
+def encode_value(option: OptionDef | str | int, text: str) -> bytes:
     """Return the bytes of ``text``, as an operator writes the option's value.
 
     Items of a list stand with commas or spaces. Raises ValueError that names option, value and what is allowed.
     """
-    definition = option if isinstance(option, Option) else find_option(option)
+    definition = option if isinstance(option, OptionDef) else find_option(option)
     kind = KINDS[definition.kind]
     try:
         data = kind.encode(text)
@@ -252,7 +250,7 @@ def encode_value(option: Option | str | int, text: str) -> bytes:
     return data
 
 
-def _check_numbers(definition: Option, data: bytes) -> None:
+def _check_numbers(definition: OptionDef, data: bytes) -> None:
     size = 2 if definition.kind.startswith("u16") else 1
     for i in range(0, len(data), size):
         number = int.from_bytes(data[i : i + size], "big")
@@ -260,12 +258,12 @@ def _check_numbers(definition: Option, data: bytes) -> None:
             raise ValueError(f"{number} is not allowed")
 
 
-def decode_value(option: Option | str | int, data: bytes) -> str:
+def decode_value(option: OptionDef | str | int, data: bytes) -> str:
     """Return ``data`` as an operator would write it, or as ``xx:xx`` where it is not of the option's kind.
 
     Raises ValueError only for an unknown ``option``.
     """
-    definition = option if isinstance(option, Option) else find_option(option)
+    definition = option if isinstance(option, OptionDef) else find_option(option)
     try:
         return KINDS[definition.kind].decode(data)
     except WireError:
