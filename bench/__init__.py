@@ -1,0 +1,1 @@
+"""The benchmark: this server and its peers, side by side, driven by perfdhcp. See docs/benchmarks.md."""
