@@ -2,9 +2,24 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup check test demo bench clean
+.PHONY: help setup lint check test demo bench clean
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/ -/'
 setup: .venv/.ready ## virtual environment (system packages: scripts/system-packages)
-.venv/.ready: pyproject.toml
+.venv/.ready: pyproject.toml scripts/setup
 	@scripts/setup
+
+lint: setup      ## style, types, rooms
+	.venv/bin/ruff check src tests bench
+	.venv/bin/mypy src
+
+check: lint      ## lint, types, unit, specification and conversation tests: about a minute
+	$(PY) -m pytest -n 2 -m "not live" tests
+
+test: lint       ## everything, with real processes, clients and foreign servers; installs system packages as root
+	@scripts/system-packages
+	$(PY) -m pytest -n 2 -m "not live" tests
+	$(PY) -m pytest -m live tests
+
+clean:           ## remove the environment and caches
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

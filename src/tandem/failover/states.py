@@ -120,13 +120,14 @@ _ROWS: list[Row] = [
                 S.COMMUNICATIONS_INTERRUPTED, "The partner is refreshing its lease database and serves no clients.",
             ),
             "shutdown": (S.PARTNER_DOWN, "The partner said that it shuts down for a long time."),
-            "partner-down conflict resolution-interrupted conflict-done": (
+            "partner-down conflict resolution-interrupted": (
                 S.POTENTIAL_CONFLICT, "The partner has been serving as if this server were down.",
             ),
             "set-partner-down": (S.PARTNER_DOWN, "The operator said that the partner is down."),
         },
         stay={
             "normal interrupted recover-done": "Both servers agree that all is normal.",
+            "conflict-done": "The main has resolved its conflicts and follows into NORMAL.",
             "startup-over wait-over safe-period-over update-done": "Nothing of that kind runs in NORMAL.",
         },
     ),
