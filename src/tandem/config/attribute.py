@@ -1,0 +1,108 @@
+"""How an attribute and a class of objects are declared. Everything else about them derives from the declaration.
+
+Commands, forms, schemas, validation, synchronization and documentation read these declarations and nothing
+else (SYSTEM S2.1). Does not know any particular class: ``config.schema`` declares them.
+Source: reference "commands and attributes" section 1.2; failover chapter, table 16-1 (synchronization rows).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tandem.config.types import ValueType
+
+SYNC_ROWS = (
+    "none",
+    "client-class-properties",
+    "failover",
+    "failover-tuning",
+    "ddns-security",
+    "other",
+    "policy",
+    "policy-options",
+    "client",
+    "client-class",
+    "scope",
+    "vpn",
+    "key",
+    "extension",
+    "option",
+)
+"""Rows of table 16-1, to one of which every attribute belongs; ``none`` is never synchronized."""
+
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One attribute of a class of objects."""
+
+    name: str
+    """Lower case words joined by hyphens."""
+    type: ValueType
+    default: Any
+    """Stored form of the value that an unset attribute has; None = none."""
+    help: str
+    """One line for people."""
+    unit: str = ""
+    """What a number counts, e.g. seconds."""
+    required: bool = False
+    """Has no default and must be there: unsetting it is refused."""
+    read_only: bool = False
+    """Given when the object is created, and not changed afterwards."""
+    expert: bool = False
+    """Shown to experts only."""
+    sync: str = ""
+    """A row of ``SYNC_ROWS``; empty = the row of the class."""
+
+    def __post_init__(self) -> None:
+        assert _NAME.fullmatch(self.name), self.name
+        assert not self.sync or self.sync in SYNC_ROWS, self.sync
+        assert not (self.required and self.default is not None), self.name
+        if self.default is not None:
+            self.type.use(self.default)
+
+
+@dataclass(frozen=True)
+class ObjectClass:
+    """A class of objects that an operator edits."""
+
+    name: str
+    help: str
+    attributes: tuple[Attribute, ...]
+    sync: str
+    """Row of ``SYNC_ROWS`` of the attributes that do not say."""
+    singleton: bool = False
+    """There is one object, without a name."""
+    create: tuple[str, ...] = ()
+    """Attributes that are written, in this order, after ``create``."""
+    parts: tuple[str, ...] = ()
+    """Keys of an object that are not attributes and have functions of their own: ranges, reservations, options."""
+    builtin: tuple[str, ...] = ()
+    """Names of objects that always exist; deleting one brings back its original values."""
+    element_of: str = ""
+    """The class whose part holds these objects; they have no names and no section of their own."""
+    by_name: Mapping[str, Attribute] = field(init=False)
+    defaults: Mapping[str, Any] = field(init=False)
+    """Used form of each attribute's default; None where it has none."""
+
+    def __post_init__(self) -> None:
+        by_name = {attribute.name: attribute for attribute in self.attributes}
+        assert len(by_name) == len(self.attributes), f"{self.name}: an attribute is declared twice"
+        assert self.sync in SYNC_ROWS, self.sync
+        assert not any(part in by_name for part in self.parts), self.name
+        assert all(name in by_name for name in self.create), self.name
+        defaults = {a.name: None if a.default is None else a.type.use(a.default) for a in self.attributes}
+        object.__setattr__(self, "by_name", by_name)
+        object.__setattr__(self, "defaults", defaults)
+
+    def sync_of(self, attribute: Attribute) -> str:
+        """Return the row of table 16-1 that ``attribute`` belongs to."""
+        return attribute.sync or self.sync
+
+    def label(self, name: str) -> str:
+        """Return what messages call an object, e.g. ``dhcp`` or ``scope examplescope``."""
+        return f"{self.name} {name}" if name else self.name

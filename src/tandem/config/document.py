@@ -1,0 +1,257 @@
+"""The configuration document as it is edited: objects and their attributes, checked when they are set.
+
+A document is plain JSON: ``{"dhcp": {attr: value}, "scope": {name: {attr: value, ...}}, "policy": {name: ...}}``.
+It holds what was set, in stored form, and nothing else; what is not there has its default (SYSTEM S2.4).
+Functions change the document in place, and not at all when they raise CommandError. Scope's and policy's own
+parts (ranges, reservations, options) are in ``config.scopes`` and ``config.policies``.
+
+Does not know what spans objects, which only counts when the server loads them (``config.compile``), nor where
+a document is kept. Source: SYSTEM S2; reference "commands and attributes" sections 1.2 to 1.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from tandem.base.errors import CommandError
+from tandem.base.ipv4 import format_ipv4, parse_ipv4
+from tandem.config.attribute import Attribute, ObjectClass
+from tandem.config.dates import EPOCH, Clock
+from tandem.config.schema import SCOPE, SECTIONS
+from tandem.config.types import Bool, Reference, quote
+
+Document = dict[str, Any]
+
+
+def class_of(cls: str) -> ObjectClass:
+    """Return the declaration of a class that has a section in documents. Raises CommandError 306."""
+    try:
+        return SECTIONS[cls]
+    except KeyError:
+        raise CommandError(306, f"{cls!r} is no class of objects; write one of {', '.join(SECTIONS)}") from None
+
+
+def attribute_of(cls: ObjectClass, name: str, attribute: str) -> Attribute:
+    """Return the declaration of an attribute of an object. Raises CommandError 308, with the likeliest meant."""
+    try:
+        return cls.by_name[attribute]
+    except KeyError:
+        near = get_close_matches(attribute, cls.by_name, 1)
+        hint = f"did you mean {near[0]}?" if near else f"write one of {', '.join(cls.by_name)}"
+        raise CommandError(308, f"{cls.label(name)} has no attribute {quote(attribute)}; {hint}") from None
+
+
+def list_names(document: Document, cls: str) -> list[str]:
+    """Return the names of the objects of a class, builtin ones first, the others in the order of the alphabet."""
+    declared = class_of(cls)
+    if declared.singleton:
+        return []
+    return [*declared.builtin, *sorted(name for name in document.get(cls, {}) if name not in declared.builtin)]
+
+
+def read_object(document: Document, cls: str, name: str = "") -> Mapping[str, Any]:
+    """Return what is set on an object. ``name`` is empty for a class with one object. Raises CommandError 302."""
+    declared = class_of(cls)
+    section = document.get(cls, {})
+    if declared.singleton:
+        return section  # type: ignore[no-any-return]
+    if name in section:
+        return section[name]  # type: ignore[no-any-return]
+    if name in declared.builtin:
+        return {}
+    raise CommandError(302, f"{cls} {quote(name)} does not exist; '{cls} listnames' shows those that do")
+
+
+def write_object(document: Document, cls: str, name: str = "") -> dict[str, Any]:
+    """Return the mutable content of an object that exists, or that always exists. Raises CommandError 302."""
+    read_object(document, cls, name)
+    section: dict[str, Any] = document.setdefault(cls, {})
+    return section.setdefault(name, {}) if name else section
+
+
+def get(document: Document, cls: str, name: str, attribute: str) -> Any:
+    """Return the stored form of an attribute: what was set, else its default, else None.
+
+    Raises CommandError 302, 308.
+    """
+    content = read_object(document, cls, name)
+    declared = attribute_of(class_of(cls), name, attribute)
+    return content.get(attribute, declared.default)
+
+
+def show(document: Document, cls: str, name: str = "", clock: Clock = EPOCH) -> dict[str, str]:
+    """Return the text of each attribute of an object that has a value, set or default, as declared in order.
+
+    Raises CommandError 302.
+    """
+    content = read_object(document, cls, name)
+    texts = {}
+    for declared in class_of(cls).attributes:
+        value = content.get(declared.name, declared.default)
+        if value is not None:
+            texts[declared.name] = declared.type.show(value, clock)
+    return texts
+
+
+def is_set(document: Document, cls: str, name: str, attribute: str) -> bool:
+    """Return whether an attribute was set, rather than has its default. Raises CommandError 302, 308."""
+    attribute_of(class_of(cls), name, attribute)
+    return attribute in read_object(document, cls, name)
+
+
+def set_attribute(
+    document: Document, cls: str, name: str, attribute: str, text: str, clock: Clock = EPOCH
+) -> None:
+    """Set an attribute from the operator's text. Raises CommandError 302, 308, 316, 385."""
+    read_object(document, cls, name)
+    declared = attribute_of(class_of(cls), name, attribute)
+    _refuse_read_only(cls, name, declared)
+    value = _parse(document, cls, name, declared, text, clock)
+    write_object(document, cls, name)[attribute] = value
+
+
+def set_value(document: Document, cls: str, name: str, attribute: str, value: object) -> None:
+    """Set an attribute to a value in stored form (from JSON). Raises CommandError 302, 308, 316, 385."""
+    read_object(document, cls, name)
+    declared = attribute_of(class_of(cls), name, attribute)
+    _refuse_read_only(cls, name, declared)
+    try:
+        declared.type.use(value)
+    except ValueError as error:
+        raise CommandError(316, f"{class_of(cls).label(name)}: {attribute}: {error}") from None
+    _check_reference(document, cls, name, declared, value)
+    write_object(document, cls, name)[attribute] = value
+
+
+def enable(document: Document, cls: str, name: str, attribute: str, on: bool) -> None:
+    """Switch an attribute that is on or off. Raises CommandError 302, 308, 316, 385."""
+    label = class_of(cls).label(name)
+    declared = attribute_of(class_of(cls), name, attribute)
+    if not isinstance(declared.type, Bool):
+        verb = "enable" if on else "disable"
+        raise CommandError(
+            316, f"{label}: {attribute} cannot be {verb}d: it is {declared.type.word}; "
+            f"write '{label} set {attribute}=...' with {declared.type.allowed}"
+        )  # fmt: skip
+    set_value(document, cls, name, attribute, on)
+
+
+def unset_attribute(document: Document, cls: str, name: str, attribute: str) -> None:
+    """Return an attribute to its default. Raises CommandError 302, 308, 385, 386."""
+    label = class_of(cls).label(name)
+    read_object(document, cls, name)
+    declared = attribute_of(class_of(cls), name, attribute)
+    if declared.required:
+        raise CommandError(
+            386, f"Required attribute cannot be deleted: {label}: {attribute}; to change it, {_recreate(cls)}"
+        )
+    _refuse_read_only(cls, name, declared)
+    write_object(document, cls, name).pop(attribute, None)
+
+
+def create_object(
+    document: Document,
+    cls: str,
+    name: str,
+    arguments: Sequence[str] = (),
+    attributes: Mapping[str, str] | None = None,
+    clock: Clock = EPOCH,
+) -> None:
+    """Create an object from the arguments that its class declares and further attributes, all text.
+
+    Raises CommandError 306, 308, 309, 310, 316, 320.
+    """
+    declared = class_of(cls)
+    label = declared.label(name)
+    if declared.singleton:
+        raise CommandError(306, f"{cls} always exists; write '{cls} set ATTRIBUTE=VALUE'")
+    if not name or len(name) > 128 or not name.isprintable() or name != name.strip():
+        raise CommandError(316, f"{quote(name)} cannot name a {cls}: write 1 to 128 printable characters")
+    if name in declared.builtin or name in document.get(cls, {}):
+        raise CommandError(320, f"{label} exists; choose another name, or change it with '{label} set'")
+    usage = f"{cls} NAME create {' '.join(a.upper() for a in declared.create)}".rstrip()
+    if len(arguments) > len(declared.create):
+        extra = " ".join(arguments[len(declared.create) :])
+        raise CommandError(309, f"{label}: {quote(extra)} is too much; write '{usage}'")
+    texts = dict(zip(declared.create, arguments, strict=False)) | dict(attributes or {})
+    content = {}
+    for attribute, text in texts.items():
+        content[attribute] = _parse(
+            document, cls, name, attribute_of(declared, name, attribute), text, clock
+        )
+    missing = [a.name for a in declared.attributes if a.required and a.name not in content]
+    if missing:
+        raise CommandError(310, f"{label} needs {' and '.join(missing)}; write '{usage}'")
+    if declared is SCOPE:
+        _check_subnet(label, content)
+    document.setdefault(cls, {})[name] = content
+
+
+def delete_object(document: Document, cls: str, name: str) -> None:
+    """Delete an object; a builtin one returns with its original values. Raises CommandError 302, 306, 320."""
+    declared = class_of(cls)
+    if declared.singleton:
+        raise CommandError(306, f"{cls} cannot be deleted; write '{cls} unset ATTRIBUTE' to return to a default")
+    read_object(document, cls, name)
+    if name not in declared.builtin:
+        user = _user_of(document, cls, name)
+        if user:
+            raise CommandError(320, f"{declared.label(name)} is used by {user}; change that first")
+    document.get(cls, {}).pop(name, None)
+
+
+def _user_of(document: Document, cls: str, name: str) -> str:
+    """Return label and attribute of an object that refers to object ``name`` of ``cls``, or the empty text."""
+    for owner in SECTIONS.values():
+        for attribute in owner.attributes:
+            if not isinstance(attribute.type, Reference) or attribute.type.cls != cls:
+                continue
+            section = document.get(owner.name, {})
+            for owner_name, content in {"": section}.items() if owner.singleton else section.items():
+                if content.get(attribute.name, attribute.default) == name:
+                    return f"{owner.label(owner_name)} ({attribute.name})"
+    return ""
+
+
+def _parse(document: Document, cls: str, name: str, declared: Attribute, text: str, clock: Clock) -> Any:
+    try:
+        value = declared.type.parse(text, clock)
+    except ValueError as error:
+        raise CommandError(316, f"{class_of(cls).label(name)}: {declared.name}: {error}") from None
+    _check_reference(document, cls, name, declared, value)
+    return value
+
+
+def _check_reference(document: Document, cls: str, name: str, declared: Attribute, value: object) -> None:
+    kind = declared.type
+    if isinstance(kind, Reference) and value not in list_names(document, kind.cls):
+        raise CommandError(
+            316, f"{class_of(cls).label(name)}: {declared.name}: there is no {kind.cls} {quote(value)}; "
+            f"create it first, or write one of those that '{kind.cls} listnames' shows"
+        )  # fmt: skip
+
+
+def _refuse_read_only(cls: str, name: str, declared: Attribute) -> None:
+    if declared.read_only:
+        raise CommandError(
+            385, f"Read-only attribute cannot be modified: {class_of(cls).label(name)}: {declared.name}; "
+            f"to change it, {_recreate(cls)}"
+        )  # fmt: skip
+
+
+def _recreate(cls: str) -> str:
+    return f"delete the {cls} and create it anew"
+
+
+def _check_subnet(label: str, content: Mapping[str, Any]) -> None:
+    addr, mask = parse_ipv4(content["addr"]), parse_ipv4(content["mask"])
+    if addr & ~mask:
+        network = format_ipv4(addr & mask)
+        raise CommandError(
+            316, f"{label}: addr: {content['addr']} is not the network address of a subnet with mask "
+            f"{content['mask']}; write {network}"
+        )  # fmt: skip
+
+

@@ -1,0 +1,88 @@
+"""Editing a policy's DHCP options and lease time in the configuration document.
+
+Options are ``{name: text}`` under the option's own name, checked by encoding them. The lease time is the option
+dhcp-lease-time, in seconds. Functions change nothing when they raise CommandError. Source: reference "commands
+and attributes" sections 1.7 and 2.3.
+"""
+
+from __future__ import annotations
+
+from tandem.base.errors import CommandError
+from tandem.config.document import Document, read_object, write_object
+from tandem.config.schema import BUILTIN_OPTIONS
+from tandem.config.types import Time, policy_option
+from tandem.wire.options import decode_value, encode_value
+
+LEASE_TIME = "dhcp-lease-time"
+LEASE_TYPE = Time(lo=1, forever=True)
+"""Type of a lease time: at least a second."""
+_LEASE_CODE = 51
+
+
+def list_options(document: Document, policy: str) -> dict[str, str]:
+    """Return the text of each option of a policy by name, builtin ones included. Raises CommandError 302."""
+    options = read_object(document, "policy", policy).get("options", {})
+    return {**BUILTIN_OPTIONS.get(policy, {}), **options}
+
+
+def get_option(document: Document, policy: str, option: str) -> str | None:
+    """Return the text of an option, by name or number; None = the policy has none. Raises CommandError 302, 316."""
+    return list_options(document, policy).get(_name(policy, option))
+
+
+def set_option(document: Document, policy: str, option: str, text: str) -> None:
+    """Set an option, by name or number. Raises CommandError 302, 316."""
+    read_object(document, "policy", policy)
+    name = _name(policy, option)
+    try:
+        stored = check_option(name, text)
+    except ValueError as error:
+        raise CommandError(316, f"policy {policy}: {error}") from None
+    write_object(document, "policy", policy).setdefault("options", {})[name] = stored
+
+
+def unset_option(document: Document, policy: str, option: str) -> None:
+    """Take an option out of a policy, by name or number; a builtin one gets its original value.
+
+    Raises CommandError 302 the policy does not exist or has no such option set, 316.
+    """
+    content = read_object(document, "policy", policy)
+    name = _name(policy, option)
+    if name not in content.get("options", {}):
+        raise CommandError(302, f"policy {policy} has no option {name} set; 'policy {policy} listOptions' shows them")
+    options = write_object(document, "policy", policy)["options"]
+    del options[name]
+    if not options:
+        del write_object(document, "policy", policy)["options"]
+
+
+def set_lease_time(document: Document, policy: str, text: str) -> None:
+    """Set the lease time of a policy, e.g. 3d, 3600 or forever. Raises CommandError 302, 316."""
+    set_option(document, policy, LEASE_TIME, text)
+
+
+def get_lease_time(document: Document, policy: str) -> int | None:
+    """Return the lease time of a policy in seconds; None = the policy has none. Raises CommandError 302."""
+    text = list_options(document, policy).get(LEASE_TIME)
+    return None if text is None else int(text)
+
+
+def check_option(name: str, text: str) -> str:
+    """Return the stored form of an option's text. Raises ValueError that names the option and what is allowed."""
+    if name == LEASE_TIME:
+        try:
+            return str(LEASE_TYPE.parse(text))
+        except ValueError as error:
+            raise ValueError(f"{LEASE_TIME}: {error}") from None
+    option = policy_option(name)
+    data = encode_value(option, text)
+    plain = decode_value(option, data)
+    return plain if encode_value(option, plain) == data else text.strip()
+
+
+def _name(policy: str, option: str) -> str:
+    try:
+        found = policy_option(option)
+    except ValueError as error:
+        raise CommandError(316, f"policy {policy}: {error}") from None
+    return LEASE_TIME if found.code == _LEASE_CODE else found.name

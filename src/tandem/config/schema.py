@@ -1,0 +1,224 @@
+"""The classes of objects that an operator edits, and their attributes. A class is added by declaring it here.
+
+Only attributes that do something are declared. Sources: failover chapter (advanced attributes, tables 16-1 and
+16-2); reference "commands and attributes" section 2; SYSTEM S2, S3, S4.
+
+Deviation: where the vendor's ``system_default_policy`` holds many options with host-tuning values (an MTU of 576,
+an all-ones broadcast address), this one holds the lease time only; a client that asks for the others would
+otherwise be given values that hurt it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tandem.config.attribute import Attribute, ObjectClass
+from tandem.config.types import (
+    Bool,
+    ClientKey,
+    Date,
+    Enum,
+    Factor,
+    Flags,
+    Int,
+    IpAddress,
+    Mask,
+    OptionNames,
+    Percent,
+    Reference,
+    Secret,
+    String,
+    Subnet,
+    Time,
+)
+
+LOG_SETTINGS = (
+    "default", "incoming-packets", "missing-options", "incoming-packet-detail", "outgoing-packet-detail",
+    "unknown-criteria", "dns-update-detail", "client-detail", "client-criteria-processing", "failover-detail",
+    "ldap-query-detail", "ldap-update-detail", "ldap-create-detail", "leasequery", "dropped-waiting-packets",
+    "no-success-messages", "no-dropped-dhcp-packets", "no-dropped-bootp-packets", "no-failover-activity",
+    "activity-summary", "no-invalid-packets", "no-reduce-logging-when-busy", "no-timeouts", "minimal-config-info",
+    "no-failover-conflict",
+)  # fmt: skip
+"""Log settings in the order of their numbers, from 1."""
+
+_SERVER = IpAddress(what="the IPv4 address of a server (write the address, e.g. 192.168.50.2, not a name)")
+
+DHCP = ObjectClass(
+    name="dhcp",
+    help="The DHCP server.",
+    singleton=True,
+    sync="other",
+    attributes=(
+        Attribute("failover", Bool(), False, "Whether failover is on, server-wide.", sync="failover"),
+        Attribute(
+            "failover-main-server", _SERVER, None, "Address of the main server of the pair.", sync="failover"
+        ),
+        Attribute(
+            "failover-backup-server", _SERVER, None, "Address of the backup server of the pair.", sync="failover"
+        ),
+        Attribute(
+            "failover-backup-percentage", Percent(), 10,
+            "Share of each scope's available addresses that the main gives to the backup.",
+            unit="percent", sync="failover",
+        ),
+        Attribute(
+            "failover-dynamic-bootp-backup-percentage", Percent(), None,
+            "The same for scopes with dynamic BOOTP; unset: failover-backup-percentage. Read on the main only.",
+            unit="percent", sync="failover",
+        ),
+        Attribute(
+            "failover-maximum-client-lead-time", Time(lo=1, hi=31536000), 3600,
+            "How far a client's lease may reach beyond what the partner has acknowledged. Read on the main only.",
+            unit="seconds", sync="other",
+        ),
+        Attribute(
+            "failover-lease-period-factor", Factor(1.0, 10.0), 1.5,
+            "How far ahead of the client the partner's expiration is, in lease periods. Read on the main only.",
+            sync="failover",
+        ),
+        Attribute(
+            "failover-use-safe-period", Bool(), False,
+            "Whether the server enters PARTNER-DOWN by itself after failover-safe-period.", sync="failover",
+        ),
+        Attribute(
+            "failover-safe-period", Time(lo=1), 86400,
+            "How long communications are interrupted before the server enters PARTNER-DOWN by itself.",
+            unit="seconds", sync="failover",
+        ),
+        Attribute(
+            "failover-poll-interval", Time(lo=1, hi=3600), 10, "How often the partners contact each other.",
+            unit="seconds", sync="failover",
+        ),
+        Attribute(
+            "failover-poll-timeout", Time(lo=2, hi=86400), 60,
+            "Silence after which communications with the partner count as interrupted.",
+            unit="seconds", sync="other",
+        ),
+        Attribute(
+            "failover-recover", Date(), 0,
+            "When the restored lease database was backed up: forces RECOVER. Unset it once both are NORMAL.",
+            sync="failover",
+        ),
+        Attribute(
+            "failover-startup-time", Time(lo=1, hi=3600), 10,
+            "How long a starting server waits for its partner before it serves alone.",
+            unit="seconds", expert=True,
+        ),
+        Attribute(
+            "failover-shared-secret", Secret(), None,
+            "Secret that authenticates the messages of the pair; the same on both. Unset: no authentication.",
+            expert=True,
+        ),
+        Attribute("max-dhcp-requests", Int(1, 100000), 500, "Requests that the server holds at a time."),
+        Attribute(
+            "max-dhcp-responses", Int(1, 400000), 1000,
+            "Responses that the server holds at a time; with failover at least four times max-dhcp-requests.",
+        ),
+        Attribute(
+            "defer-lease-extensions", Bool(), True,
+            "Whether a renewal before half of the lease is answered with the rest of it, without an update.",
+            sync="failover-tuning",
+        ),
+        Attribute(
+            "log-settings", Flags(LOG_SETTINGS), ["default", "incoming-packets", "missing-options"],
+            "What the server logs.",
+        ),
+    ),
+)  # fmt: skip
+
+SCOPE = ObjectClass(
+    name="scope",
+    help="A subnet, and its addresses for clients.",
+    sync="scope",
+    create=("addr", "mask"),
+    parts=("ranges", "reservations"),
+    attributes=(
+        Attribute("addr", IpAddress(), None, "Network address of the subnet.", required=True, read_only=True),
+        Attribute("mask", Mask(), None, "Mask of the subnet.", required=True, read_only=True),
+        Attribute("policy", Reference(cls="policy"), "default", "Name of the policy of the scope's clients."),
+        Attribute(
+            "primary-subnet", Subnet(), None,
+            "Subnet of the primary scope of the LAN segment; makes this scope secondary to it.",
+        ),
+        Attribute(
+            "allocate-first-available", Bool(), False, "Whether the lowest available address is given first."
+        ),
+        Attribute(
+            "failover", Enum(names=("scope-enabled", "scope-disabled", "use-server-settings")), "use-server-settings",
+            "Whether failover is on for this LAN segment, and whose settings count.",
+        ),
+        Attribute(
+            "failover-main-server", _SERVER, None, "Address of the main server, with failover=scope-enabled."
+        ),
+        Attribute(
+            "failover-backup-server", _SERVER, None, "Address of the backup server, with failover=scope-enabled."
+        ),
+        Attribute(
+            "failover-backup-percentage", Percent(), None,
+            "The backup's share of the available addresses; unset: the server's. Counts whatever failover says.",
+            unit="percent",
+        ),
+        Attribute(
+            "failover-backup-allocation-boundary", IpAddress(zero=True), None,
+            "The backup's addresses are taken from here downwards; needs allocate-first-available."
+            " Unset or 0: the midpoint of the ranges.",
+        ),
+        Attribute("renew-only", Bool(), False, "Whether only clients that hold a lease are served."),
+        Attribute("deactivated", Bool(), False, "Whether no client is served."),
+    ),
+)  # fmt: skip
+
+RESERVATION = ObjectClass(
+    name="reservation",
+    help="An address that only one client gets.",
+    sync="scope",
+    element_of="scope",
+    create=("address", "key"),
+    attributes=(
+        Attribute("address", IpAddress(), None, "The reserved address.", required=True, read_only=True),
+        Attribute("key", ClientKey(), None, "The client that gets it.", required=True, read_only=True),
+    ),
+)
+
+SYSTEM_DEFAULT_POLICY = "system_default_policy"
+"""The policy that is searched last."""
+
+POLICY = ObjectClass(
+    name="policy",
+    help="Options and settings for clients.",
+    sync="policy",
+    parts=("options",),
+    builtin=("default", SYSTEM_DEFAULT_POLICY),
+    attributes=(
+        Attribute(
+            "grace-period", Time(), 300, "How long an expired lease is kept for its client.", unit="seconds"
+        ),
+        Attribute(
+            "offer-timeout", Time(lo=1), 120, "How long an offered address waits for the client.", unit="seconds"
+        ),
+        Attribute(
+            "unavailable-timeout", Time(lo=1), 86400,
+            "How long an address that was found in use stays unavailable.", unit="seconds",
+        ),
+        Attribute("permanent-leases", Bool(), False, "Whether leases never end."),
+        Attribute(
+            "allow-lease-time-override", Bool(), False, "Whether a client may have a shorter lease that it asks for."
+        ),
+        Attribute("packet-siaddr", IpAddress(zero=True), None, "Next server (siaddr) in replies."),
+        Attribute("packet-server-name", String(63), None, "Server host name (sname) in replies."),
+        Attribute("packet-file-name", String(127), None, "Boot file name (file) in replies."),
+        Attribute(
+            "v4-reply-options", OptionNames(), [], "Options to send even to clients that do not ask for them."
+        ),
+    ),
+)  # fmt: skip
+
+BUILTIN_OPTIONS: Mapping[str, Mapping[str, str]] = {SYSTEM_DEFAULT_POLICY: {"dhcp-lease-time": "604800"}}
+"""Options that a builtin policy has as long as they are not set (SYSTEM S3.3: seven days)."""
+
+CLASSES: Mapping[str, ObjectClass] = {cls.name: cls for cls in (DHCP, SCOPE, RESERVATION, POLICY)}
+"""Every class, by name."""
+
+SECTIONS: Mapping[str, ObjectClass] = {name: cls for name, cls in CLASSES.items() if not cls.element_of}
+"""The classes that have a section in the configuration document."""
