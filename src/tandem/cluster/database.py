@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,8 @@ CREATE TABLE loaded (one INTEGER PRIMARY KEY CHECK (one = 1), at REAL NOT NULL, 
     change INTEGER NOT NULL, document TEXT NOT NULL);
 CREATE TABLE administrator (name TEXT PRIMARY KEY, hash TEXT NOT NULL, roles TEXT NOT NULL);
 """
+
+_HIDDEN = ('"********"', '"********"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +89,14 @@ class Database:
 
     # --- configuration --------------------------------------------------------------------------------
 
-    def edit(self, who: str, cls: str, name: str, change: Callable[[Document], T]) -> T:
+    def edit(
+        self, who: str, cls: str, name: str, change: Callable[[Document], T], hidden: Collection[str] = ()
+    ) -> T:
         """Run ``change`` on a draft of the document, then save object ``name`` of ``cls`` and log what differs.
 
         ``name`` is "" where the class has one object. ``change`` may touch that object only. When it raises,
-        or the disk refuses, nothing has changed. Returns what ``change`` returned.
+        or the disk refuses, nothing has changed. The change log shows no values of the attributes ``hidden``.
+        Returns what ``change`` returned.
         """
         old = _get(self.document, cls, name)
         draft = dict(self.document)
@@ -100,7 +105,10 @@ class Database:
         _put(draft, cls, name, msgspec.json.decode(msgspec.json.encode(old)) if old is not None else None)
         result = change(draft)
         new = _get(draft, cls, name)
-        rows = [(time.time(), who, cls, name, *row) for row in differences(old, new)]
+        rows = [
+            (time.time(), who, cls, name, attribute, *(_HIDDEN if attribute in hidden else values))
+            for attribute, *values in differences(old, new)
+        ]
         if not rows:
             return result
         with self._transaction() as db:
@@ -119,14 +127,15 @@ class Database:
         )
         return [Change(*row) for row in rows]
 
-    def mark_loaded(self, who: str) -> None:
-        """Remember the present document as the one that the DHCP server runs by."""
-        newest = "(SELECT coalesce(max(id), 0) FROM change)"
+    def snapshot(self) -> tuple[Document, int]:
+        """Return the present document, which later edits leave as it is, and the number of its last change."""
+        return self.document, int(self._db.execute("SELECT coalesce(max(id), 0) FROM change").fetchone()[0])
+
+    def mark_loaded(self, who: str, document: Document, change: int) -> None:
+        """Remember a ``snapshot`` as what the DHCP server runs by."""
         with self._transaction() as db:
-            db.execute(
-                f"INSERT OR REPLACE INTO loaded VALUES (1, ?, ?, {newest}, ?)",
-                (time.time(), who, encode(self.document)),
-            )
+            row = (time.time(), who, change, encode(document))
+            db.execute("INSERT OR REPLACE INTO loaded VALUES (1, ?, ?, ?, ?)", row)
 
     def loaded(self) -> Document | None:
         """Return the document that the DHCP server last took, or None when it never took one."""

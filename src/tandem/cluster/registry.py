@@ -9,13 +9,16 @@ Source: reference "commands and attributes" section 1.2; SYSTEM S7.1, S7.3.
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING
 
 from tandem.base.errors import CommandError
 from tandem.base.ipv4 import format_ipv4, parse_ipv4
 from tandem.cluster.answer import FORMATS, Answer
+from tandem.config.dates import Clock
 
 if TYPE_CHECKING:
     from tandem.cluster.manager import Manager
@@ -31,6 +34,12 @@ class Session:
     default_format: str = "user"
     visibility: int = 5
     """3 or less is expert mode: what is normally refused to protect the operator is allowed."""
+    zone: tzinfo = UTC
+    """The operator's time zone."""
+
+    def clock(self) -> Clock:
+        """Return the operator's time."""
+        return Clock(time.time(), self.zone)
 
     @property
     def expert(self) -> bool:
@@ -60,7 +69,6 @@ class Request:
     """One command to be run, on behalf of whom."""
 
     who: str
-    roles: list[str]
     session: Session
     name: str = ""
     """The object's name, where the command's path has NAME."""
@@ -111,6 +119,9 @@ class Command:
     role: str = "dhcp-admin"
     write: bool = False
     """Whether it changes the configuration, a lease or a server's state."""
+    route: bool = True
+    """Whether REST has a route of its own for it. Not so what only a session needs, and what the routes of the
+    objects themselves cover."""
 
     def usage(self) -> str:
         """Return the synopsis, e.g. ``scope NAME addRange <lowest> <highest>``."""
@@ -187,9 +198,10 @@ class Registry:
                 return node.command, name, words[i:]
             else:
                 status = 307 if i else 306
-                before = " ".join(words[:i])
-                raise CommandError(status, f"{word!r}; after {before!r} write one of: " + ", ".join(node.words)
-                                   if i else f"{word!r}; 'help' lists the commands")
+                after = f"after {' '.join(words[:i])!r} write one of: {', '.join(node.words)}"
+                if i and not node.children:
+                    raise CommandError(309, f"{word!r} is not expected after {' '.join(words[:i])!r}")
+                raise CommandError(status, f"{word!r}; {after if i else 'help lists the commands'}")
         if node.command is None:
             choices = ["a name", *node.words] if node.named is not None else node.words
             raise CommandError(310, f"after {' '.join(words)!r} write one of: " + ", ".join(choices))
@@ -211,7 +223,7 @@ class Registry:
 
 
 REGISTRY = Registry()
-"""The commands of a local cluster. ``commands.py`` and ``objects.py`` fill it when they are imported."""
+"""The commands of a local cluster. ``tandem.cluster.commands`` fills it when it is imported."""
 
 
 def split(line: str) -> list[str]:

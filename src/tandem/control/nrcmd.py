@@ -28,7 +28,7 @@ _TIMEOUT_S = 120.0
 _IDLE_S_MAX = 2.0
 """A connection idle for longer is not used again: the cluster may be about to close it."""
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-_DATE = re.compile(r"([A-Za-z]{3,9})\s+(\d{1,2}),?\s+(\d{1,2}):(\d\d)(?::(\d\d))?\s+(\d{4})")
+_DATE = re.compile(r"([A-Za-z]{3,9})\s+(\d{1,2})\s+(\d{1,2})(?::(\d\d))?(?::(\d\d))?\s+(\d{4})")
 _FATAL = (401, 501)
 """After these statuses no later line of a batch can do better."""
 
@@ -61,7 +61,11 @@ class Client:
 
     def command(self, line: str) -> Reply:
         """Run one command line. Failures to reach the cluster are replies with status 501."""
-        body = {"line": with_absolute_dates(line), "session": self._session}
+        body = {
+            "line": with_absolute_dates(line),
+            "session": self._session,
+            "utc_offset_s": time.localtime().tm_gmtoff,
+        }
         try:
             answer = self.request("POST", "/api/v1/command", body)
         except (OSError, http.client.HTTPException) as error:
@@ -95,7 +99,7 @@ class Client:
 
 
 def with_absolute_dates(line: str) -> str:
-    """Return ``line`` with the dates that it may hold, written in local time, as ``@`` seconds since 1970.
+    """Return ``line`` with the dates that it may hold, written in local time, as seconds since 1970.
 
     Only in ``setPartnerDown`` and for attributes named ``...-recover``; all else is left as it is.
     """
@@ -108,12 +112,11 @@ def with_absolute_dates(line: str) -> str:
         if month not in _MONTHS:
             return match[0]
         day, hour, minute, second, year = (int(match[i] or 0) for i in (2, 3, 4, 5, 6))
-        local = (year, _MONTHS.index(month) + 1, day, hour, minute, second, 0, 1, -1)
-        epoch = int(time.mktime(local))
+        epoch = int(time.mktime((year, _MONTHS.index(month) + 1, day, hour, minute, second, 0, 1, -1)))
         back = time.localtime(epoch)
-        if (back.tm_mon, back.tm_mday) != (local[1], day):
+        if (back.tm_mon, back.tm_mday) != (_MONTHS.index(month) + 1, day):
             return match[0]  # 31 February: the cluster says that it is no date
-        return f"@{epoch}"
+        return str(epoch)
 
     return _DATE.sub(convert, line)
 

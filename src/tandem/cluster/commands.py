@@ -1,0 +1,374 @@
+"""The commands that are not common to all objects: of the server, scopes, policies and leases, and of the session.
+
+Importing this module fills the registry with all commands of a local cluster.
+
+Source: reference "commands and attributes" sections 1.7 and 8; SYSTEM S4.9, S7.5.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from tandem.base.errors import CommandError
+from tandem.base.ipv4 import format_ipv4, parse_ipv4
+from tandem.base.units import format_duration
+from tandem.cluster import objects
+from tandem.cluster.answer import Answer, Item
+from tandem.cluster.display import item_of, related_lines, tail
+from tandem.cluster.manager import Manager
+from tandem.cluster.objects import edit
+from tandem.cluster.registry import NAME, REGISTRY, Argument, Command, Request
+from tandem.config.dates import DATE_FORMS, parse_date
+from tandem.config.document import Document, read_object
+from tandem.config.policies import (
+    get_lease_time,
+    get_option,
+    list_options,
+    set_lease_time,
+    set_option,
+    unset_option,
+)
+from tandem.config.scopes import (
+    add_range,
+    add_reservation,
+    list_ranges,
+    list_reservations,
+    remove_range,
+    remove_reservation,
+)
+
+_PAGE = 20_000
+"""Leases asked of the server at a time."""
+_LOG_LINES = 40
+
+
+# --- server -----------------------------------------------------------------------------------------------
+
+
+async def _reload(manager: Manager, request: Request) -> Answer:
+    warnings = await manager.reload(request.who)
+    if warnings:
+        return Answer(lines=warnings, status=101, text="Ok, with warnings")
+    return Answer()
+
+
+async def _start(manager: Manager, request: Request) -> Answer:
+    manager.supervisor.start()
+    await manager.supervisor.ready()
+    return Answer()
+
+
+async def _stop(manager: Manager, request: Request) -> Answer:
+    await manager.supervisor.stop()
+    return Answer()
+
+
+async def _related_servers(manager: Manager, request: Request) -> Answer:
+    related = await manager.ask("related_servers")
+    items = [item_of(str(server["name"]), server, request.session) for server in related]
+    return Answer(items, related_lines(items) or ["Failover is off: this server has no partner."])
+
+
+async def _set_partner_down(manager: Manager, request: Request) -> Answer:
+    partner, date = request.values["partner"], request.values["date"]
+    try:
+        at = parse_date(date, request.session.clock()) if date else None
+    except ValueError:
+        raise CommandError(316, f"date: {date!r} is not {DATE_FORMS}") from None
+    answer = await manager.ask(
+        "set_partner_down", partner=await _address_of(partner), at=at, expert=request.session.expert
+    )
+    manager.log.note("Info", "Failover", 60011, f"{request.who} declared partner {partner} down.")
+    return Answer(lines=[str(answer)] if answer else [])
+
+
+async def _address_of(server: str) -> int:
+    """Return the address of a server given by address or by name. Raises CommandError 302."""
+    try:
+        return parse_ipv4(server)
+    except ValueError:
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(server, None, family=socket.AF_INET)
+        except (OSError, UnicodeError):
+            raise CommandError(
+                302, f"{server!r} is no address, and no address was found for it as a name; "
+                "'dhcp getRelatedServers' shows the partner's address"
+            ) from None
+        return parse_ipv4(str(found[0][4][0]))
+
+
+async def _statistics(manager: Manager, request: Request) -> Answer:
+    return Answer([item_of("dhcp", await manager.ask("statistics"), request.session)])
+
+
+async def _health(manager: Manager, request: Request) -> Answer:
+    unloaded = manager.database.changes_since_loaded()
+    facts: dict[str, object] = {"restarts": manager.supervisor.restarts, "changes-not-loaded": unloaded}
+    try:
+        await manager.ask("ping")
+        facts = {"health": "OK", "process": manager.supervisor.pid or "", **facts}
+    except CommandError as error:
+        facts = {"health": error.text if manager.supervisor.wanted else "stopped", **facts}
+    return Answer([item_of("dhcp", facts, request.session)])
+
+
+async def _server_logs(manager: Manager, request: Request) -> Answer:
+    return Answer(lines=await asyncio.to_thread(tail, manager.server_log, _LOG_LINES))
+
+
+_PARTNER = Argument("partner", "address or name of the partner server")
+_DATE = Argument(
+    "date", "when it was last known to be running: -5m, -3d, or Oct 31 00:00:00 2001; left out: now",
+    optional=True, many=True,
+)  # fmt: skip
+
+REGISTRY.add(
+    Command(("dhcp", "reload"), "Have the server run by the configuration as it is now.", "dhcp reload", _reload,
+            write=True),
+    Command(("dhcp", "start"), "Start the server.", "dhcp start", _start, write=True),
+    Command(("dhcp", "stop"), "Stop the server; its partner is told.", "dhcp stop", _stop, write=True),
+    Command(("dhcp", "getRelatedServers"), "Show failover partners, their states and why.",
+            "dhcp getRelatedServers", _related_servers),
+    Command(("dhcp", "setPartnerDown"), "Declare the partner down, so that this server may use its addresses.",
+            "dhcp setPartnerDown 192.168.60.2 -5m", _set_partner_down, (_PARTNER, _DATE), write=True),
+    Command(("dhcp", "getStats"), "Show the server's counters.", "dhcp getStats", _statistics),
+    Command(("dhcp", "gethealth"), "Show whether the server runs, and by the newest configuration.",
+            "dhcp gethealth", _health),
+    Command(("dhcp", "serverLogs"), f"Show the last {_LOG_LINES} lines of the server's log.", "dhcp serverLogs",
+            _server_logs),
+)  # fmt: skip
+
+
+# --- scopes -----------------------------------------------------------------------------------------------
+
+
+async def _add_range(manager: Manager, request: Request) -> Answer:
+    lo, hi = request.values["lowest"], request.values["highest"]
+    edit(manager, request, "scope", lambda document: add_range(document, request.name, lo, hi))
+    return Answer()
+
+
+async def _remove_range(manager: Manager, request: Request) -> Answer:
+    lo, hi = request.values["lowest"], request.values["highest"]
+    edit(manager, request, "scope", lambda document: remove_range(document, request.name, lo, hi))
+    return Answer()
+
+
+async def _list_ranges(manager: Manager, request: Request) -> Answer:
+    return Answer(lines=[f"{lo} {hi}" for lo, hi in list_ranges(manager.database.document, request.name)])
+
+
+async def _add_reservation(manager: Manager, request: Request) -> Answer:
+    address, client = request.values["address"], request.values["client"]
+    edit(manager, request, "scope", lambda document: add_reservation(document, request.name, address, client))
+    return Answer()
+
+
+async def _remove_reservation(manager: Manager, request: Request) -> Answer:
+    which = request.values["which"]
+
+    def change(document: Document) -> None:
+        remove_reservation(document, request.name, which)
+
+    edit(manager, request, "scope", change)
+    return Answer()
+
+
+async def _list_reservations(manager: Manager, request: Request) -> Answer:
+    pairs = list_reservations(manager.database.document, request.name)
+    return Answer(lines=[f"{address} {client}" for address, client in pairs])
+
+
+async def _list_leases(manager: Manager, request: Request) -> Answer:
+    read_object(manager.database.document, "scope", request.name)
+    items: list[Item] = []
+    after = -1
+    while True:
+        page = await manager.ask("leases", scope=request.name, after=after, limit=_PAGE)
+        items += [item_of(str(lease["address"]), lease, request.session) for lease in page]
+        if len(page) < _PAGE:
+            return Answer(items)
+        after = parse_ipv4(str(page[-1]["address"]))
+
+
+_LOWEST = Argument("lowest", "first address of the range", "ipv4")
+_HIGHEST = Argument("highest", "last address of the range", "ipv4")
+_ADDRESS = Argument("address", "the address to reserve", "ipv4")
+_CLIENT = Argument("client", "hardware address (1,6,00:d0:ba:d3:bd:3b), or id: and the client identifier")
+_WHICH = Argument("which", "the reserved address, or the client")
+
+REGISTRY.add(
+    Command(("scope", NAME, "addRange"), "Add addresses to be given to clients.",
+            "scope examplescope addRange 192.168.50.10 192.168.50.200", _add_range, (_LOWEST, _HIGHEST), write=True),
+    Command(("scope", NAME, "removeRange"), "Take addresses out of the ranges.",
+            "scope examplescope removeRange 192.168.50.10 192.168.50.20", _remove_range, (_LOWEST, _HIGHEST),
+            write=True),
+    Command(("scope", NAME, "listRanges"), "Show the ranges.", "scope examplescope listRanges", _list_ranges),
+    Command(("scope", NAME, "addReservation"), "Reserve an address for one client.",
+            "scope examplescope addReservation 192.168.50.9 1,6,00:d0:ba:d3:bd:3b", _add_reservation,
+            (_ADDRESS, _CLIENT), write=True),
+    Command(("scope", NAME, "removeReservation"), "Remove a reservation.",
+            "scope examplescope removeReservation 192.168.50.9", _remove_reservation, (_WHICH,), write=True),
+    Command(("scope", NAME, "listReservations"), "Show the reservations.", "scope examplescope listReservations",
+            _list_reservations),
+    Command(("scope", NAME, "listLeases"), "Show the leases that clients have or had.",
+            "scope examplescope listLeases", _list_leases),
+)  # fmt: skip
+
+
+# --- policies ---------------------------------------------------------------------------------------------
+
+
+async def _set_lease_time(manager: Manager, request: Request) -> Answer:
+    time = request.values["time"]
+    edit(manager, request, "policy", lambda document: set_lease_time(document, request.name, time))
+    return Answer()
+
+
+async def _get_lease_time(manager: Manager, request: Request) -> Answer:
+    lease_s = get_lease_time(manager.database.document, request.name)
+    if lease_s is None:
+        raise CommandError(302, f"policy {request.name} has no lease time: system_default_policy's counts")
+    return Answer(lines=[format_duration(lease_s)])
+
+
+async def _set_option(manager: Manager, request: Request) -> Answer:
+    option, value = request.values["option"], request.values["value"]
+    edit(manager, request, "policy", lambda document: set_option(document, request.name, option, value))
+    return Answer()
+
+
+async def _get_option(manager: Manager, request: Request) -> Answer:
+    option = request.values["option"]
+    text = get_option(manager.database.document, request.name, option)
+    if text is None:
+        raise CommandError(302, f"policy {request.name} has no option {option}; 'listOptions' shows those it has")
+    return Answer(lines=[f"{option}={text}"])
+
+
+async def _unset_option(manager: Manager, request: Request) -> Answer:
+    option = request.values["option"]
+    edit(manager, request, "policy", lambda document: unset_option(document, request.name, option))
+    return Answer()
+
+
+async def _list_options(manager: Manager, request: Request) -> Answer:
+    options = list_options(manager.database.document, request.name)
+    return Answer(lines=[f"{name}={text}" for name, text in options.items()])
+
+
+_OPTION = Argument("option", "name or number of a DHCP option")
+_VALUE = Argument("value", "the option's value", many=True)
+
+REGISTRY.add(
+    Command(("policy", NAME, "setLeaseTime"), "Set the lease time.", "policy default setLeaseTime 3d", _set_lease_time,
+            (Argument("time", "seconds, a mix such as 1w2d3h4m5s, or forever"),), write=True),
+    Command(("policy", NAME, "getLeaseTime"), "Show the lease time.", "policy default getLeaseTime", _get_lease_time),
+    Command(("policy", NAME, "setOption"), "Set a DHCP option.", "policy default setOption routers 192.168.50.1",
+            _set_option, (_OPTION, _VALUE), write=True),
+    Command(("policy", NAME, "getOption"), "Show a DHCP option.", "policy default getOption routers", _get_option,
+            (_OPTION,)),
+    Command(("policy", NAME, "unsetOption"), "Take a DHCP option out.", "policy default unsetOption routers",
+            _unset_option, (_OPTION,), write=True),
+    Command(("policy", NAME, "listOptions"), "Show all DHCP options.", "policy default listOptions", _list_options),
+)  # fmt: skip
+
+
+# --- leases -----------------------------------------------------------------------------------------------
+
+
+def _lease_address(request: Request) -> int:
+    try:
+        return parse_ipv4(request.name)
+    except ValueError as error:
+        raise CommandError(316, f"lease: {error}") from None
+
+
+async def _show_lease(manager: Manager, request: Request) -> Answer:
+    address = _lease_address(request)
+    lease = await manager.ask("lease", address=address)
+    if lease is None:
+        raise CommandError(
+            302, f"{format_ipv4(address)} is no address of the running server's scopes; "
+            "'scope NAME listRanges' shows theirs, 'dhcp reload' loads new ones"
+        )
+    return Answer([item_of(format_ipv4(address), lease, request.session)])
+
+
+async def _force_available(manager: Manager, request: Request) -> Answer:
+    await manager.ask("force_available", address=_lease_address(request))
+    manager.log.note("Info", "Lease", 60012, f"{request.who} forced lease {request.name} available.")
+    return Answer()
+
+
+REGISTRY.add(
+    Command(("lease", NAME), "Show a lease, by its address.", "lease 192.168.50.10", _show_lease),
+    Command(("lease", NAME, "show"), "Show a lease, by its address.", "lease 192.168.50.10 show", _show_lease,
+            route=False),
+    Command(("lease", NAME, "force-available"), "End a lease, although its client may still use the address.",
+            "lease 192.168.50.10 force-available", _force_available, write=True),
+    Command(("lease", NAME, "forceAvailable"), "The same as force-available.", "lease 192.168.50.10 forceAvailable",
+            _force_available, write=True, route=False),
+)  # fmt: skip
+
+
+# --- session ----------------------------------------------------------------------------------------------
+
+
+async def _show_session(manager: Manager, request: Request) -> Answer:
+    facts = {"cluster": manager.name, "user-name": request.who, **request.session.attributes()}
+    return Answer([Item("session", facts)])
+
+
+async def _set_session(manager: Manager, request: Request) -> Answer:
+    for attribute, value in objects.assignments(request).items():
+        request.session.set(attribute, value)
+    return Answer()
+
+
+async def _get_session(manager: Manager, request: Request) -> Answer:
+    attribute = request.values["attribute"]
+    values = request.session.attributes()
+    if attribute not in values:
+        raise CommandError(308, f"session has no attribute {attribute!r}; it has {' and '.join(values)}")
+    return Answer(lines=[f"{attribute}={values[attribute]}"])
+
+
+async def _save(manager: Manager, request: Request) -> Answer:
+    return Answer()
+
+
+async def _help(manager: Manager, request: Request) -> Answer:
+    if not request.words:
+        return Answer(lines=[*objects.table([[c.usage(), c.help] for c in REGISTRY.commands]), "",
+                             "'help' and the first words of a command tell more about it."])
+    commands = REGISTRY.under(request.words)
+    if not commands:
+        raise CommandError(306, f"{' '.join(request.words)!r} begins no command; 'help' lists them")
+    lines = []
+    for command in commands:
+        lines += [command.usage(), f"    {command.help}", f"    for example: {command.example}"]
+        lines += [f"    {argument.usage()}: {argument.help}" for argument in command.arguments]
+    return Answer(lines=lines)
+
+
+_ATTRIBUTE = Argument("attribute", "default-format or visibility")
+_ASSIGNMENTS = Argument(
+    "assignments", "default-format=user or script; visibility=5, or 3 for expert mode", many=True
+)
+_WORDS = Argument("command", "the first words of a command", optional=True, many=True)
+
+REGISTRY.add(
+    Command(("session",), "Show the session's settings.", "session", _show_session, route=False),
+    Command(("session", "show"), "Show the session's settings.", "session show", _show_session, route=False),
+    Command(("session", "get"), "Show one setting.", "session get default-format", _get_session, (_ATTRIBUTE,),
+            route=False),
+    Command(("session", "set"), "Change how this session is answered.", "session set default-format=script",
+            _set_session, (_ASSIGNMENTS,), route=False),
+    Command(("save",), "Nothing is left to be done: every change is in the database at once.", "save", _save,
+            route=False),
+    Command(("help",), "List the commands, or tell about some.", "help scope", _help, (_WORDS,), route=False),
+    Command(("exit",), "Leave nrcmd.", "exit", _save, route=False),
+    Command(("quit",), "Leave nrcmd.", "quit", _save, route=False),
+)  # fmt: skip

@@ -1,0 +1,67 @@
+"""How the running server's views are shown: leases, related servers, counters, log lines."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from tandem.base.units import format_duration
+from tandem.cluster.answer import Item, user_lines
+from tandem.cluster.objects import table
+from tandem.cluster.registry import Session
+from tandem.config.dates import format_date
+
+_DATES = frozenset({
+    "since", "partner-since", "start-of-communications-interrupted", "last-contact", "expiration", "started-at",
+    "start-time-of-state", "client-last-transaction-time", "sent-potential-expiration",
+    "acked-potential-expiration", "received-potential-expiration",
+})  # fmt: skip
+"""Keys of the server's views that hold seconds since 1970; 0 = never."""
+_DURATIONS = frozenset({"maximum-client-lead-time"})
+_TAIL_BYTES = 64 * 1024
+
+
+def item_of(name: str, view: Mapping[str, object], session: Session) -> Item:
+    """Return one of the server's views as it is shown; what is empty or never happened is left out."""
+    clock = session.clock()
+    texts = {}
+    for key, value in view.items():
+        if value is None or value == "" or (key in _DATES and value == 0):
+            continue
+        if key in _DATES and isinstance(value, int | float):
+            texts[key] = format_date(int(value), clock)
+        elif key in _DURATIONS and isinstance(value, int):
+            texts[key] = format_duration(value)
+        else:
+            texts[key] = str(value)
+    return Item(name, texts)
+
+
+_COLUMNS = {
+    "Type": "type", "Name": "name", "Address": "address", "Role": "role", "Communications": "communications",
+    "State": "state", "Partner Role": "partner-role", "Partner State": "partner-state",
+}  # fmt: skip
+
+
+def related_lines(servers: list[Item]) -> list[str]:
+    """Return a table of related servers, then the details of each; nothing for none."""
+    if not servers:
+        return []
+    rows = [list(_COLUMNS), *([s.attributes.get(key, "") for key in _COLUMNS.values()] for s in servers)]
+    lines = table(rows)
+    for server in servers:
+        width = max(map(len, server.attributes))
+        padded = {key.ljust(width): value for key, value in server.attributes.items()}
+        lines += ["", *user_lines(Item(server.name, padded))]
+    return lines
+
+
+def tail(path: Path, count: int) -> list[str]:
+    """Return the last ``count`` lines of a file; nothing when it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            return file.read().decode(errors="replace").splitlines()[-count:]
+    except OSError:
+        return []

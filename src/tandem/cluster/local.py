@@ -1,0 +1,212 @@
+"""``tandem local``: a local cluster in the foreground: management plane, REST API, and the DHCP server as a child.
+
+Source: SYSTEM S7; DESIGN, "Processes".
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import fcntl
+import getpass
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from tandem.base.errors import CommandError
+from tandem.base.ipv4 import format_ipv4, parse_ipv4
+from tandem.cluster import commands as _commands  # noqa: F401  fills the registry
+from tandem.cluster.database import Database
+from tandem.cluster.log import ClusterLog
+from tandem.cluster.manager import SUPERUSER, Manager
+from tandem.cluster.supervisor import ControlSocket, Supervisor
+
+_START_TIMEOUT_S = 30.0
+
+
+@dataclass(slots=True)
+class Options:
+    """What the command line of ``tandem local`` says."""
+
+    data: Path
+    address: int
+    dhcp_port: int
+    failover_port: int
+    api_port: int
+    interfaces: list[str]
+    name: str
+    admin_password: str | None
+    api_socket_fd: int | None
+
+
+class NotReady(Exception):
+    """The cluster cannot start; the text says why and what to do."""
+
+
+def parse(argv: list[str]) -> Options:
+    """Return the options of a command line; leaves the program with usage on a wrong one."""
+    parser = argparse.ArgumentParser(
+        prog="tandem local",
+        description="Run a local cluster in the foreground: a DHCP server, its configuration, and the API that nrcmd "
+        "uses. The API is plain HTTP: bind it to an address that only administrators reach.",
+    )
+    add = parser.add_argument
+    add("--data", metavar="DIR", type=Path, required=True, help="where everything is kept; made when missing")
+    add("--address", metavar="A", required=True, help="IPv4 address of this server: for failover and for the API")
+    add("--dhcp-port", metavar="N", type=int, default=67, help="UDP port of the DHCP server (default 67)")
+    add("--failover-port", metavar="N", type=int, default=647, help="TCP port of failover, both ends (default 647)")
+    add("--api-port", metavar="N", type=int, default=1234, help="TCP port of the API (default 1234)")
+    add("--interface", metavar="X", action="append", default=[], help="serve clients on this interface (repeatable; "
+        "default: all)")
+    add("--name", metavar="NAME", default=socket.gethostname(), help="name in the logs (default: the host's name)")
+    add("--admin-password", metavar="P", default=os.environ.get("TANDEM_ADMIN_PASSWORD"),
+        help="password of administrator 'admin'; other users of this machine can see it here, so prefer the "
+        "environment variable TANDEM_ADMIN_PASSWORD. Needed once; given again, it replaces the password")
+    add("--api-socket-fd", metavar="N", type=int, help="serve the API on this inherited listening socket instead")
+    args = parser.parse_args(argv)
+    try:
+        address = parse_ipv4(args.address)
+    except ValueError as error:
+        parser.error(f"--address: {error}")
+    for option in ("dhcp_port", "failover_port", "api_port"):
+        if not 0 < getattr(args, option) < 65536:
+            parser.error(f"--{option.replace('_', '-')}: write a port number, 1 to 65535")
+    return Options(
+        data=args.data.absolute(), address=address, dhcp_port=args.dhcp_port, failover_port=args.failover_port,
+        api_port=args.api_port, interfaces=args.interface, name=args.name, admin_password=args.admin_password,
+        api_socket_fd=args.api_socket_fd,
+    )
+
+
+def server_command(options: Options) -> list[str]:
+    """Return the command line of the DHCP server process."""
+    command = [sys.executable, "-m", "tandem", "dhcp-server", "--data", str(options.data)]
+    command += ["--address", format_ipv4(options.address), "--name", options.name]
+    command += ["--dhcp-port", str(options.dhcp_port), "--failover-port", str(options.failover_port)]
+    for interface in options.interfaces:
+        command += ["--interface", interface]
+    return command
+
+
+def build(options: Options) -> Manager:
+    """Open the database and the log and put the management plane together; nothing runs yet."""
+    logs = options.data / "logs"
+    log = ClusterLog(logs / "ccm.log", options.name)
+    server_log = logs / "dhcp.log"
+    control = ControlSocket(options.data / "dhcp" / "control.sock", server_log)
+    supervisor = Supervisor(server_command(options), control, log)
+    database = Database(options.data / "ccm" / "ccm.db")
+    return Manager(options.name, options.address, database, control, supervisor, log, server_log)
+
+
+@contextlib.contextmanager
+def _only_one(data: Path) -> Iterator[None]:
+    """Hold the data directory for this process. Raises NotReady when another one has it."""
+    data.mkdir(parents=True, exist_ok=True)
+    with open(data / "lock", "w", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise NotReady(f"another cluster is using {data}; stop it, or give another --data") from None
+        yield
+
+
+def _ensure_administrator(database: Database, given: str | None) -> None:
+    """See to it that administrator 'admin' can log in. Raises NotReady when there is no password for it."""
+    if given is None and not database.has_administrators():
+        if not sys.stdin.isatty():
+            raise NotReady(
+                "the first start needs a password for administrator 'admin': "
+                "set TANDEM_ADMIN_PASSWORD, or give --admin-password"
+            )
+        given = getpass.getpass("Choose a password for administrator 'admin': ")
+        if given != getpass.getpass("Again: "):
+            raise NotReady("the two passwords differ; start again")
+    if given is not None:
+        database.set_administrator("admin", given, [SUPERUSER])
+
+
+def _api_socket(options: Options) -> socket.socket:
+    if options.api_socket_fd is not None:
+        try:
+            return socket.socket(fileno=options.api_socket_fd)
+        except OSError as error:
+            raise NotReady(f"--api-socket-fd {options.api_socket_fd} is not a socket: {error}") from None
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    address = format_ipv4(options.address)
+    try:
+        listener.bind((address, options.api_port))
+    except OSError as error:
+        listener.close()
+        raise NotReady(f"the API cannot use {address}:{options.api_port}: {error.strerror}; give another --api-port, "
+                       "or an --address of this machine") from None
+    return listener
+
+
+class Api(Protocol):
+    """What serves operators; ``control.rest`` has it."""
+
+    def start(self) -> None:
+        """Begin to serve."""
+
+    async def stop(self) -> None:
+        """Finish what is under way and close."""
+
+
+MakeApi = Callable[[Manager, socket.socket], Api]
+
+
+async def serve(options: Options, make_api: MakeApi) -> None:
+    """Run the cluster until SIGTERM or SIGINT. Raises NotReady, CommandError."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    manager = build(options)
+    try:
+        _ensure_administrator(manager.database, options.admin_password)
+        listener = _api_socket(options)
+        host, port = listener.getsockname()[:2]
+        api = make_api(manager, listener)
+        api.start()
+        manager.supervisor.start()
+        announcing = asyncio.create_task(_announce(manager, options, f"http://{host}:{port}"))
+        await stop.wait()
+        announcing.cancel()
+        await asyncio.gather(api.stop(), manager.supervisor.stop())
+    finally:
+        manager.database.close()
+        manager.log.close()
+
+
+async def _announce(manager: Manager, options: Options, api: str) -> None:
+    """Say on standard output that everything runs, once it does."""
+    address = format_ipv4(options.address)
+    while True:
+        try:
+            await manager.supervisor.ready(_START_TIMEOUT_S)
+            break
+        except CommandError as error:
+            print(f"tandem: {error}; the API is up and waits for it", file=sys.stderr, flush=True)
+    print(
+        f"ready: api {api}, dhcp {address}:{options.dhcp_port}, failover {address}:{options.failover_port}", flush=True
+    )
+
+
+def main(argv: list[str], make_api: MakeApi) -> int:
+    """Run ``tandem local``; return its exit status."""
+    options = parse(argv)
+    try:
+        with _only_one(options.data):
+            asyncio.run(serve(options, make_api))
+    except (NotReady, CommandError, OSError) as error:
+        print(f"tandem: {error}", file=sys.stderr)
+        return 1
+    return 0
