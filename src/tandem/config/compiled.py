@@ -6,6 +6,7 @@ Does not know attribute names, files or commands.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from tandem.base.ranges import RangeSet
@@ -119,12 +120,28 @@ class ServerConfig:
     summary: list[tuple[str, str, int, str]] = field(default_factory=list)
     """(level, component, ident, text) lines to log when this configuration takes effect, e.g. 04092."""
 
+    _places: tuple[list[int], list[tuple[int, Network]]] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
+    """Each subnet, ascending, and its mask and LAN segment; made by the first ``network_for``."""
+
     def network_for(self, address: int) -> Network | None:
-        """Return the LAN segment that ``address`` (giaddr, link selection, our interface, ciaddr) is in, or None."""
-        for network in self.networks:
-            for scope in network.scopes:
-                if address & scope.mask == scope.subnet:
-                    return network
+        """Return the LAN segment that ``address`` (giaddr, link selection, our interface, ciaddr) is in, or None.
+
+        Logarithmic in the number of scopes; the networks must not change afterwards.
+        """
+        if self._places is None:
+            places = sorted(
+                ((scope.subnet, scope.mask, network) for network in self.networks for scope in network.scopes),
+                key=lambda place: place[:2],
+            )
+            self._places = [place[0] for place in places], [place[1:] for place in places]
+        subnets, rest = self._places
+        i = bisect_right(subnets, address) - 1
+        if i >= 0:
+            mask, network = rest[i]
+            if address & mask == subnets[i]:
+                return network
         return None
 
     def scope_of(self, network: Network, address: int) -> CompiledScope | None:
