@@ -1,0 +1,6 @@
+"""Makes ``pair`` importable from the transcripts."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

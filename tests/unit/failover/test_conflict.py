@@ -1,0 +1,82 @@
+"""Draft figure 7.1.3-1, cell by cell, written out by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from tandem.base.ranges import RangeSet
+from tandem.config.compiled import CompiledScope, EffectivePolicy
+from tandem.failover.conflict import judge
+from tandem.lease.binding import Binding, Status
+from tandem.wire.failover import Update
+
+NOW = 1_000_000
+SCOPE = CompiledScope("s", 0, 0, 0, RangeSet([(1, 9)]), EffectivePolicy({}), {}, {}, endpoint=1)
+FIGURE = """
+          ACTIVE  EXPIRED  RELEASED  FREE    BACKUP  RESET   ABANDONED
+ACTIVE    client  lease    last      lease   lease   accept  accept
+EXPIRED   last    accept   accept    accept  accept  accept  accept
+RELEASED  last    last     accept    accept  accept  accept  accept
+FREE      accept  accept   accept    accept  accept  accept  accept
+BACKUP    accept  accept   accept    accept  accept  accept  accept
+RESET     start   accept   accept    accept  accept  accept  accept
+ABANDONED reject  reject   reject    reject  reject  accept  accept
+"""
+LINES = [line.split() for line in FIGURE.strip().splitlines()]
+CELLS = [
+    (row[0], received, rule) for row in LINES[1:] for received, rule in zip(LINES[0], row[1:], strict=True)
+]  # fmt: skip
+
+
+def binding(status: str, expires: int = NOW + 100) -> Binding:
+    b = Binding(5, Status[status])
+    b.hardware, b.expires, b.last_transaction, b.start_of_state = b"\x01one", expires, NOW - 50, NOW - 40
+    return b
+
+
+def update(status: str, last: int | None = NOW - 10, hardware: bytes = b"\x01one") -> Update:
+    u = Update(5, Status[status], hardware=hardware, last_transaction=last)
+    u.expires = NOW + 500 if status == "ACTIVE" else None
+    return u
+
+
+def reason(ours: Binding, theirs: Update, main: bool = True) -> int | None:
+    verdict = judge(ours, theirs, SCOPE, main, NOW)
+    return None if verdict is None else int(verdict[0])
+
+
+@pytest.mark.parametrize(("ours", "theirs", "rule"), CELLS)
+def test_cell(ours: str, theirs: str, rule: str) -> None:
+    if rule == "accept":
+        assert reason(binding(ours), update(theirs)) is None
+        assert reason(binding(ours), update(theirs, last=None)) is None
+    elif rule == "last":
+        assert reason(binding(ours), update(theirs, NOW - 49)) is None
+        assert reason(binding(ours), update(theirs, NOW - 50)) == 15
+        assert reason(binding(ours), update(theirs, None)) == 15
+    elif rule == "lease":
+        assert reason(binding(ours, NOW), update(theirs)) is None
+        assert reason(binding(ours, NOW + 1), update(theirs)) == 15
+    elif rule == "start":
+        assert reason(binding(ours), update(theirs, NOW - 39)) is None
+        assert reason(binding(ours), update(theirs, NOW - 40)) == 15
+    elif rule == "reject":
+        assert reason(binding(ours), update(theirs)) == 16
+    else:
+        assert reason(binding(ours), update(theirs)) is None
+        other = update(theirs, hardware=b"\x01two")
+        assert reason(binding(ours), other, main=True) == 2
+        assert reason(binding(ours), other, main=False) is None
+
+
+def test_missing_information_is_reason_3() -> None:
+    assert reason(binding("FREE"), update("ACTIVE", hardware=b"")) == 3
+    no_end = update("ACTIVE")
+    no_end.expires = None
+    assert reason(binding("FREE"), no_end) == 3
+    assert reason(binding("FREE"), Update(5, 0)) == 3
+    assert reason(binding("FREE"), Update(5, 8)) == 3
+
+
+def test_reserved_backup_of_an_unreserved_address_is_reason_19() -> None:
+    assert reason(binding("FREE"), Update(5, Status.BACKUP, flags=1)) == 19
