@@ -529,6 +529,12 @@ class TestDigest:
                 decode(message(kind, *options))
             assert caught.value.reject == 13
 
+    @pytest.mark.parametrize("kind", [*range(1, 13), 200])
+    def test_a_digest_is_refused_where_no_secret_is_set(self, kind):
+        with pytest.raises(ProtocolError) as caught:
+            decode(message(kind, (17, b"\1" + bytes(16))))
+        assert caught.value.reject == RejectReason.DIGEST_NOT_CONFIGURED
+
     def test_only_hmac_md5_is_known(self):
         for kind in (0, 2, 255):
             with pytest.raises(ProtocolError) as caught:
