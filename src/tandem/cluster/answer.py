@@ -22,6 +22,7 @@ _HEADS = {
     312: "Unexpected response from server",
     313: "No match",
     316: "Invalid",
+    320: "EX_CONFLICT_EXISTS",
     401: "Login Failure",
     501: "Connection Failure",
 }
@@ -67,6 +68,8 @@ def script_line(item: Item) -> str:
 def error_line(error: CommandError) -> str:
     """Return the status line of a refusal."""
     head = _HEADS.get(error.status)
+    if error.text.startswith("AX_"):
+        return f"{error.status} {error.text}"
     if head is not None and not error.text.lower().startswith(head.lower()):
         return f"{error.status} {head} - {error.text}"
     return f"{error.status} {error.text}" if head is not None else f"{error.status} - {error.text}"

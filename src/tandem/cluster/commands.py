@@ -341,7 +341,8 @@ async def _save(manager: Manager, request: Request) -> Answer:
 
 async def _help(manager: Manager, request: Request) -> Answer:
     if not request.words:
-        return Answer(lines=[*objects.table([[c.usage(), c.help] for c in REGISTRY.commands]), "",
+        commands = sorted(REGISTRY.commands, key=lambda command: command.path[0])
+        return Answer(lines=[*objects.table([[c.usage(), c.help] for c in commands]), "",
                              "'help' and the first words of a command tell more about it."])
     commands = REGISTRY.under(request.words)
     if not commands:
@@ -350,6 +351,8 @@ async def _help(manager: Manager, request: Request) -> Answer:
     for command in commands:
         lines += [command.usage(), f"    {command.help}", f"    for example: {command.example}"]
         lines += [f"    {argument.usage()}: {argument.help}" for argument in command.arguments]
+    if len(commands) == 1:
+        lines += objects.attribute_help(commands[0])
     return Answer(lines=lines)
 
 

@@ -39,7 +39,7 @@ CREATE TABLE loaded (one INTEGER PRIMARY KEY CHECK (one = 1), at REAL NOT NULL, 
 CREATE TABLE administrator (name TEXT PRIMARY KEY, hash TEXT NOT NULL, roles TEXT NOT NULL);
 """
 
-_HIDDEN = ('"********"', '"********"')
+_HIDDEN = '"********"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,8 @@ class Database:
         result = change(draft)
         new = _get(draft, cls, name)
         rows = [
-            (time.time(), who, cls, name, attribute, *(_HIDDEN if attribute in hidden else values))
-            for attribute, *values in differences(old, new)
+            (time.time(), who, cls, name, attribute, *(v and (_HIDDEN if attribute in hidden else v) for v in values))
+            for attribute, *values in differences(old if name else old or {}, new)
         ]
         if not rows:
             return result

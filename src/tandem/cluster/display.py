@@ -51,9 +51,7 @@ def related_lines(servers: list[Item]) -> list[str]:
     rows = [list(_COLUMNS), *([s.attributes.get(key, "") for key in _COLUMNS.values()] for s in servers)]
     lines = table(rows)
     for server in servers:
-        width = max(map(len, server.attributes))
-        padded = {key.ljust(width): value for key, value in server.attributes.items()}
-        lines += ["", *user_lines(Item(server.name, padded))]
+        lines += ["", *user_lines(server)]
     return lines
 
 

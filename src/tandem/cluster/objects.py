@@ -193,6 +193,19 @@ def table(rows: list[list[str]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
+def attribute_help(command: Command) -> list[str]:
+    """Return a line about each attribute that ``command`` may be given; nothing for other commands."""
+    cls = SECTIONS.get(command.path[0])
+    if cls is None or command.route or not command.arguments:
+        return []
+    fits = [a for a in cls.attributes if command.path[-1] not in ("enable", "disable") or isinstance(a.type, Bool)]
+    rows = []
+    for attribute in fits:
+        default = "" if attribute.default is None else f" (default {attribute.type.show(attribute.default)})"
+        rows.append([f"    {attribute.name}", attribute.type.word, attribute.help + default])
+    return ["", *table(rows)]
+
+
 for _cls in SECTIONS.values():
     REGISTRY.add(*_commands_of(_cls))
 

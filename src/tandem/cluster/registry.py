@@ -197,11 +197,11 @@ class Registry:
             elif node.command is not None and (node.command.arguments or not node.children):
                 return node.command, name, words[i:]
             else:
-                status = 307 if i else 306
+                status, hint = (307 if i else 306), "'help' lists the commands"
                 after = f"after {' '.join(words[:i])!r} write one of: {', '.join(node.words)}"
                 if i and not node.children:
                     raise CommandError(309, f"{word!r} is not expected after {' '.join(words[:i])!r}")
-                raise CommandError(status, f"{word!r}; {after if i else 'help lists the commands'}")
+                raise CommandError(status, f"{word!r}; {after if i else hint}")
         if node.command is None:
             choices = ["a name", *node.words] if node.named is not None else node.words
             raise CommandError(310, f"after {' '.join(words)!r} write one of: " + ", ".join(choices))

@@ -11,3 +11,7 @@ from tandem.control.rest import ApiServer
 def main(argv: list[str] | None = None) -> int:
     """Run a local cluster; return the exit status."""
     return local.main(sys.argv[1:] if argv is None else argv, ApiServer)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""A stand-in for the DHCP server process: speaks the control socket's protocol, serves no client.
+
+Options beyond the real server's come from the environment: FAKE_DIE_AT_ONCE ends it with a message and status 3;
+FAKE_STUBBORN makes it ignore the operation ``stop`` and SIGTERM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from tandem.config.compile import compile_config
+
+RELATED = {
+    "type": "failover-partner", "name": "127.0.0.11-127.0.0.12", "address": "127.0.0.12", "role": "main",
+    "partner-role": "backup", "communications": "OK", "state": "NORMAL", "since": 1004486400,
+    "why": "both partners are up", "partner-state": "NORMAL", "partner-since": 1004486400, "last-contact": 0,
+    "updates-outstanding": 0,
+}  # fmt: skip
+LEASE = {
+    "address": "192.168.50.10", "state": "leased", "flags": "reserved", "scope-name": "examplescope",
+    "client-mac-addr": "1,6,00:d0:ba:d3:bd:3b", "expiration": 1004486400,
+}  # fmt: skip
+
+
+class Refused(Exception):
+    """Answered as an error."""
+
+
+def perform(op: str, args: dict[str, Any]) -> Any:
+    if op == "ping":
+        return "pong"
+    if op == "reload":
+        _, problems = compile_config(args["document"], 0x7F00000B)
+        if any(problem.level == "error" for problem in problems):
+            raise Refused
+        return {}
+    if op == "related_servers":
+        return [RELATED]
+    if op == "set_partner_down":
+        return f"partner {args['partner']} down at {args['at']} expert {args['expert']}"
+    if op == "leases":
+        return [LEASE] if args["after"] < 0xC0A8320A else []
+    if op == "lease":
+        return LEASE if args["address"] == 0xC0A8320A else None
+    if op in ("statistics", "force_available", "stop"):
+        return {}
+    raise Refused
+
+
+async def main(data: Path) -> None:
+    if os.environ.get("FAKE_DIE_AT_ONCE"):
+        print("no such interface", file=sys.stderr)
+        sys.exit(3)
+    stopping = asyncio.Event()
+    stubborn = bool(os.environ.get("FAKE_STUBBORN"))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: stubborn or stopping.set())
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            request = json.loads(line)
+            try:
+                answer = {"id": request["id"], "ok": perform(request["op"], request["args"])}
+            except Refused:
+                answer = {"id": request["id"], "error": {"status": 316, "text": "the server refuses"}}
+            writer.write(json.dumps(answer).encode() + b"\n")
+            if request["op"] == "stop" and not stubborn:
+                stopping.set()
+        writer.close()
+
+    path = data / "dhcp" / "control.sock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    async with await asyncio.start_unix_server(serve, path, limit=1 << 24):
+        await stopping.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[sys.argv.index("--data") + 1])))

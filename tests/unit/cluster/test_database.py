@@ -1,0 +1,157 @@
+"""The configuration database: edits are whole or nothing, each is recorded, and all survives a restart."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tandem.base.errors import CommandError
+from tandem.cluster.database import Database, check_password, differences
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ccm" / "ccm.db"
+
+
+def set_to(cls: str, name: str, **values: Any) -> Any:
+    def change(document: dict[str, Any]) -> None:
+        section = document.setdefault(cls, {})
+        (section.setdefault(name, {}) if name else section).update(values)
+
+    return change
+
+
+def test_an_edit_is_there_after_reopening(path: Path) -> None:
+    database = Database(path)
+    database.edit("admin", "scope", "s", set_to("scope", "s", addr="10.0.0.0"))
+    database.edit("admin", "dhcp", "", set_to("dhcp", "", failover=True))
+    database.close()
+    assert Database(path).document == {"scope": {"s": {"addr": "10.0.0.0"}}, "dhcp": {"failover": True}}
+
+
+def test_only_the_owner_can_read_the_file(path: Path) -> None:
+    Database(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_a_change_is_recorded_with_who_and_old_and_new(path: Path) -> None:
+    database = Database(path)
+    database.edit("admin", "dhcp", "", set_to("dhcp", "", a=1))
+    database.edit("eve", "dhcp", "", set_to("dhcp", "", a=2))
+    newest = database.changes(1)[0]
+    assert (newest.who, newest.cls, newest.name, newest.attribute, newest.old, newest.new) == (
+        "eve", "dhcp", "", "a", "1", "2",
+    )  # fmt: skip
+    assert newest.at > 1_600_000_000
+    assert database.changes()[1].old is None
+
+
+def test_values_of_hidden_attributes_are_not_recorded(path: Path) -> None:
+    database = Database(path)
+    database.edit("admin", "dhcp", "", set_to("dhcp", "", secret="abc"), {"secret"})
+    assert [(c.old, c.new) for c in database.changes()] == [(None, '"********"')]
+    assert database.document["dhcp"]["secret"] == "abc"
+
+
+def test_a_refused_edit_changes_nothing(path: Path) -> None:
+    database = Database(path)
+    database.edit("admin", "scope", "s", set_to("scope", "s", addr="10.0.0.0"))
+
+    def refuse(document: dict[str, Any]) -> None:
+        document["scope"]["s"]["addr"] = "broken"
+        raise CommandError(316, "no")
+
+    with pytest.raises(CommandError):
+        database.edit("admin", "scope", "s", refuse)
+    assert database.document["scope"]["s"] == {"addr": "10.0.0.0"}
+    assert len(database.changes()) == 2
+
+
+def test_an_edit_that_the_disk_refuses_changes_nothing(path: Path) -> None:
+    database = Database(path)
+    database.edit("admin", "dhcp", "", set_to("dhcp", "", a=1))
+    database._db.execute("PRAGMA query_only=ON")
+    with pytest.raises(CommandError, match="check the disk"):
+        database.edit("admin", "dhcp", "", set_to("dhcp", "", a=2))
+    assert database.document == {"dhcp": {"a": 1}}
+    database._db.execute("PRAGMA query_only=OFF")
+    database.edit("admin", "dhcp", "", set_to("dhcp", "", a=3))
+    assert database.document == {"dhcp": {"a": 3}}
+
+
+def test_an_edit_that_changes_nothing_is_not_recorded(path: Path) -> None:
+    database = Database(path)
+    database.edit("admin", "dhcp", "", set_to("dhcp", "", a=1))
+    database.edit("admin", "dhcp", "", set_to("dhcp", "", a=1))
+    assert len(database.changes()) == 1
+
+
+def test_a_deleted_object_is_gone_and_its_values_are_recorded(path: Path) -> None:
+    database = Database(path)
+    database.edit("admin", "scope", "s", set_to("scope", "s", addr="10.0.0.0"))
+    database.edit("admin", "scope", "s", lambda document: document["scope"].pop("s"))
+    assert database.document == {"scope": {}}
+    assert [(c.attribute, c.old, c.new) for c in database.changes(2)] == [("", "{}", None), ("addr", '"10.0.0.0"', None)]
+    database.close()
+    assert Database(path).document == {}
+
+
+def test_a_snapshot_does_not_see_later_edits(path: Path) -> None:
+    database = Database(path)
+    database.edit("admin", "dhcp", "", set_to("dhcp", "", a=1))
+    database.edit("admin", "scope", "s", set_to("scope", "s", a=1))
+    document, change = database.snapshot()
+    database.edit("admin", "dhcp", "", set_to("dhcp", "", a=2))
+    database.edit("admin", "scope", "s", set_to("scope", "s", a=2))
+    assert document == {"dhcp": {"a": 1}, "scope": {"s": {"a": 1}}}
+    assert database.loaded() is None and database.changes_since_loaded() == 5
+    database.mark_loaded("admin", document, change)
+    assert database.loaded() == document and database.changes_since_loaded() == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ({"a": 1}, {"a": 1}, []),
+        ({"a": 1}, {"b": 2}, [("a", "1", None), ("b", None, "2")]),
+        (None, {}, [("", None, "{}")]),
+        ({}, None, [("", "{}", None)]),
+        ({"options": {"x": "1", "y": "2"}}, {"options": {"x": "3"}}, [("options.x", '"1"', '"3"'), ("options.y", '"2"', None)]),
+        ({"ranges": [[1, 2], [3, 4]]}, {"ranges": [[1, 2], [5, 6]]}, [("ranges", "[[3,4]]", "[[5,6]]")]),
+        ({"flags": ["a", "b"]}, {"flags": ["b", "a"]}, [("flags", '["a","b"]', '["b","a"]')]),
+        ({"options": {"x": "1"}}, {}, [("options.x", '"1"', None)]),
+    ],
+)  # fmt: skip
+def test_what_a_change_tells(old: Any, new: Any, told: Any) -> None:
+    assert list(differences(old, new)) == told
+
+
+def test_passwords_are_stored_as_argon2_hashes(path: Path) -> None:
+    database = Database(path)
+    assert not database.has_administrators()
+    database.set_administrator("admin", "geheim", ["superuser"])
+    stored = database.password_hash("admin")
+    assert stored is not None and stored.startswith("$argon2id$") and "geheim" not in stored
+    assert check_password(stored, "geheim") and not check_password(stored, "wrong")
+    assert database.roles("admin") == ["superuser"] and database.roles("nobody") == []
+    assert b"geheim" not in path.read_bytes() + path.with_name("ccm.db-wal").read_bytes()
+
+
+def test_an_empty_password_is_refused(path: Path) -> None:
+    with pytest.raises(CommandError, match="empty"):
+        Database(path).set_administrator("admin", "", [])
+
+
+def test_a_database_of_another_format_is_refused(path: Path) -> None:
+    Database(path).close()
+    other = sqlite3.connect(path)
+    other.execute("PRAGMA user_version=99")
+    other.close()
+    with pytest.raises(CommandError, match="format 99"):
+        Database(path)
