@@ -420,6 +420,17 @@ def _counted_strings(width: int, many: str) -> Kind:
     return Kind(many, encode, decode)
 
 
+def _decode_user_classes(data: bytes) -> str:
+    """Deviation: bare text is shown too, as it is what dhclient and iPXE send instead of RFC 3004's list."""
+    try:
+        return _COUNTED.decode(data)
+    except WireError:
+        text = _decode_string(data)
+        if _SEPARATOR.search(text):
+            raise
+        return text
+
+
 def _tagged(width: int, many: str) -> Kind:
     """A list of number=bytes: number in ``width`` bytes, length in one (relay suboptions; RFC 3925)."""
 
@@ -485,6 +496,7 @@ def _record(*fields: str) -> Kind:
     return Kind(", then ".join(kind.allowed for kind in kinds) + ", with spaces between", encode, decode)
 
 
+_COUNTED = _counted_strings(1, "one or more texts without commas and blanks, e.g. mobile,guest")
 _IP = Kind("one IPv4 address, e.g. 10.0.0.1", _encode_ip, _decode_ip, 4)
 _IPS = "one or more IPv4 addresses, e.g. 10.0.0.1,10.0.0.2"
 _NAMES = "one or more domain names, e.g. example.com,example.org"
@@ -518,7 +530,7 @@ KINDS: dict[str, Kind] = {
     "names": Kind(_NAMES, _encode_names, _decode_names),
     "search": Kind(_NAMES, _encode_search, _decode_names),
     "sip": Kind(_NAMES + ", or " + _IPS, _encode_sip, _decode_sip),
-    "user-classes": _counted_strings(1, "one or more texts without commas and blanks, e.g. mobile,guest"),
+    "user-classes": Kind(_COUNTED.allowed, _COUNTED.encode, _decode_user_classes),
     "uris": _counted_strings(2, "one or more URIs, e.g. https://boot.example.com:8443"),
     "suboptions": _tagged(1, "one or more number=hexadecimal, e.g. 1=00:04,2=ff"),
     "enterprises": _tagged(4, "one or more enterprise-number=hexadecimal, e.g. 9=01:02:ff"),
