@@ -174,10 +174,14 @@ def test_database_restored_from_a_backup() -> None:
 
 def test_failover_disabled_and_enabled_again() -> None:
     """S4.2g: the empty backup with failover-recover = now - MCLT asks for all and need not wait."""
-    world = World(backups=lambda: config(False, recover_from=int(world.now) - 3600)).pair()
+    recover = [0]
+    world = World(backups=lambda: config(False, recover_from=recover[0])).pair()
+    assert Client(world, 1).lease()
+    world.run(5)
     world.backup.notes.clear()
     world.backup.crash(keep_disk=False)
     world.run(10)
+    recover[0] = int(world.now) - 3600
     world.backup.boot()
     world.run(15)
     assert path(world.backup) == ["RECOVER", "RECOVER-WAIT", "RECOVER-DONE", "NORMAL"]
@@ -359,7 +363,7 @@ def test_a_silent_partner_is_given_up_after_the_poll_timeout() -> None:
     """S4.10: contact messages go, and silence of poll-timeout interrupts communications."""
     world = World().pair()
     world.cut = True  # the connections stay, but nothing arrives any more
-    world.run(55)
+    world.run(45)
     assert world.main.state == "NORMAL"
     world.run(15)
     assert (world.main.state, world.backup.state) == ("COMMUNICATIONS-INTERRUPTED",) * 2

@@ -164,10 +164,7 @@ class Node:
             if link.overdue(now):
                 out.append(Close(link.number))
                 del self._strangers[link.number]
-        powers = self.dhcp.powers
-        powers[:] = [STANDALONE]
-        for endpoint in self.endpoints:
-            powers.append(endpoint.powers)
+        self.dhcp.set_powers([STANDALONE, *(endpoint.powers for endpoint in self.endpoints)])
 
     def _tell(self, now: float, out: list[Effect]) -> None:
         changed = self.book.changed

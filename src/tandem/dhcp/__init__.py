@@ -1,0 +1,1 @@
+"""RFC 2131 decisions and option assembly."""
