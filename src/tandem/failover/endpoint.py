@@ -169,11 +169,21 @@ class Endpoint:
                 binding.up_to_date = False  # whatever it was told before, this partner does not know it (section 5.17)
             if not binding.up_to_date:
                 self.unacked[binding.address] = binding
+        self.store_at = now + min(5.0, self.config.poll_interval_s / 2)
         self._adopt_powers()
         self.tick(now, out)
 
-    def refresh(self, now: float, out: list[Effect]) -> None:
-        """The configuration has changed: powers and the set of untold bindings follow."""
+    def reconfigure(self, config: EndpointConfig, index: int, now: float, out: list[Effect]) -> None:
+        """Take a new configuration. What CONNECT tells the partner is told by connecting anew."""
+        told = self.config
+        self.config, self.index = config, index
+        self.retry_s = min(5.0, config.poll_interval_s)
+        if self.link is not None and (
+            (told.mclt_s, told.lease_factor, told.poll_interval_s, told.poll_timeout_s, told.secret)
+            != (config.mclt_s, config.lease_factor, config.poll_interval_s, config.poll_timeout_s, config.secret)
+        ):
+            self.link.disconnect(254, "the configuration has changed; connecting again", now, out)
+            self.link_lost("the configuration has changed", now, out)
         self._adopt_powers()
         self.unacked = {b.address: b for b in self.bindings() if not b.up_to_date}
 

@@ -141,6 +141,8 @@ class UpdateQueue:
                 item.queued = False
                 sents.append(Sent(item, item.generation, item.sent_potential))
             else:
+                if item.unused and item.owner == BACKUP and self._clipped(item):
+                    continue
                 update = Update(item.lo, item.owner, start_of_state=now)
                 update.last_address = item.hi if item.unused else None
                 if not batch.add(update):
@@ -149,6 +151,24 @@ class UpdateQueue:
                 sents.append(Sent(item, 0, 0))
         waiting.extend(later)
         return batch, sents
+
+    def _clipped(self, move: Move) -> bool:
+        """Put what is still never-used of a range back into line in its place; return False when all of it is.
+
+        While the partner was away addresses of the range may have been given to clients (section 9.4.2); the
+        partner must never count those as its own.
+        """
+        scope = self.book.scope_at(move.lo)
+        parts = [] if scope is None else self.book.pools[scope.index].backup.unused.overlap(move.lo, move.hi)
+        if parts == [(move.lo, move.hi)]:
+            return False
+        for lo, hi in reversed(parts):
+            self.waiting.appendleft(Move(lo, hi, BACKUP, True))
+            if self.request is not None and move.lo in self.request.remaining:
+                self.request.remaining.add(lo)
+        if not any(lo == move.lo for lo, _ in parts):
+            self._settle(move.lo)
+        return True
 
     def sent(self, xid: int, sents: list[Sent]) -> None:
         """A BNDUPD with these updates is on its way."""

@@ -51,20 +51,25 @@ class Book:
         self._offer_ends: list[tuple[int, int]] = []
         self._clients: dict[bytes, Binding | list[Binding]] = {}
         self._timer: list[tuple[int, int]] = []
+        self.pools: list[Pool] = []
         self.configure(config)
 
     # --- configuration and loading ----------------------------------------------------------------------
 
     def configure(self, config: ServerConfig) -> None:
-        """Take a (new) configuration: rebuild the pools over the same bindings."""
+        """Take a (new) configuration: rebuild the pools over the same bindings and the same shares."""
+        shares = [span for pool in self.pools for span in pool.backup.unused]
         self.config = config
         self.pools = [Pool(scope) for scope in config.scopes]
         order = sorted(config.scopes, key=lambda scope: scope.subnet)
         self._subnets = [scope.subnet for scope in order]
         self._ordered = order
         self._network = [next(n for n in config.networks if scope in n.scopes) for scope in config.scopes]
-        for offer in list(self._offers.values()):
-            self._forget(offer)
+        for lo, hi in shares:
+            self.assign_unused(lo, hi, BACKUP)
+        self.offered.clear()
+        self._offers.clear()
+        self._offer_ends.clear()
         for binding in self.by_address.values():
             self._enter(binding)
 

@@ -89,8 +89,7 @@ class Node:
         for index, wanted in enumerate(config.endpoints, 1):
             old = before.pop(wanted.name, None)
             if old is not None and old.config.main == wanted.main and old.config.recover_from == wanted.recover_from:
-                old.config, old.index = wanted, index
-                old.retry_s = min(5.0, wanted.poll_interval_s)
+                old.reconfigure(wanted, index, now, out)
                 kept.append(old)
             else:
                 if old is not None:
@@ -103,8 +102,6 @@ class Node:
             self._drop(gone, now, out)
         self.endpoints = kept
         self.dhcp.configure(config)
-        for endpoint in self.endpoints:
-            endpoint.refresh(now, out)
         for endpoint in new:
             endpoint.start(now, out)
         self._reserve(now, out)
