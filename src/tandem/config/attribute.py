@@ -36,6 +36,15 @@ SYNC_ROWS = (
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
+NAME_FORM = "1 to 128 printable characters, no space at either end"
+"""What the name of an object is, for error messages."""
+
+
+def is_name(name: object) -> bool:
+    """Return whether ``name`` can name an object."""
+    return isinstance(name, str) and 0 < len(name) <= 128 and name.isprintable() and name == name.strip()
+
+
 @dataclass(frozen=True, slots=True)
 class Attribute:
     """One attribute of a class of objects."""

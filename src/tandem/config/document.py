@@ -17,7 +17,7 @@ from typing import Any
 
 from tandem.base.errors import CommandError
 from tandem.base.ipv4 import format_ipv4, parse_ipv4
-from tandem.config.attribute import Attribute, ObjectClass
+from tandem.config.attribute import NAME_FORM, Attribute, ObjectClass, is_name
 from tandem.config.dates import EPOCH, Clock
 from tandem.config.schema import SCOPE, SECTIONS
 from tandem.config.types import Bool, Reference, quote
@@ -167,8 +167,8 @@ def create_object(
     label = declared.label(name)
     if declared.singleton:
         raise CommandError(306, f"{cls} always exists; write '{cls} set ATTRIBUTE=VALUE'")
-    if not name or len(name) > 128 or not name.isprintable() or name != name.strip():
-        raise CommandError(316, f"{quote(name)} cannot name a {cls}: write 1 to 128 printable characters")
+    if not is_name(name):
+        raise CommandError(316, f"{quote(name)} cannot name a {cls}: write {NAME_FORM}")
     if name in declared.builtin or name in document.get(cls, {}):
         raise CommandError(320, f"{label} exists; choose another name, or change it with '{label} set'")
     usage = f"{cls} NAME create {' '.join(a.upper() for a in declared.create)}".rstrip()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tandem.config.attribute import ObjectClass
+from tandem.config.attribute import NAME_FORM, ObjectClass, is_name
 from tandem.config.schema import SECTIONS
 from tandem.config.types import quote
 
@@ -52,8 +52,10 @@ class Problems:
         self._add("warning", label, attribute, value, why)
 
     def _add(self, level: str, label: str, attribute: str, value: str, why: str) -> None:
-        what = " ".join(word for word in (attribute, value and f"= {value}") if word)
+        what = f"{attribute} = {value}" if attribute and value else attribute or value
         text = f"{label}: {what}: {why}" if what else f"{label}: {why}"
+        if not text.isprintable():  # somebody else's document may hold anything; a log line is one line
+            text = text.encode("unicode_escape").decode()
         self.found.append(Problem(level, label, attribute, value, text))
 
 
@@ -96,18 +98,19 @@ def read_document(document: object, problems: Problems) -> dict[str, dict[str, I
     for name in document:
         if name not in SECTIONS:
             known = ", ".join(SECTIONS)
-            problems.error(str(name), "", "", f"this version knows no such class of objects; it knows {known}")
+            problems.error("configuration", quote(name), "", f"this version knows no such class; it knows {known}")
     for cls in SECTIONS.values():
         section = document.get(cls.name, {})
         if not isinstance(section, dict):
             problems.error(cls.name, "", quote(section), "is not a JSON object; remove it and set it anew")
             section = {}
         contents = {"": section} if cls.singleton else {name: {} for name in cls.builtin} | section
-        items[cls.name] = {
-            name: item
-            for name, content in contents.items()
-            if (item := read_item(cls, name, content, problems)) is not None
-        }
+        found = items[cls.name] = {}
+        for name, content in contents.items():
+            if not cls.singleton and not is_name(name):
+                problems.error(cls.name, "", quote(name), f"is not the name of a {cls.name}; write {NAME_FORM}")
+            elif (item := read_item(cls, name, content, problems)) is not None:
+                found[name] = item
     return items
 
 

@@ -68,7 +68,7 @@ DHCP = ObjectClass(
             unit="percent", sync="failover",
         ),
         Attribute(
-            "failover-maximum-client-lead-time", Time(lo=1, hi=31536000), 3600,
+            "failover-maximum-client-lead-time", Time(lo=1, hi=31449600), 3600,
             "How far a client's lease may reach beyond what the partner has acknowledged. Read on the main only.",
             unit="seconds", sync="other",
         ),

@@ -185,7 +185,8 @@ class Time(ValueType):
 
     word = "time"
     lo: int = 0
-    hi: int = 0x7FFFFFFF
+    hi: int = 2147040000
+    """3550 weeks: the most that is a whole number of weeks and fits 31 bits."""
     forever: bool = False
 
     @property
