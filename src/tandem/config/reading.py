@@ -34,6 +34,9 @@ class Problem:
         """Whether the configuration cannot take effect."""
         return self.level == "error"
 
+    def __str__(self) -> str:
+        return self.text
+
 
 class Problems:
     """The problems found so far, in the order found."""

@@ -565,6 +565,7 @@ def test_warnings_do_not_keep_it_from_taking_effect(document: Document, expected
 def test_a_problem_says_its_parts() -> None:
     _, problems = compile_config({"scope": {"a": {**SCOPE, "policy": "none"}}}, MAIN)
     assert problems == [Problem("error", "scope a", "policy", "none", f"scope a: policy = none: {POLICY_CHOICE}")]
+    assert problems[0].fatal and str(problems[0]) == problems[0].text
 
 
 # --- any document at all ------------------------------------------------------------------------------------
