@@ -14,8 +14,7 @@ from tandem.wire.dhcp import Message, decode, encode, encode_reply
 VECTORS = {
     label: bytes.fromhex(digits)
     for label, _, digits in (
-        line.split("\t")
-        for line in (Path(__file__).parents[2] / "data" / "dhcp-vectors.txt").read_text().splitlines()
+        line.split("\t") for line in (Path(__file__).parents[2] / "data" / "dhcp-vectors.txt").read_text().splitlines()
     )
 }
 
