@@ -275,6 +275,7 @@ def test_secondary_scopes_join_their_primary() -> None:
     assert config.network_for(parse_ipv4("10.0.0.7")) is config.networks[1]
     assert config.network_for(parse_ipv4("192.168.50.7")) is config.networks[1]
     assert config.network_for(parse_ipv4("10.0.1.255")) is config.networks[0]
+    assert config.network_for(parse_ipv4("10.0.1.0")) is config.networks[0]
     assert config.network_for(parse_ipv4("10.0.2.0")) is None
     assert config.network_for(parse_ipv4("9.255.255.255")) is None
     assert config.network_for(0xFFFFFFFF) is None

@@ -279,7 +279,10 @@ def test_a_builtin_policy_returns_with_its_original_values() -> None:
     assert p.list_options(document, "system_default_policy") == {"dhcp-lease-time": "604800"}
     assert d.get(document, "policy", "system_default_policy", "grace-period") == 300
     assert d.list_names(document, "policy") == ["default", "system_default_policy"]
+    d.create_object(document, "scope", "lan", ["192.168.50.0", "/24"])
+    p.set_lease_time(document, "default", "1h")
     d.delete_object(document, "policy", "default")
+    assert p.get_lease_time(document, "default") is None
 
 
 # --- parts ------------------------------------------------------------------------------------------------

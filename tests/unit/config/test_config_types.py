@@ -186,6 +186,15 @@ def test_any_text_is_parsed_or_refused_and_what_is_shown_parses_alike(kind: Valu
         assert kind.parse(kind.show(stored, CLOCK), CLOCK) == stored
 
 
+@pytest.mark.parametrize(
+    ("kind", "stored"),
+    [(Int(), True), (Int(), 1.0), (Time(), True), (Date(), False), (Percent(), True), (Factor(), True), (Bool(), 1)],
+)
+def test_a_stored_truth_value_is_no_number_and_no_number_is_a_truth_value(kind: ValueType, stored: Any) -> None:
+    with pytest.raises(ValueError, match="is not"):
+        kind.use(stored)
+
+
 IPS = st.integers(1, 0xFFFFFFFF)
 STORED: list[tuple[ValueType, st.SearchStrategy[Any]]] = [
     (Int(-9, 9), st.integers(-9, 9)),
