@@ -1,0 +1,120 @@
+"""What can be asked of a running server over its control socket.
+
+Checks the arguments; the answers are the node's (``node.views``). An operation that changes something answers when
+the change is on stable storage. Addresses are integers or dotted text.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from tandem.base.errors import CommandError
+from tandem.base.io import Effect
+from tandem.base.ipv4 import parse_ipv4
+from tandem.node import views
+from tandem.runtime.control import Operation
+from tandem.runtime.running import Running
+
+T = TypeVar("T")
+Arguments = dict[str, object]
+
+_LEASES_MAX = 10_000
+
+
+class Operations:
+    """The operations on one server."""
+
+    def __init__(self, server: Running, stop: Callable[[], None]) -> None:
+        self._server = server
+        self._stop = stop
+
+    def table(self) -> dict[str, Operation]:
+        """Return the operations by name."""
+        return {
+            "ping": self._ping,
+            "status": self._status,
+            "reload": self._reload,
+            "stop": self._end,
+            "related_servers": self._related_servers,
+            "scopes": self._scopes,
+            "leases": self._leases,
+            "lease": self._lease,
+            "statistics": self._statistics,
+            "set_partner_down": self._set_partner_down,
+            "force_available": self._force_available,
+        }
+
+    # --- the server -------------------------------------------------------------------------------------
+
+    async def _ping(self, args: Arguments) -> object:
+        return "pong"
+
+    async def _status(self, args: Arguments) -> object:
+        return self._server.status()
+
+    async def _reload(self, args: Arguments) -> object:
+        document = args.get("document")
+        if not isinstance(document, dict):
+            raise CommandError(316, "reload needs the configuration: {\"document\": {...}}")
+        return await self._server.reload(document)
+
+    async def _end(self, args: Arguments) -> object:
+        self._stop()
+        return "stopping"
+
+    # --- views ------------------------------------------------------------------------------------------
+
+    async def _related_servers(self, args: Arguments) -> object:
+        return views.related_servers(self._server.node, time.time())
+
+    async def _scopes(self, args: Arguments) -> object:
+        return views.scopes(self._server.node, time.time())
+
+    async def _statistics(self, args: Arguments) -> object:
+        return {**views.statistics(self._server.node), **self._server.counters()}
+
+    async def _leases(self, args: Arguments) -> object:
+        scope, after, limit = args.get("scope"), args.get("after", -1), args.get("limit", 1000)
+        if scope is not None and not isinstance(scope, str):
+            raise CommandError(316, "scope: write a scope's name, or leave it out for all scopes")
+        if after != -1:
+            after = _address(args, "after")
+        if not isinstance(limit, int) or not 0 < limit <= _LEASES_MAX:
+            raise CommandError(316, f"limit: write a number from 1 to {_LEASES_MAX}")
+        assert isinstance(after, int)
+        return views.leases(self._server.node, scope, after, limit, time.time())
+
+    async def _lease(self, args: Arguments) -> object:
+        return views.lease(self._server.node, _address(args, "address"), time.time())
+
+    # --- changes ----------------------------------------------------------------------------------------
+
+    async def _set_partner_down(self, args: Arguments) -> object:
+        partner = _address(args, "partner")
+        at, expert = args.get("at"), args.get("expert", False)
+        if at is not None and not isinstance(at, int | float):
+            raise CommandError(316, "at: write seconds since 1970, or leave it out for now")
+        node = self._server.node
+        return await self._change(lambda now, out: node.set_partner_down(now, partner, at, expert is True, out))
+
+    async def _force_available(self, args: Arguments) -> object:
+        address = _address(args, "address")
+        node = self._server.node
+        return await self._change(lambda now, out: node.force_available(now, address, out))
+
+    async def _change(self, act: Callable[[float, list[Effect]], T]) -> T:
+        result = self._server.loop.command(act)
+        await self._server.durable()
+        return result
+
+
+def _address(args: Arguments, name: str) -> int:
+    value = args.get(name)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 0xFFFFFFFF:
+        return value
+    try:
+        return parse_ipv4(str(value))
+    except ValueError as error:
+        raise CommandError(316, f"{name}: {error}") from None
