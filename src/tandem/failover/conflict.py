@@ -78,7 +78,10 @@ def judge(
     if rule == REJECT:
         return RejectReason.LESS_CRITICAL_BINDING, "the address is marked unusable here"
     since = binding.start_of_state if rule == AFTER_RESET else binding.last_transaction
-    if update.last_transaction is not None and update.last_transaction > since:
+    theirs = update.last_transaction
+    # Deviation: in the same second ACTIVE wins on both sides. "Later" alone would leave each side refusing the
+    # other for good, and freeing a lease that a client may hold is the worse mistake.
+    if theirs is not None and (theirs > since or (theirs == since and status == ACTIVE)):
         return None
     return RejectReason.OUTDATED_BINDING, "this server heard the client later"
 
@@ -127,4 +130,5 @@ def accept(book: Book, binding: Binding, update: Update, scope: CompiledScope, n
             binding.expires = min(binding.expires, now)
         book.set_status(binding, BACKUP if status == BACKUP else FREE, started)
     binding.up_to_date = not pending
-    binding.generation += 1
+    if not pending:
+        binding.generation += 1  # what is on the way of an older state must not count for this one

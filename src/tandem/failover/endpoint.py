@@ -284,7 +284,9 @@ class Endpoint:
         if state == S.COMMUNICATIONS_INTERRUPTED:
             if not saved.interrupted_since:
                 saved.interrupted_since = int(now)
-        elif state == S.PARTNER_DOWN:
+        if state == S.PARTNER_DOWN or self.communicating:
+            saved.cautious = False
+        if state == S.PARTNER_DOWN:
             saved.since = int(now if down_since is None else down_since)
         elif state == S.NORMAL:
             saved.interrupted_since = 0
@@ -354,8 +356,16 @@ class Endpoint:
 
     def _leave_startup_alone(self, now: float, out: list[Effect]) -> None:
         """The partner could not be reached: go on where this server was (section 9.3.2 step 6)."""
+        saved = self.saved
+        if self.previous in (S.COMMUNICATIONS_INTERRUPTED, S.RESOLUTION_INTERRUPTED, S.CONFLICT_DONE):
+            saved.cautious = saved.cautious or now - saved.last_operation >= self.mclt_s
         if self.previous:
             target, why = self.previous, "The partner could not be reached; this server goes on where it was."
+            if saved.cautious:
+                why = (
+                    "The partner could not be reached, and this server was down for longer than the MCLT: the partner "
+                    "may have taken over, so leases are only extended until it is back, or is set down."
+                )
         elif self.config.main:
             target = int(S.PARTNER_DOWN)
             why = "This main has never met its backup, so it serves all clients alone."
@@ -437,7 +447,7 @@ class Endpoint:
         elif state == S.RECOVER_DONE:
             answer = ANSWER_RENEWALS
         elif state in _SERVING:
-            answer = ANSWER_ALL
+            answer = ANSWER_RENEWALS if self.saved.cautious else ANSWER_ALL
             if state == S.PARTNER_DOWN:
                 other_from = float(self.saved.since + self.mclt_s) if self.saved.met else float("-inf")
         if answer == ANSWER_ALL:
@@ -445,7 +455,7 @@ class Endpoint:
         elif state == S.NORMAL:
             why = "failover is in NORMAL state, in which the main answers"
         else:
-            why = f"failover is in {state_name(state)} state"
+            why = f"failover is in {state_name(state)} state" + (" (cautious)" if self.saved.cautious else "")
         return Powers(
             answer=answer,
             own=FREE if main else BACKUP,
@@ -496,14 +506,15 @@ class Endpoint:
         self.partner_starting = message.startup
         if self.state != S.STARTUP:
             saved.met = True
+            saved.cautious = False
         out.append(SaveState(self.config.name, saved.values()))
         self._adopt_powers()
         remark = " (starting)" if message.startup else ""
         flag = "" if first else "failover-detail"
         self.note("Info", 6130, f"The partner is in {state_name(message.state)}{remark}", out, flag)
         if self.state == S.STARTUP:
-            self.startup_until = INFINITY
-            self.decide(Cause.PARTNER_NORMAL, now, out)
+            if message.state in _PARTNER_STATES:
+                self.decide(message.state, now, out)
             saved.met = True
             out.append(SaveState(self.config.name, saved.values()))
             self._adopt_powers()

@@ -296,6 +296,8 @@ def _acknowledged(
         # It has changed since: what was acknowledged counts only while the same client's lease goes on.
         if sent.potential and binding.sent_potential >= sent.potential > binding.acked_potential:
             binding.acked_potential = sent.potential
+        if not binding.up_to_date:
+            endpoint.queue.add(binding)
         return
     binding.up_to_date = True
     endpoint.unacked.pop(binding.address, None)

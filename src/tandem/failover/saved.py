@@ -34,6 +34,9 @@ class Saved:
     """Whether RECOVER must ask for everything (this server's lease data is lost or old)."""
     owes_all: bool = False
     """Whether the partner asked for everything and has not had its UPDDONE yet (section 7.4.2)."""
+    cautious: bool = False
+    """Whether this server was down for longer than the MCLT and has not heard its partner since: the partner may
+    have taken over its addresses, so it extends leases but gives none (section 9.3.2 step 6, "reasons to wait")."""
     recovered_from: int = 0
     """The failover-recover time that was acted on, so that it is acted on once."""
 

@@ -99,7 +99,9 @@ _ROWS: list[Row] = [
         S.STARTUP, "9.3.2",
         go={},
         do={
-            " ".join(_P): (("leave-startup",), "The partner answered, so this server knows enough to leave STARTUP."),
+            " ".join(name for name in _P if name not in ("paused", "shutdown")): (
+                ("leave-startup",), "The partner answered, so this server knows enough to leave STARTUP.",
+            ),
             "startup-over": (
                 ("leave-startup-alone",),
                 "The partner could not be reached in the startup time, so this server goes on where it was.",
@@ -108,6 +110,7 @@ _ROWS: list[Row] = [
         refuse={"set-partner-down": "This server is still starting and looks for its partner; wait a few seconds."},
         stay={
             "link-down": "The connection went away before the partner's state was known.",
+            "paused shutdown": "The partner is stopping and does not say what it was doing before.",
             "wait-over safe-period-over update-done": "Nothing of that kind runs in STARTUP.",
         },
     ),

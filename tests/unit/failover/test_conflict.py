@@ -52,14 +52,17 @@ def test_cell(ours: str, theirs: str, rule: str) -> None:
         assert reason(binding(ours), update(theirs, last=None)) is None
     elif rule == "last":
         assert reason(binding(ours), update(theirs, NOW - 49)) is None
-        assert reason(binding(ours), update(theirs, NOW - 50)) == 15
+        tie = None if theirs == "ACTIVE" else 15  # in the same second ACTIVE wins on both sides
+        assert reason(binding(ours), update(theirs, NOW - 50)) == tie
+        assert reason(binding(ours), update(theirs, NOW - 51)) == 15
         assert reason(binding(ours), update(theirs, None)) == 15
     elif rule == "lease":
         assert reason(binding(ours, NOW), update(theirs)) is None
         assert reason(binding(ours, NOW + 1), update(theirs)) == 15
     elif rule == "start":
         assert reason(binding(ours), update(theirs, NOW - 39)) is None
-        assert reason(binding(ours), update(theirs, NOW - 40)) == 15
+        assert reason(binding(ours), update(theirs, NOW - 40)) is None
+        assert reason(binding(ours), update(theirs, NOW - 41)) == 15
     elif rule == "reject":
         assert reason(binding(ours), update(theirs)) == 16
     else:
