@@ -5,14 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from hypothesis import assume, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tandem.base.errors import WireError
 from tandem.wire import dhcp
 from tandem.wire.dhcp import Message, decode, encode, encode_reply
 from tandem.wire.option_types import format_hex
-from tandem.wire.options import all_options, decode_value, encode_value
+from tandem.wire.options import all_options, decode_value, encode_value, find_option
 
 VECTORS = [
     bytes.fromhex(line.rsplit("\t", 1)[1])
@@ -145,6 +145,7 @@ texts = st.text(max_size=60) | st.text("0123456789.:;,=-/ abcdefx", max_size=60)
 
 @fuzz
 @given(st.sampled_from(OPTIONS), texts)
+@example(find_option("classless-static-route"), "-")
 def test_any_text_is_a_value_or_is_refused(option, text):
     try:
         data = encode_value(option, text)
@@ -169,5 +170,5 @@ def test_search_lists_round_trip(domains):
 def test_any_bytes_can_be_shown(option, data):
     text = decode_value(option, data)
     assert text == format_hex(data) or text.isprintable()
-    assume(text != format_hex(data) and option.kind != "mask" and not option.lowest and not option.among)
-    assert decode_value(option, encode_value(option, text)) == text
+    if text != format_hex(data) and option.kind != "mask" and not option.lowest and not option.among:
+        assert decode_value(option, encode_value(option, text)) == text

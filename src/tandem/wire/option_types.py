@@ -356,7 +356,7 @@ def _decode_pairs(data: bytes) -> str:
 
 def _encode_routes(text: str) -> bytes:
     items = [item for item in _split(text) if item != "-"]
-    if len(items) % 2:
+    if not items or len(items) % 2:
         raise ValueError("a network without router, or a router without network")
     out = b""
     for network, router in zip(items[::2], items[1::2], strict=True):
