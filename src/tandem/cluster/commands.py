@@ -38,7 +38,7 @@ from tandem.config.scopes import (
     remove_reservation,
 )
 
-_PAGE = 20_000
+_PAGE = 10_000
 """Leases asked of the server at a time."""
 _LOG_LINES = 40
 
@@ -92,8 +92,9 @@ async def _address_of(server: str) -> int:
             found = await asyncio.get_running_loop().getaddrinfo(server, None, family=socket.AF_INET)
         except (OSError, UnicodeError):
             raise CommandError(
-                302, f"{server!r} is no address, and no address was found for it as a name; "
-                "'dhcp getRelatedServers' shows the partner's address"
+                302,
+                f"{server!r} is no address, and no address was found for it as a name; "
+                "'dhcp getRelatedServers' shows the partner's address",
             ) from None
         return parse_ipv4(str(found[0][4][0]))
 
@@ -103,13 +104,16 @@ async def _statistics(manager: Manager, request: Request) -> Answer:
 
 
 async def _health(manager: Manager, request: Request) -> Answer:
-    unloaded = manager.database.changes_since_loaded()
-    facts: dict[str, object] = {"restarts": manager.supervisor.restarts, "changes-not-loaded": unloaded}
+    facts: dict[str, object] = {"health": "OK"}
     try:
-        await manager.ask("ping")
-        facts = {"health": "OK", "process": manager.supervisor.pid or "", **facts}
+        status = await manager.ask("status")
+        if not status["serving"]:
+            facts["health"] = f"not serving: database {status['database']}"
+        facts |= {"process": status["pid"], "started-at": status["started"]}
     except CommandError as error:
-        facts = {"health": error.text if manager.supervisor.wanted else "stopped", **facts}
+        facts["health"] = error.text if manager.supervisor.wanted else "stopped"
+    facts["restarts"] = manager.supervisor.restarts
+    facts["changes-not-loaded"] = manager.database.changes_since_loaded()
     return Answer([item_of("dhcp", facts, request.session)])
 
 
@@ -290,8 +294,9 @@ async def _show_lease(manager: Manager, request: Request) -> Answer:
     lease = await manager.ask("lease", address=address)
     if lease is None:
         raise CommandError(
-            302, f"{format_ipv4(address)} is no address of the running server's scopes; "
-            "'scope NAME listRanges' shows theirs, 'dhcp reload' loads new ones"
+            302,
+            f"{format_ipv4(address)} is no address of the running server's scopes; "
+            "'scope NAME listRanges' shows theirs, 'dhcp reload' loads new ones",
         )
     return Answer([item_of(format_ipv4(address), lease, request.session)])
 
@@ -342,8 +347,13 @@ async def _save(manager: Manager, request: Request) -> Answer:
 async def _help(manager: Manager, request: Request) -> Answer:
     if not request.words:
         commands = sorted(REGISTRY.commands, key=lambda command: command.path[0])
-        return Answer(lines=[*objects.table([[c.usage(), c.help] for c in commands]), "",
-                             "'help' and the first words of a command tell more about it."])
+        return Answer(
+            lines=[
+                *objects.table([[c.usage(), c.help] for c in commands]),
+                "",
+                "'help' and the first words of a command tell more about it.",
+            ]
+        )
     commands = REGISTRY.under(request.words)
     if not commands:
         raise CommandError(306, f"{' '.join(request.words)!r} begins no command; 'help' lists them")
@@ -357,9 +367,7 @@ async def _help(manager: Manager, request: Request) -> Answer:
 
 
 _ATTRIBUTE = Argument("attribute", "default-format or visibility")
-_ASSIGNMENTS = Argument(
-    "assignments", "default-format=user or script; visibility=5, or 3 for expert mode", many=True
-)
+_ASSIGNMENTS = Argument("assignments", "default-format=user or script; visibility=5, or 3 for expert mode", many=True)
 _WORDS = Argument("command", "the first words of a command", optional=True, many=True)
 
 REGISTRY.add(

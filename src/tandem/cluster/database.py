@@ -89,9 +89,7 @@ class Database:
 
     # --- configuration --------------------------------------------------------------------------------
 
-    def edit(
-        self, who: str, cls: str, name: str, change: Callable[[Document], T], hidden: Collection[str] = ()
-    ) -> T:
+    def edit(self, who: str, cls: str, name: str, change: Callable[[Document], T], hidden: Collection[str] = ()) -> T:
         """Run ``change`` on a draft of the document, then save object ``name`` of ``cls`` and log what differs.
 
         ``name`` is "" where the class has one object. ``change`` may touch that object only. When it raises,

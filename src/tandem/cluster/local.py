@@ -62,24 +62,41 @@ def parse(argv: list[str]) -> Options:
     add("--dhcp-port", metavar="N", type=int, default=67, help="UDP port of the DHCP server (default 67)")
     add("--failover-port", metavar="N", type=int, default=647, help="TCP port of failover, both ends (default 647)")
     add("--api-port", metavar="N", type=int, default=1234, help="TCP port of the API (default 1234)")
-    add("--interface", metavar="X", action="append", default=[], help="serve clients on this interface (repeatable; "
-        "default: all)")
+    add(
+        "--interface",
+        metavar="X",
+        action="append",
+        default=[],
+        help="serve clients on this interface (repeatable; default: all)",
+    )
     add("--name", metavar="NAME", default=socket.gethostname(), help="name in the logs (default: the host's name)")
-    add("--admin-password", metavar="P", default=os.environ.get("TANDEM_ADMIN_PASSWORD"),
+    add(
+        "--admin-password",
+        metavar="P",
+        default=os.environ.get("TANDEM_ADMIN_PASSWORD") or None,
         help="password of administrator 'admin'; other users of this machine can see it here, so prefer the "
-        "environment variable TANDEM_ADMIN_PASSWORD. Needed once; given again, it replaces the password")
+        "environment variable TANDEM_ADMIN_PASSWORD. Needed once; given again, it replaces the password",
+    )
     add("--api-socket-fd", metavar="N", type=int, help="serve the API on this inherited listening socket instead")
     args = parser.parse_args(argv)
     try:
         address = parse_ipv4(args.address)
     except ValueError as error:
         parser.error(f"--address: {error}")
+    if not args.name or "/" in args.name or not args.name.isprintable():
+        parser.error(f"--name: {args.name!r} cannot name log files; write letters, digits, hyphens")
     for option in ("dhcp_port", "failover_port", "api_port"):
         if not 0 < getattr(args, option) < 65536:
             parser.error(f"--{option.replace('_', '-')}: write a port number, 1 to 65535")
     return Options(
-        data=args.data.absolute(), address=address, dhcp_port=args.dhcp_port, failover_port=args.failover_port,
-        api_port=args.api_port, interfaces=args.interface, name=args.name, admin_password=args.admin_password,
+        data=args.data.absolute(),
+        address=address,
+        dhcp_port=args.dhcp_port,
+        failover_port=args.failover_port,
+        api_port=args.api_port,
+        interfaces=args.interface,
+        name=args.name,
+        admin_password=args.admin_password,
         api_socket_fd=args.api_socket_fd,
     )
 
@@ -97,8 +114,8 @@ def server_command(options: Options) -> list[str]:
 def build(options: Options) -> Manager:
     """Open the database and the log and put the management plane together; nothing runs yet."""
     logs = options.data / "logs"
-    log = ClusterLog(logs / "ccm.log", options.name)
-    server_log = logs / "dhcp.log"
+    log = ClusterLog(logs / f"{options.name}_ccm_1_log", options.name)
+    server_log = logs / f"{options.name}_dhcp_1_log"
     control = ControlSocket(options.data / "dhcp" / "control.sock", server_log)
     supervisor = Supervisor(server_command(options), control, log)
     database = Database(options.data / "ccm" / "ccm.db")
@@ -145,8 +162,10 @@ def _api_socket(options: Options) -> socket.socket:
         listener.bind((address, options.api_port))
     except OSError as error:
         listener.close()
-        raise NotReady(f"the API cannot use {address}:{options.api_port}: {error.strerror}; give another --api-port, "
-                       "or an --address of this machine") from None
+        raise NotReady(
+            f"the API cannot use {address}:{options.api_port}: {error.strerror}; give another --api-port, "
+            "or an --address of this machine"
+        ) from None
     return listener
 
 

@@ -62,8 +62,9 @@ class Manager:
         roles = self.database.roles(who)
         if role not in roles and SUPERUSER not in roles:
             raise CommandError(
-                320, f"AX_SCP_PERMISSION_DENIED: {who} lacks role {role}; ask an administrator with "
-                f"role {SUPERUSER} to do this"
+                320,
+                f"AX_SCP_PERMISSION_DENIED: {who} lacks role {role}; ask an administrator with "
+                f"role {SUPERUSER} to do this",
             )
 
     async def reload(self, who: str) -> list[str]:
@@ -78,8 +79,8 @@ class Manager:
             errors = [str(problem) for problem in problems if problem.level == "error"]
             if errors:
                 raise CommandError(
-                    316, "the configuration cannot work, the DHCP server goes on with the one it has:\n"
-                    + "\n".join(errors)
+                    316,
+                    "the configuration cannot work, the DHCP server goes on with the one it has:\n" + "\n".join(errors),
                 )
             await self.server.call("reload", {"document": document}, timeout_s=60)
             self.database.mark_loaded(who, document, change)

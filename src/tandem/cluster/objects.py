@@ -126,8 +126,9 @@ def _commands_of(cls: ObjectClass) -> list[Command]:
         command("show", run=show, help="Show all attributes.", example="show"),
         command("get", run=get, help="Show one attribute.", example=f"get {first}", takes=one),
         command("set", run=set_, help="Set attributes.", example=f"set {_EXAMPLE_SETS[cls.name]}", takes=pairs),
-        command("unset", run=unset, help="Return attributes to their defaults.", example=f"unset {first}",
-                takes=several),
+        command(
+            "unset", run=unset, help="Return attributes to their defaults.", example=f"unset {first}", takes=several
+        ),
         command("enable", run=enable, help="Switch an attribute on.", example=f"enable {boolean}", takes=switch),
         command("disable", run=disable, help="Switch an attribute off.", example=f"disable {boolean}", takes=switch),
         *([] if cls.singleton else _collection_commands(cls, some)),
@@ -145,8 +146,12 @@ def _collection_commands(cls: ObjectClass, some: str) -> list[Command]:
         words = request.words
         split = next((i for i, word in enumerate(words) if "=" in word), len(words))
         pairs, clock = _pairs(words[split:]), request.session.clock()
-        edit(manager, request, cls.name,
-             lambda d: config.create_object(d, cls.name, request.name, words[:split], pairs, clock))
+        edit(
+            manager,
+            request,
+            cls.name,
+            lambda d: config.create_object(d, cls.name, request.name, words[:split], pairs, clock),
+        )
         return Answer([item(manager, request.session, cls.name, request.name)])
 
     async def delete(manager: Manager, request: Request) -> Answer:
@@ -169,15 +174,22 @@ def _collection_commands(cls: ObjectClass, some: str) -> list[Command]:
         return Answer(lines=table(rows))
 
     needed = " ".join({"addr": "192.168.50.0", "mask": "255.255.255.0"}[a] for a in cls.create)
-    takes = Argument(
-        "values", " ".join([*cls.create, "attribute=value ..."]), optional=not cls.create, many=True
-    )
+    takes = Argument("values", " ".join([*cls.create, "attribute=value ..."]), optional=not cls.create, many=True)
     fresh = f"{cls.name} {_NEW_NAMES.get(cls.name, 'example')}"
     return [
-        Command((cls.name, NAME, "create"), f"Create a {cls.name}.", f"{fresh} create {needed}".strip(), create,
-                (takes,), ROLE, True, route=False),
-        Command((cls.name, NAME, "delete"), f"Delete a {cls.name}.", f"{fresh} delete", delete, (), ROLE, True,
-                route=False),
+        Command(
+            (cls.name, NAME, "create"),
+            f"Create a {cls.name}.",
+            f"{fresh} create {needed}".strip(),
+            create,
+            (takes,),
+            ROLE,
+            True,
+            route=False,
+        ),
+        Command(
+            (cls.name, NAME, "delete"), f"Delete a {cls.name}.", f"{fresh} delete", delete, (), ROLE, True, route=False
+        ),
         Command((cls.name, "list"), "Show all, with their attributes.", f"{cls.name} list", every, route=False),
         Command((cls.name, "listnames"), "Show all names.", f"{cls.name} listnames", names, route=False),
         Command((cls.name, "listbrief"), "Show all, one a line.", f"{cls.name} listbrief", brief, route=False),

@@ -24,6 +24,8 @@ from tandem.cluster.log import ClusterLog
 
 _LINE_LIMIT = 256 * 1024 * 1024
 """Longest answer accepted on the control socket, bytes: a million leases as JSON."""
+_PATH_BYTES_MAX = 107
+"""Longest path of a Unix socket; longer ones are reached by way of their open directory."""
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 
@@ -43,8 +45,9 @@ class ControlSocket:
                 return await self._exchange(op, args or {})
         except TimeoutError:
             raise CommandError(
-                501, f"the DHCP server did not answer {op!r} within {timeout_s:g} s; see log {self._log}; if it "
-                "stays so, 'dhcp stop' and 'dhcp start'"
+                501,
+                f"the DHCP server did not answer {op!r} within {timeout_s:g} s; see log {self._log}; if it "
+                "stays so, 'dhcp stop' and 'dhcp start'",
             ) from None
         except (OSError, EOFError, asyncio.LimitOverrunError):
             raise CommandError(
@@ -52,7 +55,7 @@ class ControlSocket:
             ) from None
 
     async def _exchange(self, op: str, args: dict[str, Any]) -> Any:
-        reader, writer = await asyncio.open_unix_connection(short_path(self.path), limit=_LINE_LIMIT)
+        reader, writer = await self._connect()
         try:
             writer.write(msgspec.json.encode({"id": 1, "op": op, "args": args}) + b"\n")
             await writer.drain()
@@ -62,6 +65,16 @@ class ControlSocket:
         if "error" in answer:
             raise CommandError(int(answer["error"]["status"]), str(answer["error"]["text"]))
         return answer["ok"]
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if len(os.fsencode(self.path)) <= _PATH_BYTES_MAX:
+            return await asyncio.open_unix_connection(self.path, limit=_LINE_LIMIT)
+        directory = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            short = f"/proc/self/fd/{directory}/{self.path.name}"
+            return await asyncio.open_unix_connection(short, limit=_LINE_LIMIT)
+        finally:
+            os.close(directory)
 
 
 class Supervisor:
@@ -216,9 +229,3 @@ def _die_with_parent() -> Callable[[], None]:
             os._exit(1)
 
     return run
-
-
-def short_path(path: Path) -> str:
-    """Return ``path``, relative to the working directory where only that fits a Unix socket's 107 bytes."""
-    absolute = str(path)
-    return absolute if len(os.fsencode(absolute)) <= 107 else os.path.relpath(absolute)

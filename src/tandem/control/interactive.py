@@ -12,6 +12,7 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.shortcuts import CompleteStyle
 
 from tandem.control.nrcmd import Client
 
@@ -88,7 +89,13 @@ def run_interactive(client: Client) -> int:
     except (OSError, http.client.HTTPException) as error:
         print(f"501 Connection Failure - {error}")
         return 1
-    prompt: PromptSession[str] = PromptSession(history=_history(), completer=completer, complete_in_thread=False)
+    prompt: PromptSession[str] = PromptSession(
+        history=_history(),
+        completer=completer,
+        complete_while_typing=False,
+        complete_style=CompleteStyle.READLINE_LIKE,
+        reserve_space_for_menu=0,
+    )
     while True:
         try:
             line = prompt.prompt("nrcmd> ").strip()

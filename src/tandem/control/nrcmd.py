@@ -88,6 +88,10 @@ class Client:
         except ValueError:
             return None
 
+    def close(self) -> None:
+        """Close the connection; a later command opens a new one."""
+        self._connection.close()
+
     def _unreachable(self, error: Exception) -> str:
         if isinstance(error, ConnectionError | http.client.HTTPException) and self._used:
             what = "the connection was lost; whether the command was carried out is not known"

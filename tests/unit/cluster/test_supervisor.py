@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ import pytest
 
 from tandem.base.errors import CommandError
 from tandem.cluster.log import ClusterLog
-from tandem.cluster.supervisor import ControlSocket, Supervisor, short_path
+from tandem.cluster.supervisor import ControlSocket, Supervisor
 
 FAKE = [sys.executable, str(Path(__file__).with_name("fake_dhcp_server.py"))]
 
@@ -209,9 +210,21 @@ def test_a_server_that_hangs_up_counts_as_not_running(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
-def test_long_paths_are_made_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_socket_with_a_long_path_is_reached(tmp_path: Path) -> None:
     deep = tmp_path / ("x" * 60) / ("y" * 60)
+
+    async def story() -> None:
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(f"/proc/self/fd/{directory}/s")
+
+        async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readline()
+            writer.write(b'{"id": 1, "ok": "here"}\n')
+
+        async with await asyncio.start_unix_server(echo, sock=listener):
+            assert await ControlSocket(deep / "s", tmp_path / "log").call("ping") == "here"
+
     deep.mkdir(parents=True)
-    assert short_path(tmp_path / "s") == str(tmp_path / "s")
-    monkeypatch.chdir(deep)
-    assert short_path(deep / "s") == "s"
+    directory = os.open(deep, os.O_RDONLY)
+    asyncio.run(story())
+    os.close(directory)
