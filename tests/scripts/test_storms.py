@@ -54,7 +54,7 @@ class Storm:
             one.crash()
         elif what == "stop" and one.node is not None:
             one.stop()
-        elif what == "boot" and one.node is None:
+        elif what == "boot" and one.node is None and not self.partner_is_alone(one):
             one.boot()
         elif what == "cut" and not world.cut:
             world.cut = True
@@ -68,6 +68,11 @@ class Storm:
                 if self.held.get(c.address) is c:
                     del self.held[c.address]
                 c.address = 0
+
+    def partner_is_alone(self, server: Server) -> bool:
+        """While one server is in PARTNER-DOWN and out of reach, the other MUST NOT run (draft 9.4)."""
+        other = self.world.backup if server is self.world.main else self.world.main
+        return self.world.cut and other.node is not None and other.state == "PARTNER-DOWN"
 
     def partner_down(self, server: Server) -> None:
         """The operator is right: the other one is dead."""

@@ -284,8 +284,8 @@ class Endpoint:
         if state == S.COMMUNICATIONS_INTERRUPTED:
             if not saved.interrupted_since:
                 saved.interrupted_since = int(now)
-        if state == S.PARTNER_DOWN or self.communicating:
-            saved.cautious = False
+        if self.communicating:
+            saved.cautious, saved.returned_at = False, 0
         if state == S.PARTNER_DOWN:
             saved.since = int(now if down_since is None else down_since)
         elif state == S.NORMAL:
@@ -357,8 +357,9 @@ class Endpoint:
     def _leave_startup_alone(self, now: float, out: list[Effect]) -> None:
         """The partner could not be reached: go on where this server was (section 9.3.2 step 6)."""
         saved = self.saved
-        if self.previous in (S.COMMUNICATIONS_INTERRUPTED, S.RESOLUTION_INTERRUPTED, S.CONFLICT_DONE):
+        if self.previous in _SERVING and saved.met:
             saved.cautious = saved.cautious or now - saved.last_operation >= self.mclt_s
+            saved.returned_at = int(now)
         if self.previous:
             target, why = self.previous, "The partner could not be reached; this server goes on where it was."
             if saved.cautious:
@@ -441,15 +442,19 @@ class Endpoint:
     def _powers(self) -> Powers:
         """Return what the state allows this server to do for clients (sections 5.3 to 5.9, 9; S4.5)."""
         state, main = self.state, self.config.main
-        answer, other_from = ANSWER_NONE, INFINITY
+        answer, other_from, own_from = ANSWER_NONE, INFINITY, -INFINITY
         if state == S.NORMAL:
             answer = ANSWER_ALL if main else ANSWER_RENEWALS
         elif state == S.RECOVER_DONE:
             answer = ANSWER_RENEWALS
         elif state in _SERVING:
-            answer = ANSWER_RENEWALS if self.saved.cautious else ANSWER_ALL
+            saved = self.saved
             if state == S.PARTNER_DOWN:
-                other_from = float(self.saved.since + self.mclt_s) if self.saved.met else float("-inf")
+                answer = ANSWER_ALL
+                other_from = float(max(saved.since, saved.returned_at) + self.mclt_s) if saved.met else -INFINITY
+                own_from = other_from if saved.cautious else -INFINITY
+            else:
+                answer = ANSWER_RENEWALS if saved.cautious else ANSWER_ALL
         if answer == ANSWER_ALL:
             why = f"failover is in {state_name(state)} state"
         elif state == S.NORMAL:
@@ -460,6 +465,7 @@ class Endpoint:
             answer=answer,
             own=FREE if main else BACKUP,
             other_from=other_from,
+            own_from=own_from,
             mclt_s=self.mclt_s if self.saved.met or not main else None,
             why=why,
             lease_factor=self.lease_factor,
@@ -506,7 +512,7 @@ class Endpoint:
         self.partner_starting = message.startup
         if self.state != S.STARTUP:
             saved.met = True
-            saved.cautious = False
+            saved.cautious, saved.returned_at = False, 0
         out.append(SaveState(self.config.name, saved.values()))
         self._adopt_powers()
         remark = " (starting)" if message.startup else ""
@@ -619,7 +625,7 @@ class Endpoint:
                 return f"the partner, or the end of the safe period in {format_duration(max(int(end - now), 0))}"
             return "the partner, or the operator's setPartnerDown"
         if self.state == S.PARTNER_DOWN:
-            left = self.saved.since + self.mclt_s - now
+            left = self.powers.other_from - now
             if self.saved.met and left > 0:
                 return f"the partner; its addresses may be used in {format_duration(int(left))}"
             return "the partner"

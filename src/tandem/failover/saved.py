@@ -37,6 +37,8 @@ class Saved:
     cautious: bool = False
     """Whether this server was down for longer than the MCLT and has not heard its partner since: the partner may
     have taken over its addresses, so it extends leases but gives none (section 9.3.2 step 6, "reasons to wait")."""
+    returned_at: int = 0
+    """When this server came back in PARTNER-DOWN without hearing its partner, which may have served meanwhile."""
     recovered_from: int = 0
     """The failover-recover time that was acted on, so that it is acted on once."""
 

@@ -264,7 +264,7 @@ class Book:
             owner = binding.status
         else:
             return False
-        return owner != 0 and (owner == powers.own or now >= powers.other_from)
+        return owner != 0 and now >= (powers.own_from if owner == powers.own else powers.other_from)
 
     def set_aside(
         self, scope: CompiledScope, address: int, key: bytes, now: float, until: float, lease_s: int
@@ -295,7 +295,7 @@ class Book:
         where ``powers`` allow it. None when there is none."""
         pool = self.pools[scope.index]
         own = powers.own
-        address = pool.take(own, self.by_address, self.offered)
+        address = pool.take(own, self.by_address, self.offered) if now >= powers.own_from else None
         if address is None and now >= powers.other_from:
             own = BACKUP if own == FREE else FREE
             address = pool.take(own, self.by_address, self.offered)

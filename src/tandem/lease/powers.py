@@ -29,6 +29,8 @@ class Powers:
     """One sentence: why requests are dropped (or may be), for logs and operators."""
     lease_factor: float = 1.5
     """Potential expiration of a full-length lease = now + desired x this (S4.3)."""
+    own_from: float = float("-inf")
+    """From when our own may be given. Later than now only where the partner may have given them meanwhile."""
     connected: bool = False
     """True when a change will be told to the partner at once."""
     bootp_other: bool = False
