@@ -11,8 +11,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.bed import BACKUP, MAIN, Bed
 from tests.live.netns import Namespace, Process, wait_for
+
+from bench.bed import BACKUP, MAIN, Bed
 
 LEASE_S = 3600
 

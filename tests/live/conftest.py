@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.live.lab import Lab
+
+
+_TAIL = 6000
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """With a failed test, show what both servers and every program in the test bed said."""
+    report = yield
+    made = getattr(item, "funcargs", {}).get("lab")
+    if report.failed and report.when in ("setup", "call") and isinstance(made, Lab):
+        for server in (made.main, made.backup):
+            report.sections.append((f"log of {server.space.short}", server.log()[-_TAIL:]))
+        for process in made.processes:
+            report.sections.append((f"output of {process.log.name}", process.output()[-_TAIL:]))
+    return report
 
 
 @pytest.fixture

@@ -128,9 +128,10 @@ class Tandem:
     def leases(self) -> dict[str, dict[str, Any]]:
         """Return all leases by address."""
         found: dict[str, dict[str, Any]] = {}
-        for scope in self.ask("scopes"):
-            for lease in self.ask("leases", scope=scope["name"], after=-1, limit=100_000):
-                found[lease["address"]] = lease
+        after: str | int = -1
+        while page := self.ask("leases", after=after, limit=5000):
+            found.update((lease["address"], lease) for lease in page)
+            after = page[-1]["address"]
         return found
 
     def server_pid(self) -> int:
@@ -142,7 +143,7 @@ class Tandem:
 
     def log(self) -> str:
         """Return the DHCP server's log."""
-        logs = sorted((self.data / "logs").glob("dhcp.log*"), reverse=True)
+        logs = sorted((self.data / "logs").glob("*_dhcp_1_log*"), reverse=True)
         return "".join(path.read_text(errors="replace") for path in logs)
 
 

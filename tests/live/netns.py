@@ -135,18 +135,21 @@ class Namespace:
         """Load an nftables script inside."""
         system("ip", "netns", "exec", self.name, "nft", "-f", "-", text=rules)
 
-    def block(self, label: str, output: Sequence[str] = (), input: Sequence[str] = ()) -> None:
-        """Drop what matches these nftables expressions, until ``unblock(label)``."""
-        lines = [f"table inet {label} {{"]
-        for hook, matches in (("output", output), ("input", input)):
+    def block(
+        self, label: str, output: Sequence[str] = (), input: Sequence[str] = (), forward: Sequence[str] = (),
+        family: str = "inet",
+    ) -> None:  # fmt: skip
+        """Drop what matches these nftables expressions, until ``unblock(label)``. A switch's family is "bridge"."""
+        lines = [f"table {family} {label} {{"]
+        for hook, matches in (("output", output), ("input", input), ("forward", forward)):
             lines.append(f"chain {hook} {{ type filter hook {hook} priority 0; policy accept;")
             lines += [f"{match} counter drop;" for match in matches]
             lines.append("}")
         self.nft("\n".join([*lines, "}"]))
 
-    def unblock(self, label: str) -> None:
+    def unblock(self, label: str, family: str = "inet") -> None:
         """Take the filter ``label`` away."""
-        self.nft(f"delete table inet {label}")
+        self.nft(f"delete table {family} {label}")
 
     def socket(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
         """Return a socket that lives in this namespace (the calling process stays where it is)."""

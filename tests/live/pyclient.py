@@ -224,7 +224,7 @@ class RelayPort:
         while (left := deadline - time.monotonic()) > 0:
             if not select.select([self.socket], [], [], left)[0]:
                 return None
-            data, sender = self.socket.recvfrom(65535)
+            data = self.socket.recv(65535)
             answer = unpack_message(data)
             if answer is not None:
                 answer.to = self.giaddr
