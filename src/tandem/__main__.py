@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 
 _USAGE = """usage: tandem local ...         run a local cluster: a DHCP server, its configuration, and the API for nrcmd
+       tandem demo ...          show a failover pair and its clients through a story of faults
        tandem dhcp-server ...   run only the DHCP server (a local cluster does this itself)
 
-tandem local --help and tandem dhcp-server --help explain their options."""
+tandem local --help (and so on) explains the options."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -23,6 +24,10 @@ def main(argv: list[str] | None = None) -> int:
             from tandem.control.rest import ApiServer
 
             return local(rest, ApiServer)
+        case ["demo", *rest]:
+            from tandem.demo.program import main as demo
+
+            return demo(rest)
         case ["--help" | "-h"]:
             print(_USAGE)
             return 0
