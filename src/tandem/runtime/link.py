@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 from collections.abc import Callable, Iterable
 
@@ -91,7 +92,7 @@ class Links:
                 errno.EACCES: "run as root, or with CAP_NET_BIND_SERVICE, or give a --failover-port above 1023",
             }.get(error.errno or 0, "see that --address is an address of this machine")
             raise CannotRun(
-                RUNTIME, f"failover cannot use {where}, TCP port {self._port}: {error.strerror}; {cure}"
+                RUNTIME, f"failover cannot use {where}, TCP port {self._port}: {os.strerror(error.errno or 0)}; {cure}"
             ) from None
 
     # --- what connections say ---------------------------------------------------------------------------
@@ -166,7 +167,7 @@ class Links:
             self._deliver([ConnectFailed(effect.peer, f"no answer within {CONNECT_S:g} s")])
         except OSError as error:
             sock.close()
-            self._deliver([ConnectFailed(effect.peer, error.strerror or str(error))])
+            self._deliver([ConnectFailed(effect.peer, os.strerror(error.errno or 0))])
 
     def send(self, link: int, data: bytes) -> None:
         """Send bytes; a partner that lets too much pile up loses its connection."""

@@ -33,7 +33,7 @@ WRITTEN_WHEN_SET = {
     "no-success-messages": False, "no-dropped-dhcp-packets": False, "no-dropped-bootp-packets": False,
     "no-failover-activity": False, "activity-summary": True, "no-invalid-packets": False,
     "no-reduce-logging-when-busy": True, "no-timeouts": False, "minimal-config-info": True,
-    "no-failover-conflict": False, "atul-detail": True, "v6-lease-detail": True,
+    "no-failover-conflict": False,
 }  # fmt: skip
 """For each flag of log-settings: are notes that carry it written when it is set, or when it is not set?"""
 
@@ -89,6 +89,9 @@ class Log:
         self._name = name
         self._file = LogFile(path)
         self._queue: SimpleQueue[list[str] | None] = SimpleQueue()
+        self._handed = 0
+        """Lines handed to the thread; ``_taken``, which only the thread sets, are those it is done with."""
+        self._taken = 0
         self._lines: list[str] = []
         self._later: Callable[[float, Callable[[], None]], object] | None = None
         self._waiting = False
@@ -173,9 +176,10 @@ class Log:
 
     def _hand_over(self) -> None:
         if self._lines:
-            if self._queue.qsize() * 1000 > _WAITING_LINES_MAX:
+            if self._handed - self._taken > _WAITING_LINES_MAX:
                 self._file.lost += len(self._lines)
             else:
+                self._handed += len(self._lines)
                 self._queue.put(self._lines)
             self._lines = []
 
@@ -190,4 +194,5 @@ class Log:
     def _run(self) -> None:
         while (lines := self._queue.get()) is not None:
             self._file.write(lines)
+            self._taken += len(lines)
         self._file.close()

@@ -31,8 +31,8 @@ VERSION = 1
 _BLOBS = ("hardware", "client_id", "options")
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _PAGE_BYTES = 1024
-_CHECKPOINT_PAGES = 8192
-"""Pages in the write-ahead log after which SQLite copies them back: 8 MiB."""
+_CHECKPOINT_PAGES = 4096
+"""Pages in the write-ahead log after which SQLite copies them back: 4 MiB."""
 
 
 def _column(name: str) -> str:
@@ -189,7 +189,7 @@ class Store:
     def _check(self, connection: sqlite3.Connection) -> None:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
-            raise self._damaged(found)
+            raise self._damaged(" ".join(found.split()))
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         if version == VERSION:
