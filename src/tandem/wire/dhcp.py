@@ -414,21 +414,29 @@ def encode(message: Message, *, max_size: int = 1472) -> bytes:
 
 
 def _arrange(options: dict[int, bytes], room: int, file: bytes, sname: bytes) -> tuple[bytes, bytes, bytes]:
-    """Return options field (without END), file and sname, with ``options`` spread over as few fields as hold them."""
+    """Return options field (without END), file and sname, with ``options`` spread over as few fields as hold them.
+
+    Option 82 stays in the options field, last, where a relay agent looks for it (RFC 3046 section 2.2).
+    """
+    rest = {code: value for code, value in options.items() if code != OPT_RELAY_INFO}
+    info = pack_option(OPT_RELAY_INFO, options[OPT_RELAY_INFO]) if OPT_RELAY_INFO in options else b""
+    room -= 3 + len(info)  # option 52
     for overload in (1, 2, 3):
-        if (overload & 1 and file) or (overload & 2 and sname):
+        if room < 3 or (overload & 1 and file) or (overload & 2 and sname):  # option 53 stays there too
             continue
-        rooms = [room - 3, 127 if overload & 1 else 0, 63 if overload & 2 else 0]
-        areas = _place(options, rooms)
+        rooms = [room, 127 if overload & 1 else 0, 63 if overload & 2 else 0]
+        areas = _place(rest, rooms)
         if areas is not None:
             area, file_area, sname_area = areas
             if overload & 1:
                 file = file_area + b"\xff"
             if overload & 2:
                 sname = sname_area + b"\xff"
-            return area + bytes((OPT_OVERLOAD, 1, overload)), file, sname
+            return area + bytes((OPT_OVERLOAD, 1, overload)) + info, file, sname
     total = sum(len(value) + 2 for value in options.values())
-    raise ValueError(f"{total} bytes of options do not fit into {room} and the free file and sname: send fewer options")
+    raise ValueError(
+        f"{total} bytes of options do not fit, not even into free file and sname fields: send fewer options"
+    )
 
 
 def _place(options: dict[int, bytes], rooms: list[int]) -> list[bytes] | None:
@@ -445,6 +453,8 @@ def _place(options: dict[int, bytes], rooms: list[int]) -> list[bytes] | None:
                 areas[i] += packed
                 break
         else:
+            if not value:  # has no pieces
+                return None
             rest.append((code, value))
     for code, value in rest:
         for i, room in enumerate(rooms):

@@ -366,8 +366,28 @@ def test_only_what_finds_no_whole_place_is_split_over_the_fields():
     assert decode(data).options == message.options
 
 
+def test_an_option_without_value_is_never_lost():
+    # 56 bytes after option 53 and option 52 leave 53; 127 and 63 in the fields: one byte is left in each
+    full = {53: b"\x05", 60: bytes(50), 61: bytes(124), 62: bytes(60), 80: b""}
+    with pytest.raises(ValueError, match="send fewer options"):
+        encode(Message(chaddr=MAC, options=full), max_size=300)
+    full[62] = bytes(59)
+    assert decode(encode(Message(chaddr=MAC, options=full), max_size=300)).options == full
+
+
+def test_relay_information_stays_in_the_options_field():
+    """RFC 3046 section 2.2: it shall not be placed in an overloaded file or sname; it should be last."""
+    message = Message(chaddr=MAC, options={53: b"\x05", 60: bytes(40), 82: bytes(30), 12: bytes(40)})
+    data = encode(message, max_size=300)
+    assert data[240:243] == bytes([53, 1, 5])
+    assert data[243:279] == bytes([52, 1, 1, 82, 30]) + bytes(30) + b"\xff"
+    assert decode(data).options == message.options
+    with pytest.raises(ValueError, match="send fewer options"):
+        encode(Message(chaddr=MAC, options={53: b"\x05", 82: bytes(60)}), max_size=300)
+
+
 def test_what_cannot_fit_is_refused_with_a_reason():
-    with pytest.raises(ValueError, match=r"304 bytes of options do not fit .* send fewer options"):
+    with pytest.raises(ValueError, match=r"304 bytes of options do not fit, .* send fewer options"):
         encode(Message(chaddr=MAC, options={53: b"\x05", 60: bytes(250), 61: bytes(47)}), max_size=300)
     with pytest.raises(ValueError, match="of BOOTP: send fewer options"):
         encode(Message(chaddr=MAC, options={60: bytes(58)}), max_size=300)
