@@ -9,7 +9,7 @@ from pair import BACKUP, MAIN, Client, Server, World, config, scope
 
 from tandem.base.io import Effect
 
-SEEDS = range(300)
+SEEDS = range(100)
 
 
 class Storm:
@@ -23,7 +23,7 @@ class Storm:
         make = lambda main: config(main, scope(last=last, lease_s=lease_s, pct=pct), mclt_s=600)  # noqa: E731
         self.world = World(lambda: make(True), lambda: make(False))
         self.world.pair()
-        self.clients = [Client(self.world, n) for n in range(300)]
+        self.clients = [Client(self.world, n) for n in range(100)]
         self.held: dict[int, Client] = {}
         self.story: list[str] = []
 

@@ -196,7 +196,6 @@ def _binding_update(endpoint: Endpoint, frame: Frame, now: float, out: list[Effe
     assert isinstance(message, BindingUpdate) and endpoint.link is not None
     skew = endpoint.skew if endpoint.skew.whole_s else None
     answers = []
-    moment = int(now)
     for update in message.updates:
         if skew is not None:
             update.expires = skew.ours(update.expires)
@@ -206,7 +205,7 @@ def _binding_update(endpoint: Endpoint, frame: Frame, now: float, out: list[Effe
         if update.last_address is not None:
             verdict = _range_update(endpoint, update, out)
         else:
-            verdict = _one_update(endpoint, update, moment, out)
+            verdict = _one_update(endpoint, update, now, out)
         if verdict is None:
             answers.append(Answer(update.address))
         else:
@@ -220,23 +219,28 @@ def _binding_update(endpoint: Endpoint, frame: Frame, now: float, out: list[Effe
     endpoint.link.send(BindingAck(answers), now, out, frame.xid)
 
 
-def _one_update(endpoint: Endpoint, update: Update, now: int, out: list[Effect]) -> tuple[int, str] | None:
+def _one_update(endpoint: Endpoint, update: Update, now: float, out: list[Effect]) -> tuple[int, str] | None:
     book = endpoint.book
     scope = book.scope_at(update.address)
     if scope is None or scope.endpoint != endpoint.index:
         return RejectReason.ILLEGAL_ADDRESS, "the address is in no scope of this relationship; compare the scopes"
     binding = book.by_address.get(update.address)
-    verdict = conflict.judge(binding, update, scope, endpoint.config.main, now)
+    verdict = conflict.judge(binding, update, scope, endpoint.config.main, int(now))
     if verdict is not None:
         return verdict
     if update.address in book.offered:
         book.cancel_offer(update.address)
     if binding is None:
         binding = book.record(update.address, scope)
-    conflict.accept(book, binding, update, scope, now)
-    if binding.up_to_date:
+    conflict.accept(book, binding, update, scope, int(now))
+    crossed = endpoint.config.main and binding.up_to_date and endpoint.queue.is_on_the_way(update.address)
+    if crossed:
+        binding.up_to_date = False  # the partner may take in the other of two crossing updates: the main's word ends it
+    elif binding.up_to_date:
         endpoint.unacked.pop(update.address, None)
     out.append(SaveBinding(binding.row()))
+    if crossed:
+        endpoint.changed(binding, now, out)
     return None
 
 

@@ -80,6 +80,10 @@ class UpdateQueue:
         """How many updates are on the way."""
         return len(self._addresses_on_the_way)
 
+    def is_on_the_way(self, address: int) -> bool:
+        """Whether an update of the address has been sent and not been answered yet."""
+        return address in self._addresses_on_the_way
+
     def add(self, item: Item) -> None:
         """Put a changed binding, or a move, in line (once)."""
         if isinstance(item, Binding):
