@@ -1,0 +1,186 @@
+"""Which address a client may have: its reservation, its lease, its last address, its wish, or any that is available.
+
+Does not know messages' rules (``dhcp.server``), lease times or options. What this server may give, and from whose
+share, is in ``Query.powers``.
+Source: RFC 2131 section 4.3.1; draft-ietf-dhc-failover-12 sections 3.1.2, 5.11 and 9.9.2.
+"""
+
+from __future__ import annotations
+
+from tandem.config.compiled import CompiledScope, Reservation, ServerConfig
+from tandem.dhcp.query import Query
+from tandem.lease.binding import ABANDONED, ACTIVE, BACKUP, EXPIRED, FREE, RELEASED, Binding, client_key
+from tandem.lease.book import Book
+from tandem.wire.dhcp import OPT_REQUESTED_ADDRESS
+
+Pick = tuple[CompiledScope, int, Binding | None]
+"""Scope, address, and the client's own lease of it if it has one (else the address is set aside for it)."""
+
+
+class Choice:
+    """Chooses addresses out of a lease book."""
+
+    def __init__(self, config: ServerConfig, book: Book) -> None:
+        self.config = config
+        self.book = book
+
+    # --- whose it is ------------------------------------------------------------------------------------
+
+    @staticmethod
+    def holds(query: Query, binding: Binding, scope: CompiledScope) -> bool:
+        """Return whether ``binding`` is (or was) the client's.
+
+        A client with a reservation by hardware address is known by that, however it identifies itself: a host
+        that starts from the network and then runs its system has two identifiers and one address.
+        """
+        if client_key(binding.client_id, binding.hardware) == query.key:
+            return True
+        return binding.hardware == query.hardware and reserved_by_hardware(query, scope, binding.address)
+
+    def may_keep(self, query: Query, scope: CompiledScope, address: int) -> bool:
+        """Return whether reservations leave the client its address: not another's, and none of its own elsewhere."""
+        reservation = scope.reserved.get(address)
+        if reservation is not None:
+            return _is_for(query, reservation)
+        own = self._reservation(query)
+        return own is None or own[1] == address
+
+    def may_give(self, query: Query, scope: CompiledScope, address: int) -> bool:
+        """Return whether an available address may be newly given to the client."""
+        if scope.deactivated:
+            return False
+        reservation = scope.reserved.get(address)
+        if reservation is not None and address not in self.book.offered:
+            if not _is_for(query, reservation):
+                return False
+            return self.book.may_give(scope, address, reservation.key, query.powers, query.now)
+        return self.book.may_give(scope, address, query.key, query.powers, query.now)
+
+    def may_return(self, query: Query, scope: CompiledScope, binding: Binding) -> bool:
+        """Return whether the last client may have its ended lease again before the partner has agreed to its end.
+
+        On the main it may: the partner, once it has agreed, leaves the address to the main, and until then it
+        takes it as this client's. On the backup only a reserved address, which nobody else gets.
+        Deviation: section 5.11 would let the backup do it too while the partner has not been told; whether it has
+        been is not known for certain after a lost connection.
+        """
+        if binding.status not in (EXPIRED, RELEASED) or scope.deactivated or not self.holds(query, binding, scope):
+            return False
+        return query.powers.own == FREE or binding.address in scope.reserved
+
+    def believable(self, query: Query, scope: CompiledScope, address: int) -> bool:
+        """Return whether a client that extends a lease unknown here is to be believed (draft section 3.1.2).
+
+        While the partner cannot be asked, it may have given the address and died before it could say so. Only what
+        contradicts it counts against the client: another's lease, offer or reservation.
+        """
+        if not scope.endpoint or query.powers.connected or scope.deactivated:
+            return False
+        reservation = scope.reserved.get(address)
+        if reservation is not None:
+            if not _is_for(query, reservation):
+                return False
+        elif address not in scope.ranges:
+            return False
+        if address in self.book.offered:
+            offer = self.book.offer_to(query.network, query.key)
+            return offer is not None and offer.address == address
+        binding = self.book.by_address.get(address)
+        return binding is None or binding.status not in (ACTIVE, ABANDONED)
+
+    def take(self, query: Query, scope: CompiledScope, address: int) -> Binding:
+        """Return the record of an address that the client may have; the caller makes it ACTIVE at once."""
+        book = self.book
+        offer = book.offer_to(query.network, query.key)
+        if offer is not None:
+            if offer.address == address:
+                return book.take_offer(offer)
+            book.withdraw(query.network, query.key)
+        return book.record(address, scope)
+
+    # --- choosing ---------------------------------------------------------------------------------------
+
+    def pick(self, query: Query) -> Pick | None:
+        """Return the best address for a client that looks for one, or None when there is none.
+
+        Its reservation; its lease; the offer it has; its last address; its wish; the next one of the scopes in
+        their order (RFC 2131 section 4.3.1).
+        """
+        book, network, key = self.book, query.network, query.key
+        own = self._reservation(query)
+        if own is not None:
+            return self._set_aside(query, own[0], own[1])
+        last = book.find(network, key)
+        if last is not None:
+            scope = self.config.scope_of(network, last.address)
+            if scope is not None and not scope.deactivated and self.may_keep(query, scope, last.address):
+                if last.status == ACTIVE or self.may_return(query, scope, last):
+                    return scope, last.address, last
+            else:
+                last = None
+        offer = book.offer_to(network, key)
+        if offer is not None and self._open(query, offer.address):
+            return self._set_aside(query, offer.scope, offer.address)
+        if last is not None and scope is not None and self._open(query, last.address):
+            return self._set_aside(query, scope, last.address)
+        wish = query.options.get(OPT_REQUESTED_ADDRESS)
+        if wish is not None:
+            address = int.from_bytes(wish, "big")
+            scope = self.config.scope_of(network, address)
+            if scope is not None and self._open(query, address):
+                return self._set_aside(query, scope, address)
+        for scope in network.scopes:
+            if scope.deactivated or scope.renew_only:
+                continue
+            until = query.now + scope.policy.offer_s
+            offer = book.choose(scope, key, query.powers, query.now, until, scope.policy.lease_s)
+            if offer is not None:
+                return scope, offer.address, None
+        return None
+
+    def reserved_address(self, query: Query) -> Pick | None:
+        """Return the address that is reserved for the client (set aside for it), or None."""
+        own = self._reservation(query)
+        return None if own is None else self._set_aside(query, own[0], own[1])
+
+    def _open(self, query: Query, address: int) -> bool:
+        scope = self.config.scope_of(query.network, address)
+        return scope is not None and not scope.renew_only and self.may_give(query, scope, address)
+
+    def _set_aside(self, query: Query, scope: CompiledScope, address: int) -> Pick:
+        binding = self.book.by_address.get(address)
+        if binding is not None and binding.status not in (FREE, BACKUP):
+            return scope, address, binding
+        until = query.now + scope.policy.offer_s
+        self.book.set_aside(scope, address, query.key, query.now, until, scope.policy.lease_s)
+        return scope, address, None
+
+    def _reservation(self, query: Query) -> tuple[CompiledScope, int] | None:
+        """Return the client's reservation on its LAN segment that can be used now, or None."""
+        for scope in query.network.scopes:
+            if not scope.reservations or scope.deactivated:
+                continue
+            reservation = scope.reservations.get(query.key)
+            if reservation is None and query.client_id:
+                reservation = scope.reservations.get(b"h" + query.hardware)
+            if reservation is not None and self._usable(query, scope, reservation.address):
+                return scope, reservation.address
+        return None
+
+    def _usable(self, query: Query, scope: CompiledScope, address: int) -> bool:
+        binding = self.book.by_address.get(address)
+        if binding is not None and binding.status == ACTIVE:
+            return self.holds(query, binding, scope)
+        if binding is not None and self.may_return(query, scope, binding):
+            return True
+        return self.may_give(query, scope, address)
+
+
+def _is_for(query: Query, reservation: Reservation) -> bool:
+    return reservation.key == query.key or reservation.key == b"h" + query.hardware
+
+
+def reserved_by_hardware(query: Query, scope: CompiledScope, address: int) -> bool:
+    """Return whether ``address`` is reserved for the client's hardware address."""
+    reservation = scope.reserved.get(address)
+    return reservation is not None and reservation.key == b"h" + query.hardware
