@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from tandem.base.errors import CommandError
 from tandem.base.io import Close, Connect, Effect, Note, SaveShare, SaveState
+from tandem.base.ipv4 import format_ipv4
 from tandem.base.table import Row
 from tandem.base.units import FOREVER, format_duration
 from tandem.config.compiled import EndpointConfig
@@ -432,7 +433,8 @@ class Endpoint:
         row = self.decide(Cause.SET_PARTNER_DOWN, now, out, when)
         if row.target is None:
             return row.why
-        return f"partner {self.config.name} is taken as down since {int(when)}{remark}"
+        ago = format_duration(max(int(now - when), 0))
+        return f"partner {format_ipv4(self.config.peer)} is taken as down since {ago} ago{remark}"
 
     # --- powers -----------------------------------------------------------------------------------------
 
