@@ -313,7 +313,8 @@ def test_a_long_option_is_dissected_as_pieces(tmp_path):
 
 
 def test_scapy_and_we_understand_each_other():
-    layers = pytest.importorskip("scapy.layers.dhcp")
+    from scapy.layers import dhcp as layers  # here, as it takes a second
+
     theirs = layers.BOOTP(
         op=1, htype=1, hlen=6, hops=3, xid=0xDEADBEEF, secs=9, flags=0x8000, ciaddr="10.0.0.1", yiaddr="10.0.0.2",
         siaddr="10.0.0.3", giaddr="10.0.0.4", chaddr=MAC, sname=b"boss", file=b"/boot",
