@@ -103,6 +103,10 @@ class Supervisor:
         self._stop_wanted = asyncio.Event()
         self.restarts = 0
         """How often the server was started again after it died by itself."""
+        self._deaths = 0
+        self._death = ""
+        """How it last died, with its last words."""
+        self._last_words = ""
 
     @property
     def pid(self) -> int | None:
@@ -121,21 +125,26 @@ class Supervisor:
             self._task = asyncio.create_task(self._keep_running())
 
     async def ready(self, timeout_s: float = 30) -> None:
-        """Return when the server answers on its control socket. Raises CommandError 501 when it does not in time."""
+        """Return when the server answers. Raises CommandError 501 when it dies first, or does not in time."""
+        deaths = self._deaths
         try:
             async with asyncio.timeout(timeout_s):
-                while True:
-                    try:
-                        await self._control.call("ping", timeout_s=5)
-                        return
-                    except CommandError as error:
-                        if error.status != 501:
-                            return  # it answers: it merely does not know this operation
+                while not await self._answers():
+                    if self._deaths > deaths:
+                        raise CommandError(
+                            501, f"the DHCP server died ({self._death}); it is tried again; see log {self._log.path}"
+                        )
                     await asyncio.sleep(0.05)
         except TimeoutError:
-            raise CommandError(
-                501, f"the DHCP server did not come up within {timeout_s:g} s; see log {self._log.path}"
-            ) from None
+            text = f"the DHCP server did not come up within {timeout_s:g} s; see log {self._log.path}"
+            raise CommandError(501, text) from None
+
+    async def _answers(self) -> bool:
+        try:
+            await self._control.call("ping", timeout_s=5)
+        except CommandError:
+            return False
+        return True
 
     async def stop(self) -> None:
         """Stop the server: ask it, then SIGTERM, then SIGKILL. Returns when the process is gone."""
@@ -180,6 +189,8 @@ class Supervisor:
                 return
             if loop.time() - started >= self._settled_s:
                 pause_s = self._pause_s
+            self._deaths += 1
+            self._death = f"{end}: {self._last_words}" if self._last_words else end
             text = f"The DHCP server died ({end}). Starting it again in {pause_s:g} s."
             self._log.note("Error", "Server", 60003, text)
             try:
@@ -202,6 +213,8 @@ class Supervisor:
             return f"it could not be started: {error}"
         process = self._process
         self._log.note("Info", "Server", 60001, f"The DHCP server was started, process {process.pid}.")
+        if self._stop_wanted.is_set():  # it was wanted while the process was being made
+            self._signal(signal.SIGTERM)
         try:
             await self._log_output(process)
             code = await process.wait()
@@ -213,10 +226,12 @@ class Supervisor:
         """Copy what the child prints (a traceback, usually) to the log until it closes its output."""
         assert process.stdout is not None
         rest = b""
+        self._last_words = ""
         while data := await process.stdout.read(4096):
             *lines, rest = (rest + data)[-8192:].split(b"\n")
             for line in lines:
-                self._log.note("Error", "Server", 60004, f"DHCP server: {line.decode(errors='replace')}")
+                self._last_words = line.decode(errors="replace")
+                self._log.note("Error", "Server", 60004, f"DHCP server: {self._last_words}")
 
 
 def _die_with_parent() -> Callable[[], None]:

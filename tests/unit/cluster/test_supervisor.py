@@ -101,6 +101,22 @@ def test_pauses_double_up_to_a_limit_and_the_servers_words_are_logged(
     asyncio.run(story())
 
 
+def test_waiting_for_a_server_that_dies_ends_with_its_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_DIE_AT_ONCE", "1")
+
+    async def story() -> None:
+        s = Setup(tmp_path, pause_s=60)
+        s.supervisor.start()
+        with pytest.raises(
+            CommandError, match=r"died \(exit status 3: no such interface\); it is tried again"
+        ) as refusal:
+            await s.supervisor.ready()
+        assert refusal.value.status == 501
+        await s.supervisor.stop()
+
+    asyncio.run(story())
+
+
 def test_a_server_that_ran_for_long_is_restarted_after_the_first_pause(tmp_path: Path) -> None:
     async def story() -> None:
         s = Setup(tmp_path, pause_s=0.01, settled_s=0)
@@ -127,6 +143,18 @@ def test_stopping_during_a_pause_starts_nothing(tmp_path: Path, monkeypatch: pyt
         started = time.monotonic()
         await s.supervisor.stop()
         assert time.monotonic() - started < 5 and s.supervisor.restarts == 0
+
+    asyncio.run(story())
+
+
+def test_stopping_while_the_process_is_being_made_does_not_wait(tmp_path: Path) -> None:
+    async def story() -> None:
+        s = Setup(tmp_path, stop_timeout_s=30)
+        s.supervisor.start()
+        await asyncio.sleep(0)
+        started = time.monotonic()
+        await s.supervisor.stop()
+        assert time.monotonic() - started < 15 and s.supervisor.pid is None
 
     asyncio.run(story())
 
