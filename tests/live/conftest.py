@@ -14,7 +14,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.live.lab import Lab
 
-
 _TAIL = 6000
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-
 from tests.live.clients import ALL_CLIENTS, Dhclient, RealClient
 from tests.live.lab import BACKUP, MAIN, MCLT_S, Lab
 from tests.live.netns import wait_for
@@ -23,7 +22,9 @@ def _life(lab: Lab, client: RealClient) -> str:
     wait_for("the partner holds the new lease", lambda: first.address in lab.backup.leases(), 5)
 
     renewed = client.renew()
-    assert (renewed.address, renewed.server) == (first.address, MAIN)
+    # dhcrelay also picks up what is only routed through it, and takes it to both servers: either may renew.
+    servers = (MAIN,) if first.address.startswith("192.168.50.") else (MAIN, BACKUP)
+    assert renewed.address == first.address and renewed.server in servers
 
     # Unicast to the server goes nowhere: at T2 the client broadcasts, and still gets its lease extended.
     switch = lab.lan if first.address.startswith("192.168.50.") else lab.far

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 import pytest
-
 from tests.live.clients import Dhclient, Dhcpcd
 from tests.live.lab import BACKUP, EXAMPLE, MAIN, MCLT_S, Lab
 from tests.live.netns import wait_for
