@@ -7,19 +7,18 @@ Source: RFC 2131 sections 4.3.1 and 4.3.2; draft-ietf-dhc-failover-12 section 5.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from tandem.base.io import Note
 from tandem.base.ipv4 import format_hardware, format_ipv4
 from tandem.base.units import FOREVER
-from tandem.config.compiled import CompiledScope
-from tandem.dhcp.journal import LEASED, lease_words
+from tandem.config.compiled import CompiledScope, ServerConfig
+from tandem.dhcp.journal import LEASED, Journal, lease_words
 from tandem.dhcp.query import Query
+from tandem.dhcp.replies import Replies
 from tandem.lease.binding import ACTIVE, BOOTP_FLAG, RESERVED_FLAG, Binding, client_key
+from tandem.lease.book import Book
 from tandem.wire.dhcp import ACK, OPT_LEASE_TIME, OPT_RELAY_INFO, pack_option, unpack_options
-
-if TYPE_CHECKING:
-    from tandem.dhcp.server import DhcpServer
 
 INTERESTING: Final = (12, 60, 77, 81, 82, 118)
 """Options of a request that a partner wants to know (SYSTEM S4.13)."""
@@ -48,87 +47,90 @@ def lease_seconds(query: Query, binding: Binding | None, desired: int) -> int:
     return query.powers.lease_seconds(binding, desired, query.moment)
 
 
-def extend(server: DhcpServer, query: Query, scope: CompiledScope, binding: Binding) -> None:
-    """Extend the client's lease; or, early in it, confirm what is left of it without a save (S3.7).
+class Leases:
+    """Gives leases: book, journal and replies in the order that invariant 1 demands."""
 
-    Deferred only while more than half is left, and only where no longer lease than it had could be given now: one
-    that the MCLT made short is extended as soon as the partner has acknowledged more.
-    """
-    desired = desired_seconds(query, scope)
-    given = lease_seconds(query, binding, desired)
-    if server.config.defer_lease_extensions and not binding.flags & BOOTP_FLAG:
-        if binding.expires == FOREVER:
-            left, had, half = FOREVER, FOREVER, 0
+    def __init__(self, config: ServerConfig, book: Book, journal: Journal, replies: Replies) -> None:
+        self.config = config
+        self.book = book
+        self.journal = journal
+        self.replies = replies
+
+    def extend(self, query: Query, scope: CompiledScope, binding: Binding) -> None:
+        """Extend the client's lease; or, early in it, confirm what is left of it without a save (S3.7).
+
+        Deferred only while more than half is left, and only where no longer lease than it had could be given now:
+        one that the MCLT made short is extended as soon as the partner has acknowledged more.
+        """
+        desired = desired_seconds(query, scope)
+        given = lease_seconds(query, binding, desired)
+        if self.config.defer_lease_extensions and not binding.flags & BOOTP_FLAG:
+            if binding.expires == FOREVER:
+                left, had, half = FOREVER, FOREVER, 0
+            else:
+                left, had = binding.expires - query.moment, binding.expires - binding.last_transaction
+                half = had >> 1
+            if half < left <= given <= had:
+                self.journal.counters["extensions-deferred"] += 1
+                self.replies.send(query, ACK, scope, binding.address, left)
+                return
+        self.journal.counters["leases-extended"] += 1
+        self._give(query, scope, binding, desired, given, False)
+
+    def grant(self, query: Query, scope: CompiledScope, binding: Binding) -> None:
+        """Give the client a lease on ``binding``, which it may have."""
+        desired = desired_seconds(query, scope)
+        self.journal.counters["leases-granted"] += 1
+        self._give(query, scope, binding, desired, lease_seconds(query, binding, desired), False)
+
+    def grant_bootp(self, query: Query, scope: CompiledScope, binding: Binding) -> None:
+        """Give a BOOTP client ``binding``, which is reserved for it, for good."""
+        self.journal.counters["leases-granted"] += 1
+        self._give(query, scope, binding, FOREVER, FOREVER, True)
+
+    def _give(
+        self, query: Query, scope: CompiledScope, binding: Binding, desired: int, given: int, bootp: bool
+    ) -> None:
+        """Make the lease, store it, and only then acknowledge it (invariant 1)."""
+        book, out, moment = self.book, query.out, int(query.now)
+        address = binding.address
+        if binding.status != ACTIVE and (binding.acked_potential or binding.received_potential):
+            # An ended lease is taken up again. What was agreed for it lengthens nothing any more, but the partner
+            # may have relied on it: it still counts for how long this server must wait, should the partner fail.
+            relied_on = max(binding.acked_potential, binding.received_potential)
+            binding.sent_potential = max(binding.sent_potential, relied_on)
+            binding.acked_potential = binding.received_potential = 0
+        binding.options = kept_options(query, binding)
+        book.set_client(binding, query.hardware, query.client_id)
+        binding.expires = FOREVER if given == FOREVER else min(query.moment + given, FOREVER - 1)
+        binding.last_transaction = moment if binding.status == ACTIVE else max(moment, binding.last_transaction)
+        binding.granted_by = 1
+        binding.flags = (RESERVED_FLAG if address in scope.reserved else 0) | (BOOTP_FLAG if bootp else 0)
+        potential = query.powers.potential(given, desired, query.moment)
+        if potential > binding.sent_potential:
+            binding.sent_potential = potential
+        book.set_status(binding, ACTIVE, moment)
+        book.save(binding, out)
+        if self.journal.leases and self.journal.room(query.now, out):
+            text = f"Leased {format_ipv4(address)} to {format_hardware(query.hardware)} {lease_words(given, desired)}"
+            out.append(Note("Info", "Protocol", LEASED, text, "no-success-messages"))
+        if bootp:
+            self.replies.send(query, 0, scope, address, 0)
         else:
-            left, had = binding.expires - query.moment, binding.expires - binding.last_transaction
-            half = had >> 1
-        if half < left <= given <= had:
-            server.counters["extensions-deferred"] += 1
-            server.replies.send(query, ACK, scope, binding.address, left)
-            return
-    server.counters["leases-extended"] += 1
-    _give(server, query, scope, binding, desired, given)
+            self.replies.send(query, ACK, scope, address, given)
 
 
-def grant(server: DhcpServer, query: Query, scope: CompiledScope, binding: Binding, *, bootp: bool = False) -> None:
-    """Give the client a lease on ``binding``, which it may have (``bootp``: for good, by a BOOTP reply)."""
-    desired = FOREVER if bootp else desired_seconds(query, scope)
-    given = FOREVER if bootp else lease_seconds(query, binding, desired)
-    server.counters["leases-granted"] += 1
-    _give(server, query, scope, binding, desired, given, bootp)
+def kept_options(query: Query, binding: Binding) -> bytes:
+    """Return the options of the request that a partner wants to know, without the largest where they are too many.
 
-
-def _give(
-    server: DhcpServer, query: Query, scope: CompiledScope, binding: Binding, desired: int, given: int,
-    bootp: bool = False,
-) -> None:  # fmt: skip
-    """Make the lease, store it, and only then acknowledge it (invariant 1)."""
-    book, out, moment = server.book, query.out, int(query.now)
-    address = binding.address
-    if binding.status != ACTIVE and (binding.acked_potential or binding.received_potential):
-        # An ended lease is taken up again. What was agreed for it lengthens nothing any more, but the partner may
-        # have relied on it: it still counts for how long this server must wait, should the partner fail.
-        binding.sent_potential = max(
-            binding.sent_potential, binding.acked_potential, binding.received_potential
-        )
-        binding.acked_potential = binding.received_potential = 0
-    options = kept_options(query)
-    if query.message.ciaddr and not query.message.giaddr and binding.options and OPT_RELAY_INFO not in query.options:
-        options = _with_relay_info(options, query, binding)
-    book.set_client(binding, query.hardware, query.client_id)
-    binding.expires = FOREVER if given == FOREVER else min(query.moment + given, FOREVER - 1)
-    binding.last_transaction = moment if binding.status == ACTIVE else max(moment, binding.last_transaction)
-    binding.granted_by = 1
-    binding.options = options
-    binding.flags = (RESERVED_FLAG if address in scope.reserved else 0) | (BOOTP_FLAG if bootp else 0)
-    potential = query.powers.potential(given, desired, query.moment)
-    if potential > binding.sent_potential:
-        binding.sent_potential = potential
-    book.set_status(binding, ACTIVE, moment)
-    book.save(binding, out)
-    if server.journal.leases and server.journal.room(query.now, out):
-        text = f"Leased {format_ipv4(address)} to {format_hardware(query.hardware)} {lease_words(given, desired)}"
-        out.append(Note("Info", "Protocol", LEASED, text, "no-success-messages"))
-    if bootp:
-        server.replies.send(query, 0, scope, address, 0)
-    else:
-        server.replies.send(query, ACK, scope, address, given)
-
-
-def kept_options(query: Query) -> bytes:
-    """Return the options of the request that a partner wants to know, without the largest where they are too many."""
+    A renewal that bypasses the relay does not make untrue what the relay said of the client when the lease began.
+    """
     options = query.options
     found = [pack_option(code, options[code]) for code in INTERESTING if code in options]
+    if binding.options and OPT_RELAY_INFO not in options and query.message.ciaddr and not query.message.giaddr:
+        info = unpack_options(binding.options).get(OPT_RELAY_INFO)
+        if info is not None and client_key(binding.client_id, binding.hardware) == query.key:
+            found.append(pack_option(OPT_RELAY_INFO, info))
     while found and sum(map(len, found)) > KEPT_BYTES:
         found.remove(max(found, key=len))
     return b"".join(found)
-
-
-def _with_relay_info(options: bytes, query: Query, binding: Binding) -> bytes:
-    """Keep what the relay said when the lease began: a renewal that bypasses it does not make it untrue."""
-    if client_key(binding.client_id, binding.hardware) != query.key:
-        return options
-    info = unpack_options(binding.options).get(OPT_RELAY_INFO)
-    if info is None or len(options) + len(info) + 2 * (1 + len(info) // 255) > KEPT_BYTES:
-        return options
-    return options + pack_option(OPT_RELAY_INFO, info)

@@ -16,7 +16,7 @@ from tandem.base.units import FOREVER
 from tandem.config.compiled import ServerConfig
 from tandem.dhcp import journal as lines
 from tandem.dhcp.choice import Choice
-from tandem.dhcp.grant import desired_seconds, extend, grant, lease_seconds
+from tandem.dhcp.grant import Leases, desired_seconds, lease_seconds
 from tandem.dhcp.journal import RECEIVED, Journal
 from tandem.dhcp.query import Query
 from tandem.dhcp.replies import Replies
@@ -57,6 +57,7 @@ class DhcpServer:
         self.counters = self.journal.counters
         self.replies = Replies(config, self.journal)
         self.choice = Choice(config, book)
+        self.leases = Leases(config, book, self.journal, self.replies)
         self.addresses: dict[int, None] = {}
         """Our own addresses, as the datagrams' interfaces show them."""
         self._only_renewals: Powers | None = None
@@ -70,7 +71,7 @@ class DhcpServer:
         self.config = config
         self.journal.configure(config.log_settings)
         self.replies.configure(config)
-        self.choice.config = config
+        self.choice.config = self.leases.config = config
         self._exhausted.clear()
         self.set_powers(self.powers)
 
@@ -234,13 +235,13 @@ class DhcpServer:
         binding = book.by_address.get(address)
         if binding is not None and binding.status == ACTIVE:
             if choice.holds(query, binding, scope) and choice.may_keep(query, scope, address):
-                grant(self, query, scope, binding)
+                self.leases.grant(query, scope, binding)
                 return
         elif binding is not None and choice.may_return(query, scope, binding):
-            grant(self, query, scope, binding)
+            self.leases.grant(query, scope, binding)
             return
         elif choice.may_give(query, scope, address):
-            grant(self, query, scope, choice.take(query, scope, address))
+            self.leases.grant(query, scope, choice.take(query, scope, address))
             return
         if query.override and query.server_id not in self.addresses:
             # Both servers of a pair answer to the relay's address (RFC 5107): this one was not meant.
@@ -262,10 +263,10 @@ class DhcpServer:
                 self._refuse(query, f"{format_ipv4(address)} may not be kept by this client")
                 return
             if binding.status == ACTIVE:
-                extend(self, query, scope, binding)
+                self.leases.extend(query, scope, binding)
                 return
             if choice.may_return(query, scope, binding) or choice.may_give(query, scope, address):
-                grant(self, query, scope, choice.take(query, scope, address))
+                self.leases.grant(query, scope, choice.take(query, scope, address))
                 return
         known = self.book.find(network, query.key)
         if known is None or (scope.endpoint and not query.powers.connected and known.status != ACTIVE):
@@ -290,7 +291,7 @@ class DhcpServer:
             elif scope.deactivated or not choice.may_keep(query, scope, address):
                 self._refuse(query, f"{format_ipv4(address)} may not be kept by this client")
             else:
-                extend(self, query, scope, binding)
+                self.leases.extend(query, scope, binding)
         elif query.powers.answer != ANSWER_ALL:
             self.counters["dropped-unknown"] += 1
         elif scope.deactivated or not choice.may_keep(query, scope, address):
@@ -302,7 +303,7 @@ class DhcpServer:
             or (binding is not None and choice.may_return(query, scope, binding))
             or choice.believable(query, scope, address)
         ):
-            grant(self, query, scope, choice.take(query, scope, address))
+            self.leases.grant(query, scope, choice.take(query, scope, address))
         elif address in self.book.offered:
             self._refuse(query, f"{format_ipv4(address)} is not this client's any more")
         else:
@@ -412,7 +413,7 @@ class DhcpServer:
         if binding.status == ACTIVE and binding.expires == FOREVER and binding.flags & BOOTP_FLAG:
             self.replies.send(query, 0, scope, address, 0)  # asked again: nothing new to store
         else:
-            grant(self, query, scope, binding, bootp=True)
+            self.leases.grant_bootp(query, scope, binding)
 
 
 _HANDLERS = {
