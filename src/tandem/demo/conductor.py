@@ -21,6 +21,7 @@ from rich.live import Live
 
 from tandem.demo.ledger import Ledger
 from tandem.demo.population import Population
+from tandem.demo.realclient import RealClient
 from tandem.demo.servers import DemoError, Server, watch
 from tandem.demo.settings import TIMES, USER
 from tandem.demo.story import Story
@@ -96,7 +97,7 @@ class Conductor:
 
     async def _run(self) -> None:
         """Let everything happen until the story is over (and, to stay, until told to end)."""
-        real = [client.live(self.ledger) for client in self.world.real_clients]
+        real = [self._real(client) for client in self.world.real_clients]
         works = [self._life_ends(), self._story(), watch(self.main, self.backup), self.population.live(), *real]
         if self._lines:
             works.append(self._say())
@@ -109,6 +110,10 @@ class Conductor:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _real(self, client: RealClient) -> None:
+        await self.story.doors.wait()
+        await client.live(self.ledger)
 
     async def _life_ends(self) -> None:
         """Return when the pipe from the parent closes: Ctrl-C, or it was killed."""

@@ -76,7 +76,8 @@ class Ledger:
         self.released = 0
         self.refused = 0
         """DHCPNAKs seen."""
-        self.longest_new_s = 0.0
+        self.waits_s: list[float] = []
+        """How long each client waited that got a new lease."""
         self.longest_renewal_s = 0.0
         self.closest_s = float("inf")
         """The least time that a lease still had when it was renewed."""
@@ -85,6 +86,11 @@ class Ledger:
     def clean(self) -> bool:
         """Whether nothing happened that must never happen."""
         return not self.held_twice and not self.failed
+
+    @property
+    def longest_new_s(self) -> float:
+        """The longest wait for a new lease."""
+        return max(self.waits_s, default=0.0)
 
     def count(self, how: How) -> int:
         """Return how many acknowledgements of one kind all servers gave."""
@@ -99,7 +105,7 @@ class Ledger:
                 f"{before.client} had it from {format_ipv4(before.server)} for another {before.until - now:.1f} s"
             )
         if how is How.NEW:
-            self.longest_new_s = max(self.longest_new_s, waited_s)
+            self.waits_s.append(waited_s)
         else:
             self.longest_renewal_s = max(self.longest_renewal_s, waited_s)
             if before is not None and before.client == promise.client:

@@ -228,6 +228,8 @@ class Population:
         """How many clients are still to arrive."""
         self.arrivals_per_s = 0.0
         self.departures_per_s = 0.0
+        self.left = 0
+        """How many have left, with a word or without."""
         self._number = 0
         carrier.start(self._deliver)
 
@@ -283,6 +285,7 @@ class Population:
             client = random.choice(bound)
             client.leave(release=random.random() < 0.5)
             del self.clients[client.mac]
+            self.left += 1
 
     def _deliver(self, message: Message) -> None:
         client = self.clients.get(message.chaddr)

@@ -27,7 +27,8 @@ from tandem.demo.conductor import INTERRUPTED, Orders
 from tandem.demo.kernel import die_with_parent
 
 _UNSHARE = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
-_PROBE = [*_UNSHARE, "--net", "sh", "-c", "ip link add name v0 type veth peer name v1 && ip link add name br0 type bridge"]
+_LINKS = "ip link add name v0 type veth peer name v1 && ip link add name br0 type bridge"
+_PROBE = [*_UNSHARE, "--net", "sh", "-c", _LINKS]
 _API_PORTS = (1234, 1235)
 _PATIENCE_S = 15
 """How long the conductor may take to end."""

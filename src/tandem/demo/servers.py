@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import sys
 import time
@@ -24,8 +25,11 @@ from tandem.demo.settings import SCOPE, USER
 from tandem.demo.worlds import Place
 
 LOOK_S = 0.25
+NOT_STARTED, STARTING, KILLED, SERVING = "not started", "starting", "KILLED", "serving"
+"""What became of a server, by what was done to it."""
 _ASK_S = 1.5
 _ALL = 10_000
+_CHANGE = re.compile(r"Failover state changes from \S+ to (\S+)")
 
 
 class DemoError(Exception):
@@ -55,6 +59,7 @@ class Server:
         self.number = parse_ipv4(place.address)
         self.data = data
         self.api_port = api_port
+        self.life = NOT_STARTED
         self.seen = Seen()
         self.states: list[str] = []
         """Every state seen, in order, without repetitions."""
@@ -71,6 +76,8 @@ class Server:
         command = [sys.executable, "-m", "tandem", "local", "--data", str(self.data), "--address", self.address]
         command += ["--api-socket-fd", str(self._api_fd), "--name", self.role, *self._place.options]
         self.data.mkdir(exist_ok=True)
+        self.life = STARTING
+        self.seen = Seen(since=time.monotonic())
         with open(self.data / "output", "ab") as output:
             self._process = await asyncio.create_subprocess_exec(
                 *command, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=[self._api_fd],
@@ -93,6 +100,7 @@ class Server:
         if self._process is not None and self._process.returncode is None:
             os.killpg(self._process.pid, signal.SIGKILL)
             await self._process.wait()
+        self.life = KILLED
         self.seen = Seen(since=time.monotonic())
 
     async def stop(self) -> None:
@@ -110,6 +118,13 @@ class Server:
             if path.exists():
                 text += [f"--- {path.name} of the {self.role}", *path.read_text(errors="replace").splitlines()[-lines:]]
         return "\n".join(text)
+
+    def state_changes(self) -> list[str]:
+        """Return the failover states that its log tells of, in order."""
+        return _CHANGE.findall("".join(path.read_text(errors="replace") for path in self._logs()))
+
+    def _logs(self) -> list[Path]:
+        return sorted((self.data / "logs").glob("*dhcp*log"))
 
     # --- asking -------------------------------------------------------------------------------------------
 
@@ -146,6 +161,7 @@ class Server:
             if before:
                 self.seen = Seen(since=time.monotonic())
             return
+        self.life = SERVING
         facts = related[0] if related else {}
         state = str(facts.get("state", "not configured"))
         since = self.seen.since if state == before else time.monotonic()

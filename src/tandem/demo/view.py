@@ -5,9 +5,10 @@ Reads the story, the servers and the ledger; changes nothing.
 
 from __future__ import annotations
 
+import statistics
 import time
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.panel import Panel
 from rich.rule import Rule
 from rich.table import Table
@@ -16,18 +17,50 @@ from rich.text import Text
 from tandem.demo import settings
 from tandem.demo.ledger import How, Ledger
 from tandem.demo.population import Population
-from tandem.demo.servers import Server
+from tandem.demo.servers import KILLED, NOT_STARTED, STARTING, Server
 from tandem.demo.story import Story
 
+_CAUTION = "black on yellow"
 _BARS = " ▁▂▃▄▅▆▇█"
-_SPARK_S = 24
+_SPARK_S = 20
+_SPARK_TOP = 24
+"""Answers a second that fill a bar."""
+_TALL = 38
+"""Lines of a terminal from which on the whole story is shown."""
 _COLOURS = {
     "NORMAL": "green",
     "COMMUNICATIONS-INTERRUPTED": "yellow",
     "PARTNER-DOWN": "dark_orange",
-    "": "red",
+    KILLED: "red",
+    NOT_STARTED: "grey50",
 }
-_SHARES = (("leased", "blue"), ("main's share", "green"), ("backup's share", "magenta"), ("not yet free", "grey50"))
+_WHY = {KILLED: "kill -9: nothing answers at its address.", STARTING: "The cluster starts its DHCP server."}
+_SHARES = (
+    ("leased", "leased", "blue"),
+    ("main's share", "main-share", "green"),
+    ("backup's share", "backup-share", "magenta"),
+    ("lease over, not free yet", "pending-available", "grey62"),
+)
+"""Name, key in the server's view of the scope, colour."""
+
+
+class Bar:
+    """A bar over the whole width, in parts."""
+
+    def __init__(self, parts: list[tuple[int, str]], total: int) -> None:
+        """``parts``: (count, colour) each; what they lack of ``total`` is shown empty."""
+        self._parts = parts
+        self._total = max(total, 1)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width, count, at = options.max_width, 0, 0
+        bar = Text(no_wrap=True)
+        for part, colour in self._parts:
+            count += part
+            end = max(round(count * width / self._total), at + (part > 0))
+            bar.append("█" * (end - at), colour)
+            at = end
+        yield bar.append("░" * (width - at), "grey30")
 
 
 class View:
@@ -40,14 +73,18 @@ class View:
         self._population = population
         self._ledger = ledger
 
-    def __rich__(self) -> RenderableType:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         now = time.monotonic()
         story = self._story
         servers = Table.grid(expand=True, padding=0)
         servers.add_column(ratio=1)
         servers.add_column(ratio=1)
         servers.add_row(self._server(story.main, now), self._server(story.backup, now))
-        return Group(self._head(now), servers, self._addresses(), self._clients(now), self._steps(now))
+        yield self._head(now)
+        yield self._steps(brief=console.height < _TALL)
+        yield servers
+        yield self._addresses()
+        yield self._clients()
 
     def _head(self, now: float) -> RenderableType:
         passed = int(self._story.passed_s(now))
@@ -55,126 +92,132 @@ class View:
         grid.add_column()
         grid.add_column(justify="right")
         title = Text.assemble((" Tandem ", "bold white on blue"), "  a failover pair serves clients")
-        grid.add_row(title, Text(f"{passed // 60}:{passed % 60:02} ", "bold"))
-        note = Text(f" A demonstration's times, not for a real network: {settings.TIMES}", "black on yellow")
-        return Group(grid, note)
+        grid.add_row(title, Text(f" {passed // 60}:{passed % 60:02} ", "bold"))
+        return Group(grid, _line((f" A demonstration's times, not for a real network: {settings.TIMES} ", _CAUTION)))
 
     # --- servers ------------------------------------------------------------------------------------------
 
     def _server(self, server: Server, now: float) -> RenderableType:
         seen, facts = server.seen, server.seen.facts
-        colour = _COLOURS.get(seen.state, "cyan")
-        state = seen.state or ("KILLED" if server.states else "starting")
-        if not seen.state and not server.states:
-            colour = "grey50"
+        colour = _COLOURS.get(seen.state or server.life, "cyan")
         since = f" for {int(now - seen.since)} s" if seen.since else ""
-        why = str(facts.get("why", "")) or ("Nothing answers at its address." if server.states else "")
-        waits = str(facts.get("waits-for", ""))
+        told = int(facts.get("updates-outstanding", 0)) + int(facts.get("updates-waiting", 0))
+        updates = f"sent {facts.get('updates-sent', 0)}, outstanding {told}, partner lacks {facts.get('updates-untold', 0)}"
+        counters = seen.counters
+        refused = (
+            f"no address {counters.get('dhcp-dropped-no-address', 0)}, left to partner "
+            f"{counters.get('dhcp-dropped-failover', 0)}, NAK {counters.get('dhcp-sent-nak', 0)}"
+            if counters else "–"
+        )  # fmt: skip
         lines = Table.grid(expand=True, padding=(0, 1, 0, 0))
         lines.add_column(width=9, style="grey62")
         lines.add_column(ratio=1)
-        lines.add_row("state", Text.assemble(("● ", colour), (state, f"bold {colour}"), since))
-        lines.add_row("why", Text(why))
-        lines.add_row("waits for", Text(waits or "–"))
-        told = facts.get("updates-outstanding", 0) + facts.get("updates-waiting", 0)
-        behind = max(int(facts.get("updates-untold", 0)), told)
-        updates = f"{facts.get('updates-sent', 0)} sent, {told} outstanding"
-        updates += f", {behind} the partner does not know" if behind > told else ""
-        lines.add_row("updates", Text(updates if facts else "–"))
-        lines.add_row("answers", Text(str(facts.get("answers", "nobody"))))
+        lines.add_row("state", _line(("● ", colour), (seen.state or server.life, f"bold {colour}"), since))
+        lines.add_row("why", _Lines(str(facts.get("why", "")) or _WHY.get(server.life, ""), 2))
+        lines.add_row("waits for", _Lines(str(facts.get("waits-for", "")) or "–", 2))
+        lines.add_row("answers", _line(str(facts.get("answers", "nobody"))))
+        lines.add_row("updates", _line(updates if facts else "–"))
+        lines.add_row("refused", _line(refused))
         lines.add_row("served", self._served(server, now, colour))
         title = f"[bold]{server.role.upper()}[/] {server.address}"
-        return Panel(lines, title=title, title_align="left", border_style=colour, height=9)
+        return Panel(lines, title=title, title_align="left", border_style=colour)
 
     def _served(self, server: Server, now: float, colour: str) -> Text:
         served = self._ledger.served.get(server.number)
         if served is None:
-            return Text("no client yet", "grey50")
+            return _line(("no client yet", "grey50"))
         bins = served.per_second(now, _SPARK_S)
-        top = max(24, *bins)
+        top = max(_SPARK_TOP, *bins)
         bars = "".join(_BARS[-(-count * 8 // top)] for count in bins)
-        return Text.assemble((bars, colour), f" {served.total} clients' requests")
+        return _line((f"{served.total:<5}", "bold"), (bars, colour), f" {bins[-1]}/s")
 
     # --- addresses ----------------------------------------------------------------------------------------
 
     def _scope(self) -> dict[str, int]:
         """Return the better view of the scope: of the server that answers all clients, else of whoever is there."""
-        servers = (self._story.main, self._story.backup)
-        alive = [s for s in servers if s.seen.scope]
-        serving = [s for s in alive if s.seen.facts.get("answers") == "all clients"]
+        alive = [server for server in (self._story.main, self._story.backup) if server.seen.scope]
+        serving = [server for server in alive if server.seen.facts.get("answers") == "all clients"]
         return (serving or alive)[0].seen.scope if alive else {}
 
     def _addresses(self) -> RenderableType:
         scope = self._scope()
-        counts = [
-            int(scope.get(key, 0)) for key in ("leased", "main-share", "backup-share", "pending-available")
-        ]
-        total = max(settings.ADDRESSES, sum(counts), 1)
-        bar = Table.grid(expand=True, padding=0)
+        parts: list[tuple[int, str]] = []
         legend = Text()
-        cells: list[RenderableType] = []
-        for (name, colour), count in zip(_SHARES, counts, strict=True):
-            legend.append("■ ", colour).append(f"{name} {count}   ")
-            if count:
-                bar.add_column(ratio=max(1, round(count * 400 / total)))
-                cells.append(Rule(characters="█", style=colour))
-        rest = total - sum(counts)
-        legend.append(f"of {total} addresses", "grey62")
-        if rest > 0:
-            bar.add_column(ratio=max(1, round(rest * 400 / total)))
-            cells.append(Rule(characters="░", style="grey30"))
-        bar.add_row(*cells)
-        title = f"[bold]ADDRESSES[/] {settings.RANGE[0]} – {settings.RANGE[1]}"
-        return Panel(Group(bar, legend), title=title, title_align="left", border_style="grey50")
+        for name, key, colour in _SHARES:
+            count = int(scope.get(key, 0))
+            parts.append((count, colour))
+            legend.append("■ ", colour).append(f"{name} ").append(str(count), "bold").append("   ")
+        legend.append(f"of {settings.ADDRESSES} addresses", "grey62")
+        title = f"[bold]SCOPE[/] {settings.RANGE[0]} – {settings.RANGE[1]}"
+        body = Group(Bar(parts, settings.ADDRESSES), legend)
+        return Panel(body, title=title, title_align="left", border_style="grey50")
 
     # --- clients ------------------------------------------------------------------------------------------
 
-    def _clients(self, now: float) -> RenderableType:
+    def _clients(self) -> RenderableType:
         people, ledger = self._population, self._ledger
-        grid = Table.grid(expand=True, padding=(0, 1, 0, 0))
-        for ratio in (5, 6, 5):
-            grid.add_column(ratio=ratio)
-        waiting = Text.assemble("waiting ", (str(people.waiting), "bold yellow" if people.waiting else "bold"))
-        grid.add_row(
-            Text.assemble("holding a lease ", (str(people.holding), "bold")),
+        rows = [
+            _facts(("holding a lease", people.holding), ("waiting for one", people.waiting),
+                   ("renewing", people.renewing), ("have left", people.left)),
+            _facts(("leases", ledger.count(How.NEW)), ("renewed", ledger.count(How.RENEWED)),
+                   ("rebound", ledger.count(How.REBOUND)), ("by the other server", ledger.moved),
+                   ("released", ledger.released), ("refused", ledger.refused)),
             Text.assemble(
-                "leases ", (str(ledger.count(How.NEW)), "bold"), ", renewed ", (str(ledger.count(How.RENEWED)), "bold"),
-                ", rebound ", (str(ledger.count(How.REBOUND)), "bold"),
+                "held twice ", _verdict(len(ledger.held_twice)), "   failed renewals ", _verdict(len(ledger.failed)),
+                f"   longest wait for a first address {ledger.longest_new_s:.1f} s",
             ),
-            Text.assemble(waiting, f", refused {ledger.refused}"),
-        )  # fmt: skip
-        grid.add_row(
-            Text(f"longest wait, first answer {ledger.longest_new_s:.1f} s"),
-            Text(f"moved to the other server {ledger.moved}, released {ledger.released}"),
-            Text.assemble(
-                "held twice ", _verdict(len(ledger.held_twice)), "  failed renewals ", _verdict(len(ledger.failed))
-            ),
-        )
-        real = [f"{client.program}: {client.last}" for client in self._story.world.real_clients]
-        body: list[RenderableType] = [grid]
+        ]  # fmt: skip
+        real = [f"{client.program} {client.last}" for client in self._story.world.real_clients]
         if real:
-            body.append(Text("real programs  " + "   ".join(real), "grey70"))
-        return Panel(Group(*body), title="[bold]CLIENTS[/] by their own ledger", title_align="left",
+            rows.append(Text("real programs among them: " + ",  ".join(real), "grey70"))
+        return Panel(Group(*rows), title="[bold]CLIENTS[/] by their own ledger", title_align="left",
                      border_style="grey50")  # fmt: skip
 
     # --- story --------------------------------------------------------------------------------------------
 
-    def _steps(self, now: float) -> RenderableType:
+    def _steps(self, brief: bool) -> RenderableType:
         story = self._story
         lines = Table.grid(expand=True, padding=(0, 1, 0, 0))
-        lines.add_column(width=2)
+        lines.add_column(width=1)
         lines.add_column(ratio=1)
         for number, step in enumerate(story.STEPS):
+            if brief and abs(number - story.at) > 1:
+                continue
             if number < story.at:
                 result = (f"  {story.results[number]}", "grey62")
-                lines.add_row(Text("✔", "green"), Text.assemble(step.title, result))
+                lines.add_row(Text("✔", "green"), _line(step.title, result))
             elif number == story.at:
-                lines.add_row(Text("▶", "bold yellow"), Text.assemble((step.title, "bold yellow"), f". {step.text}"))
-                lines.add_row("", Text(f"… until {story.waits_for}", "italic grey70"))
+                text = Text.assemble((step.title, "bold yellow"), f". {step.text}")
+                lines.add_row(Text("▶", "bold yellow"), text)
+                lines.add_row("", _line((f"… until {story.waits_for}", "italic grey70")))
             else:
-                lines.add_row(Text("·", "grey50"), Text(step.title, "grey50"))
+                coming = "  comes next" if number == story.at + 1 else ""
+                lines.add_row(Text("·", "grey50"), Text(step.title + coming, "grey50"))
         body = Group(lines, *(Text(line, "bold") for line in self.how_to_connect)) if story.over else lines
-        return Panel(body, title="[bold]STORY[/]", title_align="left", border_style="grey50")
+        return Panel(body, title="[bold]STORY[/]", title_align="left", border_style="yellow")
+
+
+def _line(*parts: str | tuple[str, str]) -> Text:
+    return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
+
+
+class _Lines:
+    """A text in exactly so many lines, so that nothing below it jumps."""
+
+    def __init__(self, text: str, count: int) -> None:
+        self._text = Text(text)
+        self._count = count
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = list(self._text.wrap(console, options.max_width))[: self._count]
+        yield Text("\n").join(lines + [Text()] * (self._count - len(lines)))
+
+
+def _facts(*facts: tuple[str, int]) -> Text:
+    text = Text(no_wrap=True, overflow="ellipsis")
+    for name, count in facts:
+        text.append(f"{name} ").append(str(count), "bold").append("   ")
+    return text
 
 
 def _verdict(count: int) -> tuple[str, str]:
@@ -207,13 +250,16 @@ def summary(console: Console, story: Story, ledger: Ledger) -> None:
             f"{server.role} {server.address}",
             ", ".join(f"{counts.get(how, 0)} {how.value}" for how in How),
         )
+    half_s = statistics.median(ledger.waits_s) if ledger.waits_s else 0.0
     closest = f"{ledger.closest_s:.1f} s" if ledger.closest_s < float("inf") else "–"
     rows = [
         ("clients", f"{len(ledger.clients)}, with {ledger.count(How.NEW)} leases"),
         ("renewals", f"{ledger.count(How.RENEWED) + ledger.count(How.REBOUND)}, of which {ledger.moved} by the other "
                      "server than the one that had given the lease"),
-        ("longest wait for an answer", f"{ledger.longest_renewal_s:.1f} s to renew (the lease with the least time left "
-                                       f"still had {closest}), {ledger.longest_new_s:.1f} s for a first address"),
+        ("longest wait to renew", f"{ledger.longest_renewal_s:.1f} s; the lease with the least time left still had "
+                                  f"{closest}"),
+        ("longest wait for a lease", f"{ledger.longest_new_s:.1f} s, while no address could be given; half of all "
+                                     f"waited {half_s * 1000:.0f} ms or less"),
         ("refused", str(ledger.refused)),
         ("addresses held twice", str(len(ledger.held_twice))),
         ("failed renewals", str(len(ledger.failed))),
