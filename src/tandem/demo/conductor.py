@@ -23,7 +23,7 @@ from tandem.demo.ledger import Ledger
 from tandem.demo.population import Population
 from tandem.demo.realclient import RealClient
 from tandem.demo.servers import DemoError, Server, watch
-from tandem.demo.settings import TIMES, USER
+from tandem.demo.settings import DEPARTURES_PER_S, TIMES, USER
 from tandem.demo.story import Story
 from tandem.demo.view import View, status_line, summary
 from tandem.demo.worlds import Lan, Loopback, World
@@ -31,7 +31,9 @@ from tandem.demo.worlds import Lan, Loopback, World
 _FRAMES_PER_S = 5
 _SAY_S = 5.0
 _READ_S = 5.0
+_ENDLESS = 1_000_000_000
 INTERRUPTED = 130
+"""Exit status of a demonstration that was ended before its story was over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ class Conductor:
     async def _story(self) -> None:
         await self.story.play(self._say_step if self._lines else lambda: None)
         if self._orders.stay:
+            self.population.expect(_ENDLESS, DEPARTURES_PER_S)
             if self._lines:
                 print("\n".join(self._view.how_to_connect), flush=True)
             await asyncio.Event().wait()

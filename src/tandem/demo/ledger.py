@@ -64,8 +64,6 @@ class Ledger:
     def __init__(self) -> None:
         self.promises: dict[int, Promise] = {}
         """The latest promise on each address."""
-        self.entries: list[Promise] = []
-        """Every acknowledgement, in order."""
         self.clients: set[str] = set()
         """Every client that ever had a lease."""
         self.served: dict[int, Served] = {}
@@ -112,7 +110,6 @@ class Ledger:
                 self.closest_s = min(self.closest_s, before.until - now)
                 self.moved += before.server != promise.server
         self.promises[promise.address] = promise
-        self.entries.append(promise)
         self.clients.add(promise.client)
         served = self.served.setdefault(promise.server, Served())
         served.counts[how] += 1
@@ -133,7 +130,3 @@ class Ledger:
         promise = self.promises.get(address)
         if promise is not None and promise.client == client:
             promise.until = min(promise.until, now)
-
-    def running(self, now: float) -> int:
-        """Return how many promises run now."""
-        return sum(promise.until > now for promise in self.promises.values())

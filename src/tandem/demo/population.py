@@ -34,7 +34,7 @@ from tandem.wire.dhcp import (
     Message,
 )
 
-_CHOOSING_S = 0.05
+CHOOSING_S = 0.05
 """How long a client waits for another offer before it takes one."""
 _PAUSES_S = (1.0, 2.0, 4.0)
 """Pauses between retransmissions; the last one repeats."""
@@ -108,7 +108,7 @@ class Client:
         if kind == OFFER and self.phase is Phase.SELECTING and message.yiaddr and server:
             self._offers.append((message.yiaddr, server))
             if len(self._offers) == 1:
-                self._after(_CHOOSING_S, self._choose)
+                self._after(CHOOSING_S, self._choose)
         elif kind == ACK and self.phase is not Phase.SELECTING and OPT_LEASE_TIME in message.options:
             self._bind(message, server)
         elif kind == NAK and self.phase is not Phase.SELECTING:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from tandem.demo import settings
 from tandem.demo.ledger import How, Ledger
-from tandem.demo.population import Population
+from tandem.demo.population import CHOOSING_S, Population
 from tandem.demo.servers import KILLED, NOT_STARTED, STARTING, Server
 from tandem.demo.story import Story
 
@@ -25,6 +25,8 @@ _BARS = " ▁▂▃▄▅▆▇█"
 _SPARK_S = 20
 _SPARK_TOP = 24
 """Answers a second that fill a bar."""
+_STARVED_S = 5.0
+"""Who waited longer did not only lose a frame."""
 _TALL = 38
 """Lines of a terminal from which on the whole story is shown."""
 _COLOURS = {
@@ -102,7 +104,8 @@ class View:
         colour = _COLOURS.get(seen.state or server.life, "cyan")
         since = f" for {int(now - seen.since)} s" if seen.since else ""
         told = int(facts.get("updates-outstanding", 0)) + int(facts.get("updates-waiting", 0))
-        updates = f"sent {facts.get('updates-sent', 0)}, outstanding {told}, partner lacks {facts.get('updates-untold', 0)}"
+        sent, lacks = facts.get("updates-sent", 0), facts.get("updates-untold", 0)
+        updates = f"sent {sent}, outstanding {told}, partner lacks {lacks}"
         counters = seen.counters
         refused = (
             f"no address {counters.get('dhcp-dropped-no-address', 0)}, left to partner "
@@ -251,6 +254,7 @@ def summary(console: Console, story: Story, ledger: Ledger) -> None:
             ", ".join(f"{counts.get(how, 0)} {how.value}" for how in How),
         )
     half_s = statistics.median(ledger.waits_s) if ledger.waits_s else 0.0
+    starved = ", by a newcomer when no address could be given" if ledger.longest_new_s > _STARVED_S else ""
     closest = f"{ledger.closest_s:.1f} s" if ledger.closest_s < float("inf") else "–"
     rows = [
         ("clients", f"{len(ledger.clients)}, with {ledger.count(How.NEW)} leases"),
@@ -258,8 +262,8 @@ def summary(console: Console, story: Story, ledger: Ledger) -> None:
                      "server than the one that had given the lease"),
         ("longest wait to renew", f"{ledger.longest_renewal_s:.1f} s; the lease with the least time left still had "
                                   f"{closest}"),
-        ("longest wait for a lease", f"{ledger.longest_new_s:.1f} s, while no address could be given; half of all "
-                                     f"waited {half_s * 1000:.0f} ms or less"),
+        ("longest wait for a lease", f"{ledger.longest_new_s:.1f} s{starved}; half of all waited "
+                                     f"{half_s * 1000:.0f} ms or less ({CHOOSING_S * 1000:.0f} ms to collect offers)"),
         ("refused", str(ledger.refused)),
         ("addresses held twice", str(len(ledger.held_twice))),
         ("failed renewals", str(len(ledger.failed))),

@@ -172,7 +172,11 @@ class Line:
 
     async def open(self) -> None:
         """Begin to listen. Raises OSError when the port is in use."""
-        self._server = await asyncio.start_server(self._serve, *self._calls)
+        try:
+            self._server = await asyncio.start_server(self._serve, *self._calls)
+        except OSError as error:
+            where = f"{self._calls[0]}, TCP port {self._calls[1]}"
+            raise OSError(f"{where} cannot be used: {error.strerror}; does another demonstration run here?") from None
 
     def cut(self) -> None:
         """Let nothing through."""
