@@ -139,8 +139,10 @@ class Performer:
             if stale:
                 self.stale_replies += group.replies
             for effect in group.effects:
-                if not (stale and type(effect) is Reply):
+                if type(effect) is not Reply:
                     self._do(effect)
+                elif not stale:
+                    self._reply(effect)
 
     def settled(self) -> asyncio.Future[None]:
         """Return a future that is done when all effects so far are."""
