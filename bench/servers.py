@@ -11,7 +11,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.live.netns import Namespace, Process, wait_for
+from tests.live.lab import Tandem
+from tests.live.netns import LabError, Namespace, Process, wait_for
 
 from bench.bed import BACKUP, MAIN, Bed
 
@@ -201,3 +202,70 @@ class DhcpdPair(Dhcpd):
         started = [self._run(self.bed.main, main=True), self._run(self.bed.backup, main=False)]
         for process, who in zip(started, ("main", "backup"), strict=True):
             self._said(process, "my state normal", timeout, log=self.directory / f"{who}.leases")
+
+
+class TandemSingle(Contender):
+    """One local cluster, failover off. Every lease is synced before its ACK."""
+
+    name = "Tandem"
+    durable = True
+    guess = 4000.0
+
+    def __init__(self, bed: Bed, pool: Pool) -> None:
+        super().__init__(bed, pool)
+        self.main = Tandem(bed.main, MAIN, self.directory / "main")
+        self.backup = Tandem(bed.backup, BACKUP, self.directory / "backup")
+
+    def _batch(self) -> str:
+        return (
+            "dhcp disable defer-lease-extensions\n"
+            "scope bench create 10.0.0.0 255.0.0.0\n"
+            f"scope bench addRange {self.pool.first} {self.pool.last}\n"
+            f"policy default setLeaseTime {LEASE_S}\n"
+        )
+
+    def _configure(self, server: Tandem, batch: str) -> float:
+        """Configure and reload; the seconds that the reload took."""
+        server.nrcmd(batch)
+        began = time.monotonic()
+        server.nrcmd("dhcp reload\n")
+        return time.monotonic() - began
+
+    def launch(self, timeout: float) -> None:
+        self._start(self.main, timeout)
+        self._configure(self.main, self._batch())
+
+    def _start(self, server: Tandem, timeout: float) -> None:
+        server.start(timeout)
+        assert server.process is not None
+        self.processes.append(server.process)
+
+        def listening() -> bool:
+            try:
+                server.nrcmd("session\n")
+            except LabError:
+                return False
+            return True
+
+        wait_for("the API answers", listening, timeout)
+
+
+class TandemPair(TandemSingle):
+    """Two local clusters as a failover pair, in NORMAL before the load begins."""
+
+    name = "Tandem pair"
+
+    def launch(self, timeout: float) -> None:
+        batch = (
+            f"{self._batch()}dhcp enable failover\n"
+            f"dhcp set failover-main-server={MAIN} failover-backup-server={BACKUP}\n"
+            "dhcp set failover-startup-time=2\n"
+        )
+        for server in (self.main, self.backup):
+            self._start(server, timeout)
+        for server in (self.main, self.backup):
+            self._configure(server, batch)
+        wait_for("both in NORMAL", lambda: (self.main.state, self.backup.state) == ("NORMAL", "NORMAL"), timeout)
+
+
+CONTENDERS: tuple[type[Contender], ...] = (TandemPair, TandemSingle, Kea, KeaPair, Dhcpd, DhcpdPair)

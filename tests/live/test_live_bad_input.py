@@ -122,26 +122,57 @@ def test_garbage_on_the_failover_port(pair: Lab, origin: str) -> None:
     _still_well(pair, pids, 2)
 
 
-def test_a_partner_with_a_wrong_name_is_refused(pair: Lab) -> None:
-    """In the backup's place sits something that calls the relationship differently: refused, and clients served."""
-    pair.backup.kill()
-    wait_for("the main noticed", lambda: pair.main.state == "COMMUNICATIONS-INTERRUPTED", 20)
-    pid = pair.main.server_pid()
-    answers = []
-    with pair.backup_space.socket(socket.AF_INET, socket.SOCK_STREAM) as link:
+def _hear(link: socket.socket, framer: wire.Framer) -> wire.Frame | None:
+    """Return the next frame on a failover connection, None at its end."""
+    while data := link.recv(4096):
+        for frame in framer.feed(data):
+            return wire.decode(frame)
+    return None
+
+
+def test_a_main_with_a_wrong_name_is_refused(pair: Lab) -> None:
+    """In the main's place sits something that calls the relationship differently."""
+    pair.main.kill()
+    alone = "COMMUNICATIONS-INTERRUPTED"
+    wait_for("the backup noticed", lambda: pair.backup.state == alone, 20)
+    pid = pair.backup.server_pid()
+    with pair.main_space.socket(socket.AF_INET, socket.SOCK_STREAM) as link:
         link.settimeout(5)
-        link.connect((MAIN, 647))
+        link.connect((BACKUP, 647))
         wrong = wire.Connect(b"somebody-else", 10, 60, b"tandem-1", 1, 0, 20, bytes(32))
         link.sendall(wire.encode(wrong, 1, int(time.time())))
-        framer = wire.Framer()
-        while data := link.recv(4096):
-            answers += [wire.decode(frame).message for frame in framer.feed(data)]
-            if answers:
-                break
-    assert isinstance(answers[0], wire.ConnectAck | wire.Disconnect), answers
-    assert answers[0].reject is not None
-    assert pair.main.state == "COMMUNICATIONS-INTERRUPTED"
-    assert pair.main.server_pid() == pid
+        answer = _hear(link, wire.Framer())
+    assert answer is not None and isinstance(answer.message, wire.ConnectAck)
+    assert answer.message.reject == wire.RejectReason.INVALID_PARTNER
+    assert (pair.backup.state, pair.backup.server_pid()) == (alone, pid)
+    PyClient(LanPort(pair.client_space("after"), "eth0"), 3).lease()
+    pair.main.start()
+    pair.both_normal()
+
+
+def test_a_backup_with_a_wrong_name_is_refused(pair: Lab) -> None:
+    """In the backup's place something accepts the main's connection for another relationship."""
+    pair.backup.kill()
+    pid = pair.main.server_pid()
+    with pair.backup_space.socket(socket.AF_INET, socket.SOCK_STREAM) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((BACKUP, 647))
+        listening.listen()
+        listening.settimeout(30)
+        link, _ = listening.accept()
+        with link:
+            link.settimeout(5)
+            framer = wire.Framer()
+            asked = _hear(link, framer)
+            assert asked is not None and isinstance(asked.message, wire.Connect)
+            assert asked.message.relationship == f"{MAIN}-{BACKUP}".encode()
+            wrong = wire.ConnectAck(b"somebody-else", 10, 60, b"tandem-1", 1, 0)
+            link.sendall(wire.encode(wrong, asked.xid, int(time.time())))
+            answer = _hear(link, framer)
+    assert answer is not None and isinstance(answer.message, wire.Disconnect)
+    assert answer.message.reject == wire.RejectReason.INVALID_PARTNER
+    assert (pair.main.state, pair.main.server_pid()) == ("COMMUNICATIONS-INTERRUPTED", pid)
+    assert "another relationship" in pair.main.log()
     PyClient(LanPort(pair.client_space("after"), "eth0"), 3).lease()
     pair.backup.start()
     pair.both_normal()

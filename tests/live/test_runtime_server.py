@@ -202,6 +202,25 @@ def test_a_reload_that_cannot_work_changes_nothing_and_one_that_works_outlives_a
     assert [lease["address"] for lease in server.ask("leases", scope="lan")] == ["192.168.50.10"]
 
 
+def test_a_defect_ends_the_server_with_its_trace_in_the_log(bed: Bed, port: LanPort) -> None:
+    server = bed.server()
+    program = (
+        "import sys, tandem.dhcp.server as s\n"
+        "def defect(*_): raise KeyError('planted')\n"
+        "s.DhcpServer.handle = defect\n"
+        "from tandem.runtime.server import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    server.process = bed.space.start(
+        sys.executable, "-c", program, "--data", str(server.data), "--address", SERVER, "--name", "alone"
+    )
+    server.logged("Server started")
+    PyClient(port, 1).discover(timeout=0.5)
+    assert server.end() == 1
+    assert "planted" in server.log() and "Traceback" in server.log()
+    assert "planted" in server.process.output()
+
+
 # --- delivery -------------------------------------------------------------------------------------------
 
 
