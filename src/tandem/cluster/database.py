@@ -212,9 +212,9 @@ def differences(old: Document | None, new: Document | None) -> Iterator[tuple[st
                 yield f"{attribute}.{key}", was, is_now
             continue
         if isinstance(a, list) and isinstance(b, list):
-            gone = {encode(item) for item in a}
-            came = {encode(item) for item in b}
-            a, b = [i for i in a if encode(i) not in came], [i for i in b if encode(i) not in gone]
+            had = {encode(item): item for item in a}
+            has = {encode(item): item for item in b}
+            a, b = [i for k, i in had.items() if k not in has], [i for k, i in has.items() if k not in had]
             if not a and not b:  # only the order differs
                 a, b = before[attribute], after[attribute]
         yield attribute, None if a is None else encode(a), None if b is None else encode(b)
