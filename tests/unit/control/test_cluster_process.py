@@ -215,6 +215,33 @@ def test_the_first_start_needs_a_password(tmp_path: Path) -> None:
     assert done.returncode == 1 and "TANDEM_ADMIN_PASSWORD" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_the_first_start_asks_for_a_password_on_a_terminal(tmp_path: Path) -> None:
+    master, slave = pty.openpty()
+    port = free_port()
+    env = {k: v for k, v in os.environ.items() if k != "TANDEM_ADMIN_PASSWORD"}
+    process = subprocess.Popen(
+        command_line(tmp_path, port),
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env=env,
+        start_new_session=True,
+        text=True,
+    )
+    os.close(slave)
+    try:
+        read_tty(master, b"Choose a password for administrator 'admin': ")
+        os.write(master, b"geheim\n")
+        read_tty(master, b"Again: ")
+        os.write(master, b"geheim\n")
+        read_tty(master, b"ready: api ")
+        assert Cluster(tmp_path, port, process).nrcmd("scope", "listnames").stdout == "100 Ok\n"
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+        os.close(master)
+
+
 def test_a_taken_api_port_is_said(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.11", 0))
