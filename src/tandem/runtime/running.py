@@ -203,7 +203,8 @@ class Running:
             self.log.note("Info", "Database", 60104, text)
         else:
             text = f"The lease database cannot be written: {why}. No client is answered until it can be; "
-            text += f"free space in {directory}, or make it writable. It is tried again by itself."
+            text += f"free space in {directory}, make it writable, end other programs that hold it. "
+            text += "It is tried again by itself."
             self.log.note("Error", "Database", 60105, text)
 
     def _broken(self, why: str) -> None:
