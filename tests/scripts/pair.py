@@ -115,6 +115,8 @@ class Server:
         self.replies: list[Reply] = []
         self.notes: list[str] = []
         self.interface = Interface("lan", 1, address)
+        self.fuse: int | None = None
+        """After how many more effects the server dies; None = it lives."""
 
     @property
     def now(self) -> float:
@@ -139,6 +141,7 @@ class Server:
 
     def crash(self, keep_disk: bool = True) -> None:
         self.node = None
+        self.fuse = None
         if not keep_disk:
             self.disk = Disk()
         self.world.drop_connections_of(self)
@@ -162,6 +165,11 @@ class Server:
 
     def perform(self, out: list[Effect]) -> None:
         for effect in out:
+            if self.fuse is not None:
+                self.fuse -= 1
+                if self.fuse < 0:
+                    self.crash()
+                    return
             if isinstance(effect, SaveBinding | SaveAcked | SaveState | SaveShare):
                 self.disk.save(effect)
             elif isinstance(effect, Reply):
@@ -195,6 +203,7 @@ class World:
         self._links: dict[int, tuple[Server, Server]] = {}
         self._last = 0
         self._events: deque[Callable[[], None]] = deque()
+        self._settling = False
 
     def server_at(self, address: int) -> Server:
         return self.main if address == MAIN else self.backup
@@ -237,12 +246,15 @@ class World:
     def drop_connections_of(self, server: Server) -> None:
         for link in [n for n, (owner, _) in self._links.items() if owner is server]:
             self.close(server, link, "reset")
-        self.settle()
+        if not self._settling:
+            self.settle()
 
     def settle(self) -> None:
         """Let everything that is on the wire arrive."""
+        self._settling = True
         for _ in range(200_000):
             if not self._events:
+                self._settling = False
                 return
             self._events.popleft()()
         raise AssertionError("the servers do not come to rest")

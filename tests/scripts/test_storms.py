@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import random
 
 import pytest
 from pair import BACKUP, MAIN, Client, Server, World, config, scope
 
 from tandem.base.io import Effect
+from tandem.lease.binding import ACTIVE, COLUMNS
 
-SEEDS = range(100)
+SEEDS = range(int(os.environ.get("STORMS", "100")))
 
 
 class Storm:
@@ -23,7 +25,7 @@ class Storm:
         make = lambda main: config(main, scope(last=last, lease_s=lease_s, pct=pct), mclt_s=600)  # noqa: E731
         self.world = World(lambda: make(True), lambda: make(False))
         self.world.pair()
-        self.clients = [Client(self.world, n) for n in range(100)]
+        self.clients = [Client(self.world, n) for n in range(400)]
         self.held: dict[int, Client] = {}
         self.story: list[str] = []
 
@@ -51,7 +53,10 @@ class Storm:
         elif what == "long":
             world.run(rnd.choice([700, 3000, 9000]))
         elif what == "crash" and one.node is not None:
-            one.crash()
+            if rnd.random() < 0.5:
+                one.crash()
+            elif one.fuse is None:
+                one.fuse = rnd.randrange(12)  # it will die between two effects
         elif what == "stop" and one.node is not None:
             one.stop()
         elif what == "boot" and one.node is None and not self.partner_is_alone(one):
@@ -84,6 +89,8 @@ class Storm:
         server.perform(out)
 
     def took(self, client: Client) -> None:
+        row = dict(zip(COLUMNS, self.world.server_at(client.server).disk.rows[client.address], strict=True))
+        assert row["status"] == ACTIVE and row["expires"] >= int(client.expires), "acknowledged, but not stored"
         other = self.held.get(client.address)
         assert other is None or other is client or other.left_s <= 0, (
             f"{client.address & 255} held by c{self.clients.index(other)} for {other.left_s} s more, "  # type: ignore[arg-type]
@@ -96,6 +103,7 @@ class Storm:
         world = self.world
         world.cut = False
         for server in (world.main, world.backup):
+            server.fuse = None
             if server.node is None:
                 server.boot()
         world.run(1500)

@@ -66,7 +66,8 @@ class Choice:
         """
         if binding.status not in (EXPIRED, RELEASED) or scope.deactivated or not self.holds(query, binding, scope):
             return False
-        return query.powers.own == FREE or binding.address in scope.reserved
+        mine = query.powers.own == FREE and query.now >= query.powers.own_from
+        return mine or binding.address in scope.reserved
 
     def believable(self, query: Query, scope: CompiledScope, address: int) -> bool:
         """Return whether a client that extends a lease unknown here is to be believed (draft section 3.1.2).

@@ -287,6 +287,8 @@ class Endpoint:
                 saved.interrupted_since = int(now)
         if self.communicating:
             saved.cautious, saved.returned_at = False, 0
+        if state == S.RESOLUTION_INTERRUPTED:
+            saved.cautious = True  # whose the available addresses are cannot be told (section 9.11.2)
         if state == S.PARTNER_DOWN:
             saved.since = int(now if down_since is None else down_since)
         elif state == S.NORMAL:
@@ -366,7 +368,7 @@ class Endpoint:
             if saved.cautious:
                 why = (
                     "The partner could not be reached, and this server was down for longer than the MCLT: the partner "
-                    "may have taken over, so leases are only extended until it is back, or is set down."
+                    "may have taken over, so no new leases are given until it is back, or is set down."
                 )
         elif self.config.main:
             target = int(S.PARTNER_DOWN)
@@ -450,19 +452,17 @@ class Endpoint:
         elif state == S.RECOVER_DONE:
             answer = ANSWER_RENEWALS
         elif state in _SERVING:
-            saved = self.saved
+            saved, answer = self.saved, ANSWER_ALL
             if state == S.PARTNER_DOWN:
-                answer = ANSWER_ALL
                 other_from = float(max(saved.since, saved.returned_at) + self.mclt_s) if saved.met else -INFINITY
                 own_from = other_from if saved.cautious else -INFINITY
-            else:
-                answer = ANSWER_RENEWALS if saved.cautious else ANSWER_ALL
-        if answer == ANSWER_ALL:
-            why = f"failover is in {state_name(state)} state"
-        elif state == S.NORMAL:
-            why = "failover is in NORMAL state, in which the main answers"
-        else:
-            why = f"failover is in {state_name(state)} state" + (" (cautious)" if self.saved.cautious else "")
+            elif saved.cautious:
+                own_from = INFINITY
+        why = f"failover is in {state_name(state)} state"
+        if answer != ANSWER_ALL and state == S.NORMAL:
+            why += ", in which the main answers"
+        elif own_from > -INFINITY:
+            why += ", in which no new leases are given before it is known which addresses are whose"
         return Powers(
             answer=answer,
             own=FREE if main else BACKUP,

@@ -35,8 +35,9 @@ class Saved:
     owes_all: bool = False
     """Whether the partner asked for everything and has not had its UPDDONE yet (section 7.4.2)."""
     cautious: bool = False
-    """Whether this server was down for longer than the MCLT and has not heard its partner since: the partner may
-    have taken over its addresses, so it extends leases but gives none (section 9.3.2 step 6, "reasons to wait")."""
+    """Whether it is unknown which available addresses are this server's: it was down for longer than the MCLT and
+    has not heard its partner since (section 9.3.2 step 6, "reasons to wait"), or a resolution of conflicts was
+    interrupted (section 9.11.2). It serves clients that have a lease, and gives no new ones."""
     returned_at: int = 0
     """When this server came back in PARTNER-DOWN without hearing its partner, which may have served meanwhile."""
     recovered_from: int = 0
