@@ -195,7 +195,9 @@ class Server:
 class World:
     """Virtual time, and the wire between servers."""
 
-    def __init__(self, mains: Callable[[], ServerConfig] | None = None, backups: Callable[[], ServerConfig] | None = None):
+    def __init__(
+        self, mains: Callable[[], ServerConfig] | None = None, backups: Callable[[], ServerConfig] | None = None
+    ) -> None:
         self.now = 1_800_000_000.0
         self.main = Server(self, "main", MAIN, mains or (lambda: config(True)))
         self.backup = Server(self, "backup", BACKUP, backups or (lambda: config(False)))

@@ -282,9 +282,8 @@ class Endpoint:
             self.why = row.why
         self.wait_until = INFINITY
         self.startup_until = INFINITY
-        if state == S.COMMUNICATIONS_INTERRUPTED:
-            if not saved.interrupted_since:
-                saved.interrupted_since = int(now)
+        if state == S.COMMUNICATIONS_INTERRUPTED and not saved.interrupted_since:
+            saved.interrupted_since = int(now)
         if self.communicating:
             saved.cautious, saved.returned_at = False, 0
         if state == S.RESOLUTION_INTERRUPTED:
