@@ -153,7 +153,7 @@ def _pair(bursts: list[Burst], of: Callable[[Burst], tuple[float, float]]) -> st
 def _scale_text(scale: Scale) -> str:
     return (
         f"\nTandem pair, scope 10.0.0.0/8: reload {scale.reload_s:.2f} s (nrcmd's own start"
-        f" {scale.nrcmd_s:.2f} s included), both NORMAL {scale.normal_s:.1f} s later; {scale.leases} leases:"
+        f" {scale.nrcmd_s:.2f} s included), both NORMAL {scale.normal_s:.1f} s after the main's; {scale.leases} leases:"
         f" {scale.main_bytes:.0f} bytes of memory each on the main, {scale.backup_bytes:.0f} on the backup;"
         f" main with them after SIGKILL serves again in {scale.restart_s:.1f} s"
     )

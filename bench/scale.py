@@ -27,7 +27,7 @@ class Scale:
     nrcmd_s: float
     """Time of an nrcmd command that does nothing."""
     normal_s: float
-    """From the backup's reload until both are in NORMAL."""
+    """From the end of the main's reload until both are in NORMAL (two seconds of it are failover-startup-time)."""
     leases: int
     main_bytes: float
     """Growth of the DHCP server's resident memory per lease."""
@@ -47,7 +47,7 @@ class _Slash8(TandemPair):
         self.nrcmd_s = time.monotonic() - began
         took = super()._configure(server, batch)
         self.reload_s = max(self.reload_s, took)
-        self.configured = time.monotonic()
+        self.configured = self.configured or time.monotonic()
         return took
 
 

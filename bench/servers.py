@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.live.lab import Tandem
-from tests.live.netns import LabError, Namespace, Process, wait_for
+from tests.live.netns import Namespace, Process, wait_for
 
 from bench.bed import BACKUP, MAIN, Bed
 
@@ -239,15 +239,6 @@ class TandemSingle(Contender):
         server.start(timeout)
         assert server.process is not None
         self.processes.append(server.process)
-
-        def listening() -> bool:
-            try:
-                server.nrcmd("session\n")
-            except LabError:
-                return False
-            return True
-
-        wait_for("the API answers", listening, timeout)
 
 
 class TandemPair(TandemSingle):

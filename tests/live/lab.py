@@ -54,7 +54,7 @@ class Tandem:
         self.process: Process | None = None
 
     def start(self, timeout: float = 30) -> None:
-        """Start it and wait until its DHCP server answers on the control socket."""
+        """Start it and wait until it says that all of it is ready."""
         self.launch()
         self.wait_up(timeout)
 
@@ -66,19 +66,15 @@ class Tandem:
         )  # fmt: skip
 
     def wait_up(self, timeout: float = 30) -> None:
-        """Wait until the DHCP server answers; LabError with its output if the cluster ends instead."""
+        """Wait until the cluster says that it is ready; LabError with its output if it ends instead."""
 
         def up() -> bool:
             assert self.process is not None
             if not self.process.alive():
                 raise LabError(f"tandem on {self.space.short} ended:\n{self.process.output()}{self.log()}")
-            try:
-                self.ask("ping")
-            except (OSError, EOFError):
-                return False
-            return True
+            return "ready: " in self.process.output()
 
-        wait_for(f"the DHCP server on {self.space.short} answers", up, timeout)
+        wait_for(f"tandem on {self.space.short} is ready", up, timeout)
 
     def kill(self) -> None:
         """SIGKILL cluster and DHCP server at once: a crash of the machine, but for the disk's cache."""
@@ -203,21 +199,9 @@ class Lab(Net):
         self.main.launch()
         self.backup.launch()
         for server in (self.main, self.backup):
-            self.wait_api(server)
+            server.wait_up()
             server.nrcmd(config)
         self.both_normal()
-
-    def wait_api(self, server: Tandem, timeout: float = 30) -> None:
-        """Wait until a cluster's API accepts connections."""
-
-        def listening() -> bool:
-            assert server.process is not None
-            if not server.process.alive():
-                raise LabError(f"tandem on {server.space.short} ended:\n{server.process.output()}")
-            with server.space.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-                return probe.connect_ex((server.address, 1234)) == 0
-
-        wait_for(f"the API on {server.space.short} listens", listening, timeout)
 
     def states(self) -> tuple[str, str]:
         """Return the failover states of main and backup."""
