@@ -21,5 +21,8 @@ test: lint       ## everything, with real processes, clients and foreign servers
 	$(PY) -m pytest -n 2 -m "not live" tests
 	$(PY) -m pytest -m live tests
 
+demo: setup      ## a failover pair, its clients and a story of faults; STAY=1: stay up for nrcmd
+	@.venv/bin/tandem demo $(if $(STAY),--stay)
+
 clean:           ## remove the environment and caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

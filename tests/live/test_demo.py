@@ -1,4 +1,4 @@
-"""The demonstration as a newcomer runs it: it passes, in both of its worlds, and leaves nothing behind however it ends."""
+"""The demonstration as a newcomer runs it: it passes in both of its worlds, and leaves nothing however it ends."""
 
 from __future__ import annotations
 

@@ -74,6 +74,7 @@ class Conductor:
             self.world, self.main, self.backup, self.population, self.ledger, 0.0 if self._lines else _READ_S
         )
         self._view = View(self.story, self.population, self.ledger, _how_to_connect(orders) if orders.stay else [])
+        self._live = Live(self._view, console=self._console, screen=True, auto_refresh=False)
 
     @property
     def _lines(self) -> bool:
@@ -101,8 +102,7 @@ class Conductor:
         """Let everything happen until the story is over (and, to stay, until told to end)."""
         real = [self._real(client) for client in self.world.real_clients]
         works = [self._life_ends(), self._story(), watch(self.main, self.backup), self.population.live(), *real]
-        if self._lines:
-            works.append(self._say())
+        works.append(self._say() if self._lines else self._paint())
         tasks = [asyncio.create_task(work) for work in works]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -135,11 +135,12 @@ class Conductor:
     # --- showing ------------------------------------------------------------------------------------------
 
     def _display(self) -> AbstractContextManager[object]:
+        """Return what is up while things happen: the live picture, painted by ``_paint`` and by no thread."""
         if self._lines:
             print(f"Tandem demonstration: {self.world.name}", flush=True)
-            print(f"A demonstration's times, not for a real network: {TIMES}", flush=True)
+            print(f"Not for a real network: {TIMES}", flush=True)
             return nullcontext()
-        return Live(self._view, console=self._console, screen=True, refresh_per_second=_FRAMES_PER_S)
+        return self._live
 
     def _recap(self) -> None:
         for number, result in enumerate(self.story.results):
@@ -152,6 +153,11 @@ class Conductor:
         if not story.over:
             step = story.STEPS[story.at]
             self._line(f"[{story.at + 1}/{len(story.STEPS)}] {step.title}. {step.text}")
+
+    async def _paint(self) -> None:
+        while True:
+            self._live.refresh()
+            await asyncio.sleep(1 / _FRAMES_PER_S)
 
     async def _say(self) -> None:
         while True:

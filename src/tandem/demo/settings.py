@@ -36,7 +36,9 @@ DEPARTURES_PER_S: Final = 0.7
 STORY_S: Final = 115.0
 """The story has to be over after this."""
 
-TIMES: Final = f"poll {POLL_S} s, timeout {POLL_TIMEOUT_S} s, lead time {LEAD_S} s, leases {LEASE_S} s"
+TIMES: Final = (
+    f"a demonstration's times: poll {POLL_S} s, timeout {POLL_TIMEOUT_S} s, lead {LEAD_S} s, leases {LEASE_S} s"
+)
 
 
 def batch(main: str, backup: str) -> list[str]:

@@ -41,7 +41,7 @@ _SHARES = (
     ("leased", "leased", "blue"),
     ("main's share", "main-share", "green"),
     ("backup's share", "backup-share", "magenta"),
-    ("lease over, not free yet", "pending-available", "grey62"),
+    ("not free yet", "pending-available", "grey62"),
 )
 """Name, key in the server's view of the scope, colour."""
 
@@ -81,9 +81,10 @@ class View:
         servers = Table.grid(expand=True, padding=0)
         servers.add_column(ratio=1)
         servers.add_column(ratio=1)
-        servers.add_row(self._server(story.main, now), self._server(story.backup, now))
+        brief = console.height < _TALL
+        servers.add_row(self._server(story.main, now, brief), self._server(story.backup, now, brief))
         yield self._head(now)
-        yield self._steps(brief=console.height < _TALL)
+        yield self._steps(brief)
         yield servers
         yield self._addresses()
         yield self._clients()
@@ -95,29 +96,29 @@ class View:
         grid.add_column(justify="right")
         title = Text.assemble((" Tandem ", "bold white on blue"), "  a failover pair serves clients")
         grid.add_row(title, Text(f" {passed // 60}:{passed % 60:02} ", "bold"))
-        return Group(grid, _line((f" A demonstration's times, not for a real network: {settings.TIMES} ", _CAUTION)))
+        return Group(grid, _line((f" Not for a real network: {settings.TIMES} ", _CAUTION)))
 
     # --- servers ------------------------------------------------------------------------------------------
 
-    def _server(self, server: Server, now: float) -> RenderableType:
+    def _server(self, server: Server, now: float, brief: bool) -> RenderableType:
         seen, facts = server.seen, server.seen.facts
         colour = _COLOURS.get(seen.state or server.life, "cyan")
         since = f" for {int(now - seen.since)} s" if seen.since else ""
         told = int(facts.get("updates-outstanding", 0)) + int(facts.get("updates-waiting", 0))
         sent, lacks = facts.get("updates-sent", 0), facts.get("updates-untold", 0)
-        updates = f"sent {sent}, outstanding {told}, partner lacks {lacks}"
+        updates = f"outstanding {told}, partner lacks {lacks}, sent {sent}"
         counters = seen.counters
         refused = (
-            f"no address {counters.get('dhcp-dropped-no-address', 0)}, left to partner "
-            f"{counters.get('dhcp-dropped-failover', 0)}, NAK {counters.get('dhcp-sent-nak', 0)}"
+            f"no address {counters.get('dhcp-dropped-no-address', 0)}, NAK {counters.get('dhcp-sent-nak', 0)}, "
+            f"left to partner {counters.get('dhcp-dropped-failover', 0)}"
             if counters else "–"
         )  # fmt: skip
         lines = Table.grid(expand=True, padding=(0, 1, 0, 0))
         lines.add_column(width=9, style="grey62")
         lines.add_column(ratio=1)
         lines.add_row("state", _line(("● ", colour), (seen.state or server.life, f"bold {colour}"), since))
-        lines.add_row("why", _Lines(str(facts.get("why", "")) or _WHY.get(server.life, ""), 2))
-        lines.add_row("waits for", _Lines(str(facts.get("waits-for", "")) or "–", 2))
+        lines.add_row("why", _Lines(str(facts.get("why", "")) or _WHY.get(server.life, ""), 2 - brief))
+        lines.add_row("waits for", _Lines(str(facts.get("waits-for", "")) or "–", 2 - brief))
         lines.add_row("answers", _line(str(facts.get("answers", "nobody"))))
         lines.add_row("updates", _line(updates if facts else "–"))
         lines.add_row("refused", _line(refused))
@@ -150,8 +151,7 @@ class View:
             count = int(scope.get(key, 0))
             parts.append((count, colour))
             legend.append("■ ", colour).append(f"{name} ").append(str(count), "bold").append("   ")
-        legend.append(f"of {settings.ADDRESSES} addresses", "grey62")
-        title = f"[bold]SCOPE[/] {settings.RANGE[0]} – {settings.RANGE[1]}"
+        title = f"[bold]SCOPE[/] {settings.ADDRESSES} addresses, {settings.RANGE[0]} – {settings.RANGE[1]}"
         body = Group(Bar(parts, settings.ADDRESSES), legend)
         return Panel(body, title=title, title_align="left", border_style="grey50")
 
@@ -160,15 +160,15 @@ class View:
     def _clients(self) -> RenderableType:
         people, ledger = self._population, self._ledger
         rows = [
+            Text.assemble(
+                "held twice ", _verdict(len(ledger.held_twice)), "   failed renewals ", _verdict(len(ledger.failed)),
+                f"   longest wait for a first address {ledger.longest_new_s:.1f} s",
+            ),
             _facts(("holding a lease", people.holding), ("waiting for one", people.waiting),
                    ("renewing", people.renewing), ("have left", people.left)),
             _facts(("leases", ledger.count(How.NEW)), ("renewed", ledger.count(How.RENEWED)),
                    ("rebound", ledger.count(How.REBOUND)), ("by the other server", ledger.moved),
                    ("released", ledger.released), ("refused", ledger.refused)),
-            Text.assemble(
-                "held twice ", _verdict(len(ledger.held_twice)), "   failed renewals ", _verdict(len(ledger.failed)),
-                f"   longest wait for a first address {ledger.longest_new_s:.1f} s",
-            ),
         ]  # fmt: skip
         real = [f"{client.program} {client.last}" for client in self._story.world.real_clients]
         if real:
@@ -184,7 +184,7 @@ class View:
         lines.add_column(width=1)
         lines.add_column(ratio=1)
         for number, step in enumerate(story.STEPS):
-            if brief and abs(number - story.at) > 1:
+            if brief and abs(number - min(story.at, len(story.STEPS) - 1)) > 1:
                 continue
             if number < story.at:
                 result = (f"  {story.results[number]}", "grey62")
