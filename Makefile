@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup lint check test demo bench clean
+.PHONY: help setup lint check test demo bench killloop clean
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/ -/'
 setup: .venv/.ready ## virtual environment (system packages: scripts/system-packages)
@@ -26,3 +26,11 @@ demo: setup      ## a failover pair, its clients and a story of faults; STAY=1: 
 
 clean:           ## remove the environment and caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+bench: setup     ## side by side with Kea and ISC dhcpd (root; some 20 minutes); QUICK=1: four minutes; ROUNDS=n
+	@scripts/system-packages
+	$(PY) -m bench.run $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+killloop: setup  ## SIGKILL a loaded server COUNT times (root; default 1000, about a second each)
+	@scripts/system-packages
+	$(PY) -m tests.live.kill_loop $(or $(COUNT),1000)

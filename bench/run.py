@@ -172,7 +172,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="one short round with the small pool only: a few minutes")
     parser.add_argument("--rounds", type=int, default=3, help="rounds (default 3)")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="only contenders so called")
-    parser.add_argument("--json", type=Path, default=Path("bench-results.json"), help="where all figures go")
+    parser.add_argument("--json", type=Path, default=Path("var/bench.json"), help="where all figures go")
     args = parser.parse_args(argv)
     if os.geteuid() != 0:
         parser.error("the benchmark makes network namespaces: run it as root")
@@ -191,6 +191,7 @@ def main(argv: list[str] | None = None) -> int:
         "machine": _machine(), "minutes": round((time.monotonic() - began) / 60, 1),
         "results": [asdict(result) for result in results], "scale": asdict(scale) if scale else None,
     }  # fmt: skip
+    args.json.parent.mkdir(parents=True, exist_ok=True)
     args.json.write_text(json.dumps(document, indent=1))
     print(f"\n{document['minutes']} minutes; all figures are in {args.json}")
     return 0
