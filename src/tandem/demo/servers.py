@@ -29,6 +29,8 @@ NOT_STARTED, STARTING, KILLED, SERVING = "not started", "starting", "KILLED", "s
 """What became of a server, by what was done to it."""
 _ASK_S = 1.5
 _ALL = 10_000
+_LEASED = " 05001 "
+"""Number of the log message of each lease: too many of them to tell a story."""
 _CHANGE = re.compile(r"Failover state changes from \S+ to (\S+)")
 
 
@@ -116,7 +118,8 @@ class Server:
         text = []
         for path in [self.data / "output", *sorted((self.data / "logs").glob("*log"))]:
             if path.exists():
-                text += [f"--- {path.name} of the {self.role}", *path.read_text(errors="replace").splitlines()[-lines:]]
+                told = [line for line in path.read_text(errors="replace").splitlines() if _LEASED not in line]
+                text += [f"--- {path.name} of the {self.role}", *told[-lines:]]
         return "\n".join(text)
 
     def state_changes(self) -> list[str]:
