@@ -41,8 +41,13 @@ def give(book: Book, pool: Pool, now: int, out: list[Effect]) -> tuple[int, list
     return given, moves
 
 
+def starved(pool: Pool) -> bool:
+    """Return whether the main has less than half of its own target: new clients must not wait for the hour."""
+    return 2 * pool.main.size < pool.main.size + pool.backup.size - pool.target()
+
+
 def reclaim(book: Book, pool: Pool) -> list[Move]:
-    """Return the moves that bring a backup's share that is too large down to its target (S4.6: once an hour)."""
+    """Return the moves that bring a backup's share that is too large down to its target (S4.6)."""
     surplus = pool.backup.size - pool.target()
     if surplus <= max(pool.target() // 10, 1):
         return []

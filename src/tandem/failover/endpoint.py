@@ -569,7 +569,7 @@ class Endpoint:
     # --- shares -----------------------------------------------------------------------------------------
 
     def rebalance(self, now: float, out: list[Effect]) -> int:
-        """Give the backup what its share lacks; once an hour take back what it has too much. Main only."""
+        """Give the backup what its share lacks; once an hour, or when the main runs short, take back. Main only."""
         if self.state != S.NORMAL or not self.config.main:
             self.balance_at = INFINITY
             return 0
@@ -581,7 +581,7 @@ class Endpoint:
         for pool in self.pools():
             given, moves = balance.give(self.book, pool, int(now), out)
             total += given
-            if take_back:
+            if take_back or balance.starved(pool):
                 moves += balance.reclaim(self.book, pool)
             for move in moves:
                 self.queue.add(move)

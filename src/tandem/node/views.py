@@ -5,7 +5,7 @@ Reads a node; changes nothing. Addresses and names are text here, times are seco
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from heapq import nsmallest
 
 from tandem.base.errors import CommandError
 from tandem.base.ipv4 import format_hardware, format_ipv4
@@ -153,23 +153,19 @@ def leases(node: Node, scope_name: str | None, after: int, limit: int, now: floa
 
     Addresses that never had a client are not listed. Raises CommandError for an unknown scope.
     """
-    if scope_name is None:
-        spans = [(0, 0xFFFFFFFF)]
-    else:
+    lowest, highest = after + 1, 0xFFFFFFFF
+    if scope_name is not None:
         found = [s for s in node.config.scopes if s.name == scope_name]
         if not found:
             raise CommandError(302, f"scope {scope_name} is not in the running configuration; reload the server?")
-        spans = [(found[0].subnet, found[0].subnet | (found[0].mask ^ 0xFFFFFFFF))]
-    addresses = sorted(node.book.by_address)
-    views = []
-    for address in addresses[bisect_right(addresses, after) :]:
-        if spans[0][0] <= address <= spans[0][1]:
-            binding = node.book.by_address[address]
-            if binding.hardware or binding.client_id or binding.status not in (FREE, BACKUP):
-                views.append(_lease(node, binding, now))
-                if len(views) >= limit:
-                    break
-    return views
+        lowest = max(lowest, found[0].subnet)
+        highest = found[0].subnet | (found[0].mask ^ 0xFFFFFFFF)
+    shown = (
+        b.address
+        for b in node.book.by_address.values()
+        if lowest <= b.address <= highest and (b.hardware or b.client_id or b.status not in (FREE, BACKUP))
+    )
+    return [_lease(node, node.book.by_address[address], now) for address in nsmallest(limit, shown)]
 
 
 def lease(node: Node, address: int, now: float) -> dict[str, object] | None:

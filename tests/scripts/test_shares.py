@@ -1,0 +1,117 @@
+"""The backup's share: given, taken back, and where it lies (SYSTEM S4.6, S4.7), as transcripts of two nodes."""
+
+from __future__ import annotations
+
+from pair import Client, Server, World, config, scope
+
+from tandem.base.io import Effect
+from tandem.base.ipv4 import parse_ipv4
+from tandem.config.compiled import ServerConfig
+
+
+def reload(world: World, server: Server, wanted: ServerConfig) -> None:
+    out: list[Effect] = []
+    assert server.node is not None
+    server.node.reload(world.now, wanted, out)
+    server.perform(out)
+    world.settle()
+
+
+def sizes(server: Server) -> tuple[int, int]:
+    assert server.node is not None
+    pool = server.node.book.pools[0]
+    return pool.main.size, pool.backup.size
+
+
+def agree(world: World) -> tuple[int, int]:
+    assert sizes(world.main) == sizes(world.backup)
+    return sizes(world.main)
+
+
+def test_a_larger_percentage_is_given_soon_and_a_smaller_one_taken_back_within_the_hour() -> None:
+    world = World().pair()
+    assert agree(world) == (172, 19)
+    for server, main in ((world.main, True), (world.backup, False)):
+        reload(world, server, config(main, scope(pct=50)))
+    world.run(60)
+    assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")
+    assert agree(world) == (96, 95)
+    for server, main in ((world.main, True), (world.backup, False)):
+        reload(world, server, config(main, scope(pct=10)))
+    world.run(60)
+    assert agree(world) == (96, 95), "taking back waits for the hour"
+    world.run(3700)
+    assert agree(world) == (172, 19)
+
+
+def test_demand_on_the_backup_is_made_up_for() -> None:
+    """What the backup gave while it was cut off, the main replaces when they meet again."""
+    world = World().pair()
+    world.cut = True
+    world.drop_connections_of(world.main)
+    world.run(1)
+    assert all(Client(world, n).lease(world.backup) for n in range(15))
+    assert sizes(world.backup)[1] == 4
+    world.cut = False
+    world.run(40)
+    main, backup = agree(world)
+    assert main + backup == 191 - 15
+    assert backup == (191 - 15) * 10 // 100
+
+
+def test_records_are_given_when_there_are_no_never_used_addresses_left() -> None:
+    small = lambda: scope(last="192.168.50.19", lease_s=600, pct=50)  # noqa: E731
+    world = World(lambda: config(True, small(), mclt_s=600), lambda: config(False, small(), mclt_s=600)).pair()
+    assert agree(world) == (5, 5)
+    clients = [Client(world, n) for n in range(5)]
+    assert all(c.lease() for c in clients)
+    world.run(20)
+    assert agree(world) == (3, 2), "the main had none left: it does not wait for the hour"
+    world.run(700)
+    assert agree(world) == (5, 5)
+    world.books_agree()
+
+
+def test_the_boundary_and_the_lowest_address_first() -> None:
+    """S4.7: with allocate-first-available the share goes down from the boundary; clients go up from the lowest."""
+
+    def made(main: bool) -> ServerConfig:
+        wanted = scope()
+        wanted.allocate_first_available = True
+        wanted.boundary = parse_ipv4("192.168.50.60")
+        return config(main, wanted)
+
+    world = World(lambda: made(True), lambda: made(False)).pair()
+    assert [s[:2] for s in world.backup.disk.shares] == [
+        (parse_ipv4("192.168.50.42"), parse_ipv4("192.168.50.60")),
+    ]  # fmt: skip
+    first, second, third = (Client(world, n) for n in (1, 2, 3))
+    assert first.lease() and second.lease()
+    assert (first.address, second.address) == (parse_ipv4("192.168.50.10"), parse_ipv4("192.168.50.11"))
+    first.release(world.main)
+    world.run(5)
+    assert third.lease()
+    assert third.address == parse_ipv4("192.168.50.10")
+
+
+def test_above_the_boundary_when_none_is_left_below() -> None:
+    def made(main: bool) -> ServerConfig:
+        wanted = scope(pct=50)
+        wanted.allocate_first_available = True
+        wanted.boundary = parse_ipv4("192.168.50.19")
+        return config(main, wanted)
+
+    world = World(lambda: made(True), lambda: made(False)).pair()
+    assert agree(world) == (96, 95)
+    low, high = parse_ipv4("192.168.50.10"), parse_ipv4("192.168.50.104")
+    (a, b, _), (c, d, _) = world.backup.disk.shares
+    assert (a, b + 1, d) == (low, c, high)
+
+
+def test_a_changed_mclt_reaches_the_backup() -> None:
+    """Chapter, 'change MCLT': the backup derives its MCLT from the main, also when only the main is reloaded."""
+    world = World().pair()
+    reload(world, world.main, config(True, mclt_s=1800))
+    world.run(20)
+    assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")
+    assert world.backup.endpoint.mclt_s == 1800
