@@ -88,8 +88,8 @@ class Binding:
         """Counts local changes, so that an acknowledgement of an older state is told from one of this state."""
         self.queued = False
         """Whether the binding stands in its endpoint's queue of updates (not stored)."""
-        self.timed = False
-        """Whether the book's timer holds an entry for it (not stored)."""
+        self.timed = 0
+        """When the book's timer brings it up; 0 = it does not (not stored)."""
 
     def row(self) -> tuple[object, ...]:
         """Return the values of ``COLUMNS``."""
@@ -109,7 +109,7 @@ class Binding:
         b.up_to_date = bool(up_to_date)
         b.generation = 0
         b.queued = False
-        b.timed = False
+        b.timed = 0
         return b
 
     def __repr__(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from tandem.base.io import Effect, SaveBinding
 from tandem.config.compiled import CompiledScope, Network, ServerConfig
@@ -58,6 +58,8 @@ class Book:
 
     def configure(self, config: ServerConfig) -> None:
         """Take a (new) configuration: rebuild the pools over the same bindings and the same shares."""
+        for held in list(self._offers.values()):
+            self._forget(held)
         shares = [span for pool in self.pools for span in pool.backup.unused]
         self.config = config
         self.pools = [Pool(scope) for scope in config.scopes]
@@ -67,8 +69,6 @@ class Book:
         self._network = [next(n for n in config.networks if scope in n.scopes) for scope in config.scopes]
         for lo, hi in shares:
             self.assign_unused(lo, hi, BACKUP)
-        self.offered.clear()
-        self._offers.clear()
         self._offer_ends.clear()
         for binding in self.by_address.values():
             self._enter(binding)
@@ -92,7 +92,7 @@ class Book:
             pool.use(binding.address)
             pool.counts[binding.status] += 1
             if (binding.status == FREE or binding.status == BACKUP) and self._dynamic(scope, binding.address):
-                pool.push(binding)
+                pool.push(binding, self.by_address, self.offered)
 
     @staticmethod
     def _dynamic(scope: CompiledScope, address: int) -> bool:
@@ -217,7 +217,7 @@ class Book:
                 binding.status = status
                 binding.start_of_state = now
                 if (status == FREE or status == BACKUP) and dynamic and binding.address not in self.offered:
-                    pool.push(binding)
+                    pool.push(binding, self.by_address, self.offered)
             else:
                 binding.status = status
                 binding.start_of_state = now
@@ -249,12 +249,17 @@ class Book:
     def may_give(self, scope: CompiledScope, address: int, key: bytes, powers: Powers, now: float) -> bool:
         """Return whether ``address`` of ``scope`` may be newly given to the client of ``key`` under ``powers``.
 
-        True for its own offer, its own reservation, and an available address on a side that we may give from.
+        True for its own reservation, and for an address that is available, or offered to it, on a side that we may
+        give from now.
         """
         offer = self.offered.get(address)
-        if isinstance(offer, _SetAside):
-            return offer.offer.key == key
         reservation = scope.reserved.get(address)
+        if isinstance(offer, _SetAside):
+            if offer.offer.key != key:
+                return False
+            if reservation is not None:
+                return True
+            return now >= (powers.own_from if offer.own == powers.own else powers.other_from)
         binding = self.by_address.get(address)
         if reservation is not None:
             return reservation.key == key and (binding is None or binding.status in (FREE, BACKUP))
@@ -274,7 +279,7 @@ class Book:
         if previous is not None:
             if previous.address == address:
                 previous.until, previous.lease_s = int(until), lease_s
-                heappush(self._offer_ends, (int(until), address))
+                self._end_later(previous)
                 return previous
             self._forget(previous)
         pool = self.pools[scope.index]
@@ -309,8 +314,16 @@ class Book:
     def _hold(self, offer: Offer, own: int) -> Offer:
         self.offered[offer.address] = _SetAside(offer, own)
         self._offers[offer.key] = offer
-        heappush(self._offer_ends, (offer.until, offer.address))
+        self._end_later(offer)
         return offer
+
+    def _end_later(self, offer: Offer) -> None:
+        """Note when the offer ends. Clients decide how often they ask: what is out of date is thrown out in time."""
+        ends = self._offer_ends
+        if len(ends) > 2 * len(self._offers) + 200:
+            ends[:] = [(held.until, held.address) for held in self._offers.values()]
+            heapify(ends)
+        heappush(ends, (offer.until, offer.address))
 
     def withdraw(self, network: Network, key: bytes) -> None:
         """The client took another server's offer, or ours is refused: its address is available again."""
@@ -337,7 +350,7 @@ class Book:
         if binding is None:
             pool.side(held.own).unused.add(offer.address, offer.address)
         elif binding.status == FREE or binding.status == BACKUP:
-            pool.push(binding)
+            pool.push(binding, self.by_address, self.offered)
 
     def take_offer(self, offer: Offer) -> Binding:
         """The client accepted: return the address's record, no longer set aside and in no heap.
@@ -365,18 +378,19 @@ class Book:
 
     def schedule(self, due: int, binding: Binding) -> None:
         """Let ``due`` bring up ``binding`` at time ``due``, or earlier (whoever handles it looks at the times)."""
-        if not binding.timed:
-            binding.timed = True
-            heappush(self._timer, (due, binding.address))
+        if not binding.timed or due < binding.timed:
+            binding.timed = max(due, 1)
+            heappush(self._timer, (binding.timed, binding.address))
 
     def due(self, now: float) -> Iterator[Binding]:
         """Yield the bindings whose time has come; each may be scheduled again by whoever handles it."""
         timer = self._timer
         while timer and timer[0][0] <= now:
-            _, address = heappop(timer)
+            when, address = heappop(timer)
             binding = self.by_address[address]
-            binding.timed = False
-            yield binding
+            if binding.timed == when:  # else it was brought forward, and came up before
+                binding.timed = 0
+                yield binding
 
     def next_due(self) -> int | None:
         """When ``due`` or ``end_offers`` has work next, or None."""

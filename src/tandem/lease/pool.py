@@ -8,7 +8,7 @@ Source: draft-ietf-dhc-failover-12 section 5.4; SYSTEM S4.6, S4.7.
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from tandem.base.ranges import RangeSet
 from tandem.config.compiled import CompiledScope
@@ -77,12 +77,18 @@ class Pool:
             return FREE
         return BACKUP if address in self.backup.unused else 0
 
-    def push(self, binding: Binding) -> None:
+    def push(self, binding: Binding, book: dict[int, Binding], offered: dict[int, object]) -> None:
         """An available record can be given (again)."""
-        side = self.side(binding.status)
+        own = binding.status
+        side = self.side(own)
         side.recorded += 1
+        heap = side.heap
+        if len(heap) > 2 * side.recorded + 200:  # stale entries pile up while never-used addresses are given
+            fresh = [e for e in dict.fromkeys(heap) if book[e[1]].status == own and book[e[1]].start_of_state == e[2]]
+            heap[:] = [entry for entry in fresh if entry[1] not in offered]
+            heapify(heap)
         rank = binding.address if self.scope.allocate_first_available else binding.start_of_state
-        heappush(side.heap, (rank, binding.address, binding.start_of_state))
+        heappush(heap, (rank, binding.address, binding.start_of_state))
 
     def take(self, own: int, book: dict[int, Binding], offered: dict[int, object]) -> int | None:
         """Take one address out of an owner's side and return it; None when it has none.
