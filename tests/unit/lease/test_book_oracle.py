@@ -238,7 +238,8 @@ class BookStory(RuleBasedStateMachine):
             self.give(key, address, FREE, True, True, length)
 
     @rule(
-        key=st.sampled_from(CLIENTS), address=st.sampled_from(EVERYWHERE), status=st.sampled_from([ACTIVE, FREE, BACKUP])
+        key=st.sampled_from(CLIENTS), address=st.sampled_from(EVERYWHERE),
+        status=st.sampled_from([ACTIVE, FREE, BACKUP]),
     )  # fmt: skip
     def told(self, key: bytes, address: int, status: int) -> None:
         """The partner tells of an address, whatever it is here."""
