@@ -8,8 +8,7 @@ Source: draft-ietf-dhc-failover-12 sections 8 and 9; SYSTEM S4.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import ClassVar
+from collections.abc import Callable, Iterator
 
 from tandem.base.errors import CommandError
 from tandem.base.io import Close, Connect, Effect, Note, SaveShare, SaveState
@@ -253,7 +252,7 @@ class Endpoint:
         row = self._row(cause)
         assert not row.refuse, row.label
         for step in row.steps:
-            self._STEPS[step](self, now, out)
+            _STEPS[step](self, now, out)
         if row.target is not None:
             self._enter(row.target, row, now, out, down_since)
             self._follow_partner(now, out)
@@ -408,8 +407,6 @@ class Endpoint:
                     self.take_unused(lo, hi, FREE, True, out)
         self.asked_xid = self.link.send(UpdateRequestAll() if everything else UpdateRequest(), now, out)
         self.note("Info", 6110, f"Sent {'update request all' if everything else 'update request'} to the partner", out)
-
-    _STEPS: ClassVar = {"ask": ask, "leave-startup": _leave_startup, "leave-startup-alone": _leave_startup_alone}
 
     def set_partner_down(self, now: float, at: float | None, expert: bool, out: list[Effect]) -> str:
         """The operator says that the partner is down, since ``at`` (S4.9). Returns what was done.
@@ -631,3 +628,11 @@ class Endpoint:
                 return f"the partner; its addresses may be used in {format_duration(int(left))}"
             return "the partner"
         return "the partner" if not self.communicating else ""
+
+
+_STEPS: dict[str, Callable[[Endpoint, float, list[Effect]], None]] = {
+    "ask": Endpoint.ask,
+    "leave-startup": Endpoint._leave_startup,
+    "leave-startup-alone": Endpoint._leave_startup_alone,
+}
+"""What the steps of the decision table's rows do."""

@@ -102,7 +102,7 @@ class Binding:
     @classmethod
     def from_row(cls, row: tuple[object, ...]) -> Binding:
         """Return the binding that ``row()`` described. The caller vouches for the types."""
-        b = cls.__new__(cls)
+        b = cls(0)
         (b.address, b.status, b.hardware, b.client_id, b.expires, b.start_of_state, b.last_transaction,
          b.sent_potential, b.acked_potential, b.received_potential, b.flags, up_to_date, b.granted_by,
          b.options) = row  # type: ignore[assignment]  # fmt: skip
