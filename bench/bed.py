@@ -66,3 +66,11 @@ def memory_bytes(space: Namespace, command: str = "") -> int:
             found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
             total += int(found[1]) * 1024 if found else 0
     return total
+
+
+def machine_busy_seconds() -> float:
+    """Return the processor time that the whole machine has spent on anything so far."""
+    user, nice, system_, _idle, _iowait, irq, softirq, *_ = map(
+        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    )
+    return (user + nice + system_ + irq + softirq) / CLOCK

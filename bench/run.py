@@ -126,8 +126,10 @@ def table(results: list[Result], kinds: list[type[Contender]]) -> str:
             continue
         rates = {kind.name: _median(r.rate for r in rows if r.contender == kind.name) for kind in kinds}
         reference = rates.get(REFERENCE, math.nan)
-        lines += ["", load.name, f"{'':14}{'durable':>8}{'4-way/s':>9}{'renew/s':>9}{'x ' + REFERENCE:>8}"
-                  f"{'ACK p50/p99 ms':>17}{'at half':>15}{'CPU us':>8}{'backup':>8}{'ready s':>9}"]  # fmt: skip
+        lines += [
+            "", load.name, f"{'':14}{'durable':>8}{'4-way/s':>9}{'renew/s':>9}{'x ' + REFERENCE:>8}"
+            f"{'ACK p50/p99 ms':>17}{'at half':>15}{'CPU us':>8}{'backup':>8}{'ready s':>9}{'others':>8}",
+        ]  # fmt: skip
         for kind in kinds:
             mine = [r for r in rows if r.contender == kind.name]
             if not mine:
@@ -140,7 +142,7 @@ def table(results: list[Result], kinds: list[type[Contender]]) -> str:
                 f"{kind.name:14}{'yes' if kind.durable else 'no':>8}{rates[kind.name]:9.0f}"
                 f"{_median(r.renewed for r in mine):9.0f}{rates[kind.name] / reference if reference else 0:8.2f}"
                 f"{_pair(top, lambda b: b.ack_ms):>17}{_pair(half, lambda b: b.ack_ms):>15}{cpu:8.0f}{share:>8}"
-                f"{_median(r.ready_s for r in mine):9.1f}"
+                f"{_median(r.ready_s for r in mine):9.1f}{_median(b.others for b in top):8.0%}"
                 + ("" if top else f"  {mine[0].note}")
             )  # fmt: skip
     return "\n".join(lines)
