@@ -49,6 +49,13 @@ class TestWhoIsAnswered:
         play >> ANNA.release(10) << Saved(10, status=RELEASED)
         assert play.counters["received-discover"] == 1 and play.counters["received-request"] == 4
 
+    def test_a_server_that_only_extends_gives_nothing_even_from_its_own_share(self) -> None:
+        play = Play(powers=normal_backup())
+        play.book.assign_unused(ip(15), ip(20), BACKUP)
+        play.record(16, BACKUP, ANNA)
+        play >> BERT.renew(15) >> ANNA.renew(16) << silence
+        assert play.counters["dropped-unknown"] == 2
+
     def test_it_says_so_and_why(self) -> None:
         play = Play(powers=normal_backup())
         for _ in range(50):
