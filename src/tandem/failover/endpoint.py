@@ -32,9 +32,9 @@ from tandem.wire.failover import PoolRequest, State, UpdateDone, UpdateRequest, 
 from tandem.wire.failover import ServerState as S
 
 INFINITY = float("inf")
-FLUSH_S = 0.005
+FLUSH_S = 0.01
 """How long an update waits for company before it is sent (lazy update, batched)."""
-FULL_BATCH = 20
+FULL_BATCH = 64
 BALANCE_S = 10.0
 RECLAIM_S = 3600.0
 REFUSED_S = 60.0
@@ -196,7 +196,8 @@ class Endpoint:
         if link is not None and now - link.opened_at > 1.0:
             link.disconnect(6, "the partner looks for a connection, so this one is stale", now, out)
             self.link_lost("the partner has opened a new connection", now, out)
-        if self.link is None and not self.connecting:
+        if self.link is None:
+            self.connecting = False  # an attempt that hangs does not hold up this one
             self.retry_at = now
             self.tick(now, out)
 
