@@ -143,7 +143,8 @@ class UpdateQueue:
                     waiting.appendleft(item)
                     break
                 item.queued = False
-                sents.append(Sent(item, item.generation, item.sent_potential))
+                # Only with ACTIVE does the partner acknowledge a potential expiration (table 7.1-1).
+                sents.append(Sent(item, item.generation, item.sent_potential if item.status == ACTIVE else 0))
             else:
                 if item.unused and item.owner == BACKUP and self._clipped(item):
                     continue

@@ -1,0 +1,67 @@
+"""The window of updates: what an acknowledgement counts for, and what a request for updates waits for."""
+
+from __future__ import annotations
+
+from pair import Client, World, config, scope
+
+from tandem.lease import binding as b
+
+
+def test_only_active_is_acknowledged_with_a_potential_expiration() -> None:
+    """Else a client that gets its address again while its end is being acknowledged could outlive the MCLT."""
+    world = World().pair()
+    client = Client(world, 1)
+    assert client.lease()
+    queue = world.main.endpoint.queue
+    _, sents = queue.next_batch(b"", int(world.now), [])
+    assert [s.potential for s in sents] == [int(world.now) + 259200 + 3600]
+    address = client.address
+    client.release(world.main)
+    assert world.main.node is not None and world.main.node.book.by_address[address].status == b.RELEASED
+    _, sents = queue.next_batch(b"", int(world.now), [])
+    assert [s.potential for s in sents] == [0]
+
+
+def test_two_hundred_changes_travel_in_few_messages() -> None:
+    wide = lambda: scope(first="192.168.50.5", last="192.168.50.250")  # noqa: E731
+    world = World(lambda: config(True, wide()), lambda: config(False, wide())).pair()
+    sent = world.main.endpoint.updates_sent
+    xid = world.main.endpoint.link._xid if world.main.endpoint.link else 0
+    assert all(Client(world, n).lease(world.main) for n in range(200))
+    world.run(1)
+    assert world.main.endpoint.link is not None
+    assert world.main.endpoint.updates_sent - sent == 200
+    assert world.main.endpoint.link._xid - xid < 20
+    world.books_agree()
+
+
+def test_a_full_window_holds_the_rest_back_until_acknowledgements_come() -> None:
+    wide = lambda: scope(first="192.168.50.5", last="192.168.50.250")  # noqa: E731
+    world = World(lambda: config(True, wide()), lambda: config(False, wide())).pair()
+    assert world.main.endpoint.link is not None
+    world.main.endpoint.link.window = 1
+    assert all(Client(world, n).lease(world.main) for n in range(200))
+    assert len(world.main.endpoint.queue.on_the_way) <= 1
+    world.run(1)
+    world.books_agree()
+
+
+def test_update_request_all_is_remembered_across_connections() -> None:
+    """Draft 7.4.2: an UPDREQALL that was cut short is still one when UPDREQ comes on the next connection."""
+    world = World().pair()
+    assert all(Client(world, n).lease() for n in range(30))
+    world.run(2)
+    world.main.endpoint.saved.owes_all = True
+    world.backup.crash()
+    world.backup.disk.rows.clear()
+    out: list[object] = []
+    assert world.main.node is not None
+    world.run(10)
+    world.main.node.set_partner_down(world.now, world.backup.address, None, False, out)  # type: ignore[arg-type]
+    world.main.perform(out)  # type: ignore[arg-type]
+    world.backup.boot()
+    world.run(20)
+    assert any("Sent update request to" in n for n in world.backup.notes)
+    assert not world.main.endpoint.saved.owes_all
+    assert len(world.backup.active()) == 30
+    world.books_agree()
