@@ -66,7 +66,7 @@ class Book:
         order = sorted(config.scopes, key=lambda scope: scope.subnet)
         self._subnets = [scope.subnet for scope in order]
         self._ordered = order
-        self._network = [next(n for n in config.networks if scope in n.scopes) for scope in config.scopes]
+        self._network = {scope.index: network for network in config.networks for scope in network.scopes}
         for lo, hi in shares:
             self.assign_unused(lo, hi, BACKUP)
         self._offer_ends.clear()
