@@ -144,11 +144,15 @@ class Tandem:
 
 
 def _running(pid: str) -> bool:
-    """Return whether a process exists and is not a zombie."""
+    """Return whether a process still holds anything: one of its threads exists and is not a zombie.
+
+    The first thread may be a zombie while another one is still dying and keeps the sockets open.
+    """
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        stats = [(task / "stat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
     except (FileNotFoundError, ProcessLookupError):
         return False
+    return any(stat.rpartition(")")[2].split()[0] not in "ZX" for stat in stats)
 
 
 class Lab(Net):
@@ -195,13 +199,20 @@ class Lab(Net):
     # --- partners ---------------------------------------------------------------------------------------
 
     def start_pair(self, config: str = EXAMPLE) -> None:
-        """Start both clusters, configure both by the same batch file, and wait until both are NORMAL."""
+        """Start and configure both clusters (by the same batch file); wait until both are NORMAL, with their shares."""
         self.main.launch()
         self.backup.launch()
         for server in (self.main, self.backup):
             server.wait_up()
             server.nrcmd(config)
         self.both_normal()
+        wait_for("the backup has its share", self._balanced, 10)
+
+    def _balanced(self) -> bool:
+        views = [{s["name"]: s for s in server.ask("scopes")} for server in (self.main, self.backup)]
+        return all(
+            view[name]["backup-share"] == views[0][name]["backup-target"] > 0 for view in views for name in views[0]
+        )
 
     def states(self) -> tuple[str, str]:
         """Return the failover states of main and backup."""
