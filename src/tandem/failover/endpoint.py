@@ -37,6 +37,7 @@ FLUSH_S = 0.01
 FULL_BATCH = 64
 BALANCE_S = 10.0
 RECLAIM_S = 3600.0
+_STARTUP_S_MIN = 5.0
 REFUSED_S = 60.0
 """After how long a refused update is told again (section 7.2.2: not immediately)."""
 _SERVING = (S.COMMUNICATIONS_INTERRUPTED, S.RESOLUTION_INTERRUPTED, S.CONFLICT_DONE, S.PARTNER_DOWN)
@@ -162,7 +163,7 @@ class Endpoint:
             if saved.state and saved.state not in (S.RECOVER, S.RECOVER_WAIT):
                 saved.failed_at = saved.last_operation
         self.state = int(S.STARTUP)
-        self.startup_until = now + min(self.config.startup_s, self.config.poll_timeout_s / 2)
+        self.startup_until = now + min(self.config.startup_s, max(self.config.poll_timeout_s, _STARTUP_S_MIN))
         self.retry_at = now
         for binding in self.bindings():
             if not saved.state:
