@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from pair import Client, World, config, scope
+from pair import MAIN, Client, World, config, scope
 
+from tandem.base.io import LinkData, LinkUp
 from tandem.lease import binding as b
+from tandem.wire import failover as wire
 
 
 def test_only_active_is_acknowledged_with_a_potential_expiration() -> None:
@@ -65,3 +67,19 @@ def test_update_request_all_is_remembered_across_connections() -> None:
     assert not world.main.endpoint.saved.owes_all
     assert len(world.backup.active()) == 30
     world.books_agree()
+
+
+def test_a_partner_of_another_make_is_refused_and_service_goes_on() -> None:
+    """Its dialect is not spoken: neither role takes it as a partner."""
+    world = World().pair()
+    world.main.crash()
+    world.run(10)
+    assert world.backup.node is not None
+    name = b"192.168.50.2-192.168.50.3"
+    connect = wire.Connect(name, 10, 20, b"isc-4.4.3-P1", 1, 0, 3600, bytes(32))
+    world.backup.handle(LinkUp(9001, MAIN, False))
+    before = len(world.backup.notes)
+    world.backup.handle(LinkData(9001, wire.encode(connect, 0, int(world.now))))
+    assert any("'isc-4.4.3-P1' is not supported" in note for note in world.backup.notes[before:])
+    assert not world.backup.endpoint.communicating
+    assert Client(world, 5).lease(world.backup)

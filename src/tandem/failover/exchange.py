@@ -69,6 +69,12 @@ def send_connect(endpoint: Endpoint, now: float, out: list[Effect]) -> None:
     )  # fmt: skip
 
 
+def _foreign(vendor_class: bytes) -> str:
+    """Why a partner of another make is refused: its dialect is not spoken, and half of one loses addresses."""
+    name = vendor_class.decode("ascii", "replace") or "unknown"
+    return f"a partner of make {name!r} is not supported; pair with a server that says {VENDOR_CLASS.decode()!r}"
+
+
 def _met(vendor: dict[int, bytes], vendor_class: bytes | None) -> bool | None:
     value = vendor.get(VENDOR_MET)
     if vendor_class != VENDOR_CLASS or value is None:
@@ -90,6 +96,8 @@ def accept_connect(endpoint: Endpoint, link: Link, frame: Frame, now: float, out
         reject = RejectReason.TLS_NOT_SUPPORTED, "TLS is not supported here yet; turn it off on the main"
     elif message.mclt <= 0 or message.mclt > 0x7FFFFFFF:
         reject = RejectReason.INVALID_MCLT, f"a maximum client lead time of {message.mclt} s cannot be used"
+    elif message.vendor_class != VENDOR_CLASS:
+        reject = RejectReason.INVALID_PARTNER, _foreign(message.vendor_class)
     elif message.max_unacked < 1 or message.receive_timer < 1:
         reject = RejectReason.UNKNOWN_REASON, "max-unacked-bndupd and receive-timer must be there and at least 1"
     if reject is not None:
@@ -155,8 +163,14 @@ def _connect_ack(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]
         endpoint.note("Error", 6153, why + "; check the main and backup addresses on both servers", out)
         endpoint.link_lost(why, now, out)
         return
+    if message.vendor_class != VENDOR_CLASS:
+        why = _foreign(message.vendor_class or b"")
+        link.disconnect(RejectReason.INVALID_PARTNER, why, now, out)
+        endpoint.note("Error", 6157, why, out)
+        endpoint.link_lost(why, now, out)
+        return
     endpoint.partner_met = _met(message.vendor, message.vendor_class)
-    link.vendor_class = message.vendor_class or b""
+    link.vendor_class = VENDOR_CLASS
     link.window = max(message.max_unacked or 1, 1)
     link.contact_s = min(endpoint.config.poll_interval_s, (message.receive_timer or 60) / 3)
     endpoint.connected(now, out)
