@@ -18,6 +18,9 @@ from tandem.runtime.store import Batch, Save, commit, connect
 
 LAZY_S = 0.5
 _LAZY_ROWS = 1024
+GATHER_S = 0.0007
+"""How long a commit waits for company when the one before has just ended."""
+_BUSY_S = 0.002
 _RETRY_S_MIN = 0.2
 _RETRY_S_MAX = 5.0
 _PASSING = frozenset({
@@ -52,6 +55,7 @@ class Writer:
         self._submitted = 0
         self._connection: sqlite3.Connection | None = None
         self._giving_up = threading.Event()
+        self._busy_until = 0.0
         self._thread = threading.Thread(target=self._run, name="lease-writer", daemon=True)
         self.commits = 0
         self.saves = 0
@@ -124,6 +128,8 @@ class Writer:
         wait_s = None if until is None else max(until - time.monotonic(), 0.001)
         try:
             item = self._queue.get(timeout=wait_s)
+            if item is not None and time.monotonic() < self._busy_until:
+                time.sleep(GATHER_S)  # under load: a sync costs the same for more
             while item is not None:
                 number = item[0]
                 self.saves += len(item[1])
@@ -152,7 +158,9 @@ class Writer:
                 if self._giving_up.wait(pause_s):
                     return f"the last changes could not be written: {error}"
                 continue
-            took = time.monotonic() - began
+            ended = time.monotonic()
+            took = ended - began
+            self._busy_until = ended + _BUSY_S
             self.commits += 1
             self.commit_s += took
             self.commit_s_max = max(self.commit_s_max, took)
