@@ -201,7 +201,14 @@ class Story:
         await self.main.start()
         await self._up(self.main)
         await self._until("both are NORMAL", lambda: self._states(_NORMAL, _NORMAL), 30)
-        self._result = f"the main went {' > '.join(self.main.state_changes()[told:])}"
+        went: list[str] = []
+
+        def logged() -> bool:
+            went[:] = self.main.state_changes()[told:]
+            return went[-1:] == [_NORMAL]
+
+        await self._until("the main's log tells of it", logged, 5)  # it is written to the file a moment later
+        self._result = f"the main went {' > '.join(went)}"
 
     async def line_is_cut(self) -> None:
         """Both live and cannot speak to each other."""
