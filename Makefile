@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup lint check test demo bench killloop clean
+.PHONY: help setup lint check test demo bench resync killloop clean
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/ -/'
 setup: .venv/.ready ## virtual environment (system packages: scripts/system-packages)
@@ -30,6 +30,9 @@ clean:           ## remove the environment and caches
 bench: setup     ## side by side with Kea and ISC dhcpd (root; some 20 minutes); QUICK=1: four minutes; ROUNDS=n
 	@scripts/system-packages
 	$(PY) -m bench.run $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+resync: setup    ## time to get a lost lease database back from the partner (root); LEASES="100000 1000000"
+	$(PY) -m bench.resync $(LEASES)
 
 killloop: setup  ## SIGKILL a loaded server COUNT times (root; default 1000, about a second each)
 	@scripts/system-packages
