@@ -201,17 +201,20 @@ class World:
         self.now = 1_800_000_000.0
         self.main = Server(self, "main", MAIN, mains or (lambda: config(True)))
         self.backup = Server(self, "backup", BACKUP, backups or (lambda: config(False)))
+        self.servers = {MAIN: self.main, BACKUP: self.backup}
         self.cut = False
         self._links: dict[int, tuple[Server, Server]] = {}
         self._last = 0
         self._events: deque[Callable[[], None]] = deque()
         self._settling = False
 
-    def server_at(self, address: int) -> Server:
-        return self.main if address == MAIN else self.backup
+    def add(self, name: str, address: int, make: Callable[[], ServerConfig]) -> Server:
+        """Add a third server."""
+        self.servers[address] = Server(self, name, address, make)
+        return self.servers[address]
 
     def connect(self, who: Server, peer: int) -> None:
-        other = self.server_at(peer)
+        other = self.servers[peer]
         if self.cut or other.node is None:
             self._events.append(lambda: self._deliver(who, ConnectFailed(peer, "refused")))
             return
@@ -267,7 +270,7 @@ class World:
         self.settle()
         for _ in range(1_000_000):
             first = None
-            for server in (self.main, self.backup):
+            for server in self.servers.values():
                 due = server.node.deadline() if server.node is not None else None
                 if due is not None and (first is None or due - server.skew_s < first[0]):
                     first = (due - server.skew_s, server)
@@ -297,9 +300,11 @@ class World:
 class Client:
     """A scripted DHCP client on the servers' LAN."""
 
-    def __init__(self, world: World, number: int) -> None:
+    def __init__(self, world: World, number: int, giaddr: str = "0.0.0.0") -> None:
         self.world = world
         self.chaddr = b"\x02\x00\x00" + number.to_bytes(3, "big")
+        self.giaddr = parse_ipv4(giaddr)
+        """The relay agent that hands its messages to the servers; 0.0.0.0: it is on their LAN."""
         self.address = 0
         self.expires = 0.0
         self.server = 0
@@ -307,7 +312,7 @@ class Client:
     def send(self, to: list[Server], kind: int, ciaddr: int = 0, **options: bytes) -> dhcp.Message | None:
         message = dhcp.Message()
         message.op, message.htype, message.hlen = 1, 1, 6
-        message.xid, message.chaddr, message.ciaddr = 7, self.chaddr, ciaddr
+        message.xid, message.chaddr, message.ciaddr, message.giaddr = 7, self.chaddr, ciaddr, self.giaddr
         message.options = {53: bytes([kind])}
         names = {"requested": 50, "server": 54}
         for name, value in options.items():

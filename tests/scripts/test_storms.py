@@ -89,7 +89,7 @@ class Storm:
         server.perform(out)
 
     def took(self, client: Client) -> None:
-        row = dict(zip(COLUMNS, self.world.server_at(client.server).disk.rows[client.address], strict=True))
+        row = dict(zip(COLUMNS, self.world.servers[client.server].disk.rows[client.address], strict=True))
         assert row["status"] == ACTIVE and row["expires"] >= int(client.expires), "acknowledged, but not stored"
         other = self.held.get(client.address)
         assert other is None or other is client or other.left_s <= 0, (

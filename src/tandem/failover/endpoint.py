@@ -188,6 +188,10 @@ class Endpoint:
         self._adopt_powers()
         self.unacked = {b.address: b for b in self.bindings() if not b.up_to_date}
 
+    def hears(self, now: float) -> bool:
+        """Whether the partner has used the connection as lately as one that is there does (CONTACT, section 8.3)."""
+        return self.link is not None and now - self.link.last_received < 1.5 * self.link.contact_s
+
     def wake(self, now: float, out: list[Effect]) -> None:
         """The backup has tried to connect, so it is there and has no connection: connect to it now (section 8.2).
 

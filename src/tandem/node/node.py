@@ -214,35 +214,44 @@ class Node:
     # --- connections ------------------------------------------------------------------------------------
 
     def _link_up(self, event: LinkUp, now: float, out: list[Effect]) -> None:
-        """Section 8.2: the main uses a connection that it made; the backup's own are to wake the main."""
+        """Section 8.2: the main uses a connection that it made; the backup's own are to wake the main.
+
+        The two servers may have a relationship each way: a connection from the partner is for the one that its CONNECT
+        names. One that closes without a CONNECT was to wake this server's main role, or one of two made at once.
+        """
         mine = [endpoint for endpoint in self.endpoints if endpoint.config.peer == event.peer]
         if event.outgoing:
+            caller = next((e for e in mine if e.config.main and e.link is None and e.connecting), None)
             for endpoint in mine:
                 endpoint.connecting = False
-                if endpoint.config.main and endpoint.link is None:
-                    link = Link(event.link, event.peer, True, now, endpoint.config.secret)
-                    endpoint.link = link
-                    self._by_link[event.link] = endpoint
-                    exchange.send_connect(endpoint, now, out)
-                    return
-            out.append(Close(event.link))
+            if caller is None:
+                out.append(Close(event.link))
+                return
+            caller.link = Link(event.link, event.peer, True, now, caller.config.secret)
+            self._by_link[event.link] = caller
+            exchange.send_connect(caller, now, out)
             return
-        if not mine:
-            out.append(Close(event.link))
-            return
-        if any(not endpoint.config.main for endpoint in mine):
-            backup = next(endpoint for endpoint in mine if not endpoint.config.main)
+        backup = next((endpoint for endpoint in mine if not endpoint.config.main), None)
+        if backup is not None:
             self._strangers[event.link] = Link(event.link, event.peer, False, now, backup.config.secret)
+            for endpoint in mine:
+                if endpoint.config.main and endpoint.link is None:
+                    endpoint.wake(now, out)
             return
         out.append(Close(event.link))
         for endpoint in mine:
             endpoint.wake(now, out)
 
     def _link_down(self, event: LinkDown, now: float, out: list[Effect]) -> None:
-        self._strangers.pop(event.link, None)
-        endpoint = self._by_link.pop(event.link, None)
-        if endpoint is not None and endpoint.link is not None and endpoint.link.number == event.link:
-            endpoint.link_lost(event.why, now, out)
+        stranger = self._strangers.pop(event.link, None)
+        if stranger is not None:
+            for endpoint in self.endpoints:
+                if endpoint.config.main and endpoint.config.peer == stranger.peer and not endpoint.hears(now):
+                    endpoint.wake(now, out)
+            return
+        owner = self._by_link.pop(event.link, None)
+        if owner is not None and owner.link is not None and owner.link.number == event.link:
+            owner.link_lost(event.why, now, out)
 
     def _link_data(self, event: LinkData, now: float, out: list[Effect]) -> None:
         endpoint = self._by_link.get(event.link)
@@ -308,9 +317,20 @@ class Node:
             raise CommandError(
                 302, f"{format_ipv4(partner)} is no failover partner of this server (its partners: {known})"
             )
-        said = [endpoint.set_partner_down(now, at, expert, out) for endpoint in mine]
+        said: list[str] = []
+        refused: list[CommandError] = []
+        for endpoint in sorted(mine, key=lambda e: not e.communicating):
+            name = f"{endpoint.config.name}: " if len(mine) > 1 else ""
+            try:
+                said.append(name + endpoint.set_partner_down(now, at, expert, out))
+            except CommandError as error:
+                refused.append(CommandError(error.status, name + error.text))
+                if endpoint.communicating:
+                    break  # the partner answers: what one endpoint hears holds for all
+        if not said:
+            raise refused[0]
         self._settle(now, out)
-        return "; ".join(said)
+        return "; ".join([*said, *(f"refused, {error.text}" for error in refused)])
 
     def force_available(self, now: float, address: int, out: list[Effect]) -> None:
         """The operator makes an address available (RESET, section 5.11). Raises CommandError."""
