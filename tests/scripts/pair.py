@@ -31,7 +31,8 @@ from tandem.base.io import (
 from tandem.base.ipv4 import parse_ipv4
 from tandem.base.ranges import RangeSet
 from tandem.config.compiled import CompiledScope, EffectivePolicy, EndpointConfig, Network, Reservation, ServerConfig
-from tandem.failover.endpoint import Endpoint, state_name
+from tandem.failover.endpoint import Endpoint
+from tandem.failover.states import state_name
 from tandem.lease.binding import ACTIVE, COLUMNS
 from tandem.node.node import Node
 from tandem.wire import dhcp

@@ -1,6 +1,7 @@
-"""Makes ``play`` importable: conversations with the DHCP service."""
+"""Makes ``play`` (conversations with the DHCP service) and ``pair`` (two servers in virtual time) importable."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(next(p for p in Path(__file__).parents if p.name == "tests") / "play"))
+TESTS = next(p for p in Path(__file__).parents if p.name == "tests")
+sys.path[:0] = [str(TESTS / "play"), str(TESTS / "scripts")]

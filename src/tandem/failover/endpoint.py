@@ -12,45 +12,34 @@ from collections.abc import Callable, Iterator
 
 from tandem.base.errors import CommandError
 from tandem.base.io import Close, Connect, Effect, Note, SaveShare, SaveState
-from tandem.base.ipv4 import format_ipv4
 from tandem.base.table import Row
-from tandem.base.units import FOREVER, format_duration
+from tandem.base.units import format_duration
 from tandem.config.compiled import EndpointConfig
-from tandem.failover import balance
+from tandem.failover import balance, orders, startup
 from tandem.failover.clock import Skew
 from tandem.failover.link import Link
+from tandem.failover.rights import INFINITY, powers_of
 from tandem.failover.saved import Saved
 from tandem.failover.states import BACKUP as BACKUP_ROLE
 from tandem.failover.states import MAIN as MAIN_ROLE
-from tandem.failover.states import TABLE, Cause
+from tandem.failover.states import TABLE, Cause, state_name
 from tandem.failover.updates import Move, UpdateQueue
 from tandem.lease.binding import BACKUP, EXPIRED, FREE, RELEASED, RESET, Binding
 from tandem.lease.book import Book
 from tandem.lease.pool import Pool
-from tandem.lease.powers import ANSWER_ALL, ANSWER_NONE, ANSWER_RENEWALS, Powers
 from tandem.wire.failover import PoolRequest, State, UpdateDone, UpdateRequest, UpdateRequestAll
 from tandem.wire.failover import ServerState as S
 
-INFINITY = float("inf")
 FLUSH_S = 0.01
 """How long an update waits for company before it is sent (lazy update, batched)."""
 FULL_BATCH = 64
 BALANCE_S = 10.0
 RECLAIM_S = 3600.0
-_STARTUP_S_MIN = 5.0
 REFUSED_S = 60.0
 """After how long a refused update is told again (section 7.2.2: not immediately)."""
-_SERVING = (S.COMMUNICATIONS_INTERRUPTED, S.RESOLUTION_INTERRUPTED, S.CONFLICT_DONE, S.PARTNER_DOWN)
 _PARTNER_STATES = tuple(int(cause) for cause in Cause if cause < Cause.LINK_DOWN)
+_STOPPING = (S.PAUSED, S.SHUTDOWN)
 _TELLING = (S.NORMAL, S.COMMUNICATIONS_INTERRUPTED, S.PARTNER_DOWN, S.CONFLICT_DONE)
-
-
-def state_name(state: int) -> str:
-    """Return the draft's name of a failover state, e.g. COMMUNICATIONS-INTERRUPTED; a number for an unknown one."""
-    try:
-        return S(state).name.replace("_", "-")
-    except ValueError:
-        return f"unknown ({state})" if state else "unknown"
 
 
 class Endpoint:
@@ -90,7 +79,7 @@ class Endpoint:
         self.rejects_received = 0
         self.updates_sent = 0
         self.updates_received = 0
-        self.powers = self._powers()
+        self.powers = powers_of(self)
 
     # --- what others ask --------------------------------------------------------------------------------
 
@@ -134,15 +123,7 @@ class Endpoint:
     def _safe_period_end(self) -> float:
         if self.state != S.COMMUNICATIONS_INTERRUPTED or self.config.safe_period_s is None:
             return INFINITY
-        return self.saved.interrupted_since + self.config.safe_period_s
-
-    def free_at(self, binding: Binding) -> int:
-        """When, in PARTNER-DOWN, an address that lost its lease may go to another client (section 9.4.2)."""
-        latest = max(
-            binding.expires, binding.sent_potential, binding.acked_potential, binding.received_potential,
-            self.saved.since,
-        )  # fmt: skip
-        return FOREVER if latest == FOREVER else latest + self.mclt_s
+        return self.saved.since + self.config.safe_period_s
 
     # --- life -------------------------------------------------------------------------------------------
 
@@ -150,20 +131,9 @@ class Endpoint:
         """Begin: STARTUP, with the state to return to taken from stable storage (section 9.3.2)."""
         saved = self.saved
         self.started_at = now
-        recover_from = self.config.recover_from
-        if recover_from and recover_from != saved.recovered_from:
-            self.previous = int(S.RECOVER)
-            saved.recovered_from = saved.failed_at = recover_from
-            saved.ask_all = True
-        else:
-            self.previous = {
-                int(S.NORMAL): int(S.COMMUNICATIONS_INTERRUPTED),
-                int(S.POTENTIAL_CONFLICT): int(S.RESOLUTION_INTERRUPTED),
-            }.get(saved.state, saved.state)
-            if saved.state and saved.state not in (S.RECOVER, S.RECOVER_WAIT):
-                saved.failed_at = saved.last_operation
+        self.previous = startup.previous_state(self)
         self.state = int(S.STARTUP)
-        self.startup_until = now + min(self.config.startup_s, max(self.config.poll_timeout_s, _STARTUP_S_MIN))
+        self.startup_until = now + startup.startup_s(self, now)
         self.retry_at = now
         for binding in self.bindings():
             if not saved.state:
@@ -171,13 +141,14 @@ class Endpoint:
             if not binding.up_to_date:
                 self.unacked[binding.address] = binding
         self.store_at = now + min(5.0, self.config.poll_interval_s / 2)
-        self._adopt_powers()
+        self.adopt_powers()
         self.tick(now, out)
 
     def reconfigure(self, config: EndpointConfig, index: int, now: float, out: list[Effect]) -> None:
         """Take a new configuration. What CONNECT tells the partner is told by connecting anew."""
         told = self.config
         self.config, self.index = config, index
+        startup.forget_recovery(self)
         self.retry_s = min(5.0, config.poll_interval_s)
         if self.link is not None and (
             (told.mclt_s, told.lease_factor, told.poll_interval_s, told.poll_timeout_s, told.secret)
@@ -185,7 +156,7 @@ class Endpoint:
         ):
             self.link.disconnect(254, "the configuration has changed; connecting again", now, out)
             self.link_lost("the configuration has changed", now, out)
-        self._adopt_powers()
+        self.adopt_powers()
         self.unacked = {b.address: b for b in self.bindings() if not b.up_to_date}
 
     def hears(self, now: float) -> bool:
@@ -206,15 +177,6 @@ class Endpoint:
             self.retry_at = now
             self.tick(now, out)
 
-    def stop(self, now: float, out: list[Effect]) -> None:
-        """Stop cleanly: the partner is told PAUSED and takes over at once (section 9.13)."""
-        self._store_operation(now, out)
-        self.state = int(S.PAUSED)
-        self._adopt_powers()
-        if self.link is not None and self.link.set_up:
-            self.link.send(State(S.PAUSED, False, int(now)), now, out)
-            self.link.disconnect(254, "the server stops", now, out)
-
     def tick(self, now: float, out: list[Effect]) -> None:
         """Do what is due."""
         if self.link is not None:
@@ -228,7 +190,7 @@ class Endpoint:
                 self.link_lost(why, now, out)
             else:
                 self.link.contact(now, out)
-        elif now >= self.retry_at and not self.connecting and self.state != S.PAUSED:
+        elif now >= self.retry_at and not self.connecting and self.state not in _STOPPING:
             self.connecting = True
             self.retry_at = now + self.retry_s
             out.append(Connect(self.config.local, self.config.peer, self.config.port))
@@ -247,7 +209,7 @@ class Endpoint:
         if now >= self.balance_at:
             self.rebalance(now, out)
         if now >= self.store_at:
-            self._store_operation(now, out)
+            self.store_operation(now, out)
         if now >= self.flush_at:
             self.flush(now, out)
 
@@ -263,6 +225,12 @@ class Endpoint:
             self._enter(row.target, row, now, out, down_since)
             self._follow_partner(now, out)
         return row
+
+    def permit(self, cause: int) -> None:
+        """Return when the state allows what an operator orders. Raises CommandError."""
+        row = self._row(cause)
+        if row.refuse:
+            raise CommandError(316, row.why)
 
     def _row(self, cause: int) -> Row:
         role = MAIN_ROLE if self.config.main else BACKUP_ROLE
@@ -289,7 +257,7 @@ class Endpoint:
         self.startup_until = INFINITY
         if state == S.COMMUNICATIONS_INTERRUPTED and not saved.interrupted_since:
             saved.interrupted_since = int(now)
-        if self.communicating:
+        if self.communicating and S.PARTNER_DOWN not in (before, state):
             saved.cautious, saved.returned_at = False, 0
         if state == S.RESOLUTION_INTERRUPTED:
             saved.cautious = True  # whose the available addresses are cannot be told (section 9.11.2)
@@ -297,10 +265,10 @@ class Endpoint:
             saved.since = int(now if down_since is None else down_since)
         elif state == S.NORMAL:
             saved.interrupted_since = 0
-            saved.ask_all = False
+            saved.ask_all = saved.ask_all and saved.cautious
         saved.last_operation = int(now)
-        out.append(SaveState(self.config.name, saved.values()))
-        self._adopt_powers()
+        self.save(out)
+        self.adopt_powers()
         self.announce(now, out)
         self.note(
             "Warning" if state in (S.COMMUNICATIONS_INTERRUPTED, S.RESOLUTION_INTERRUPTED, S.PARTNER_DOWN) else "Info",
@@ -320,6 +288,8 @@ class Endpoint:
                 self.reclaim_at = now + RECLAIM_S
             elif self.link is not None:
                 self.link.send(PoolRequest(), now, out)
+            if self.saved.cautious:
+                self.ask(now, out)
         elif state == S.PARTNER_DOWN:
             self._free_later(now)
         elif state == S.POTENTIAL_CONFLICT:
@@ -344,59 +314,11 @@ class Endpoint:
             starting = self.state == S.STARTUP
             known = self.previous or (S.PARTNER_DOWN if self.config.main else S.RECOVER)
             theirs = known if starting else self.state
-            self.link.send(State(int(theirs), starting, self.saved.since or int(now)), now, out)
+            since = int(now) if self.state in _STOPPING else self.saved.since or int(now)
+            self.link.send(State(int(theirs), starting, since), now, out)
 
-    def _leave_startup(self, now: float, out: list[Effect]) -> None:
-        """The partner's state is known: choose where to go on (section 9.3.2 step 5)."""
-        saved = self.saved
-        target = self.previous
-        partner = saved.partner_state
-        why = "The partner answered; this server goes on where it was."
-        if not target:
-            target, why = self._first_state(now)
-        elif partner == S.PARTNER_DOWN and target in _SERVING:
-            if saved.partner_since >= saved.last_operation:
-                target, why = int(S.RECOVER), "The partner took over after this server went down."
-            else:
-                target, why = int(S.POTENTIAL_CONFLICT), "The partner took over while this server was still running."
-        self._go_on(target, why, now, out)
-
-    def _leave_startup_alone(self, now: float, out: list[Effect]) -> None:
-        """The partner could not be reached: go on where this server was (section 9.3.2 step 6)."""
-        saved = self.saved
-        if self.previous in _SERVING and saved.met:
-            saved.cautious = saved.cautious or now - saved.last_operation >= self.mclt_s
-            saved.returned_at = int(now)
-        if self.previous:
-            target, why = self.previous, "The partner could not be reached; this server goes on where it was."
-            if saved.cautious:
-                why = (
-                    "The partner could not be reached, and this server was down for longer than the MCLT: the partner "
-                    "may have taken over, so no new leases are given until it is back, or is set down."
-                )
-        elif self.config.main:
-            target = int(S.PARTNER_DOWN)
-            why = "This main has never met its backup, so it serves all clients alone."
-        else:
-            target = int(S.RECOVER)
-            why = "This backup has no lease data yet and waits for its main."
-            self.saved.ask_all = True
-        self._go_on(target, why, now, out)
-
-    def _first_state(self, now: float) -> tuple[int, str]:
-        """Where a server without any record of failover goes when its partner is there (S4.2 a, e)."""
-        saved = self.saved
-        if self.partner_met is not False:
-            saved.ask_all = True
-            saved.failed_at = int(self.started_at)
-            return int(S.RECOVER), "The partner knows this server, which has lost its lease database."
-        if self.config.main:
-            return int(S.PARTNER_DOWN), "This main meets its backup for the first time and serves until it is ready."
-        saved.ask_all = True
-        saved.failed_at = 0
-        return int(S.RECOVER), "This backup meets its main for the first time and asks it for all lease data."
-
-    def _go_on(self, target: int, why: str, now: float, out: list[Effect]) -> None:
+    def go_on(self, target: int, why: str, now: float, out: list[Effect]) -> None:
+        """Leave STARTUP for ``target``."""
         self.why = why
         down_since = self.saved.since if target == S.PARTNER_DOWN and self.previous == S.PARTNER_DOWN else None
         self._enter(target, None, now, out, down_since)
@@ -414,67 +336,15 @@ class Endpoint:
         self.asked_xid = self.link.send(UpdateRequestAll() if everything else UpdateRequest(), now, out)
         self.note("Info", 6110, f"Sent {'update request all' if everything else 'update request'} to the partner", out)
 
-    def set_partner_down(self, now: float, at: float | None, expert: bool, out: list[Effect]) -> str:
-        """The operator says that the partner is down, since ``at`` (S4.9). Returns what was done.
-
-        Raises CommandError when the state does not allow it, or the partner is answering.
-        """
-        refusal = self._row(Cause.SET_PARTNER_DOWN)
-        if refusal.refuse:
-            raise CommandError(316, refusal.why)
-        earliest = float(self.saved.interrupted_since or now)
-        when = now if at is None else at
-        remark = ""
-        if self.communicating and not expert and self.state != S.PARTNER_DOWN:
-            raise CommandError(
-                316, "the partner is connected and answers; stop it first (or use expert mode if you are sure)"
-            )
-        if when > now:
-            raise CommandError(316, "the date is in the future; give the time at which the partner went down")
-        if when < earliest and not expert:
-            when = earliest
-            remark = " (not earlier than communications were interrupted; expert mode allows it)"
-        row = self.decide(Cause.SET_PARTNER_DOWN, now, out, when)
-        if row.target is None:
-            return row.why
-        ago = format_duration(max(int(now - when), 0))
-        return f"partner {format_ipv4(self.config.peer)} is taken as down since {ago} ago{remark}"
-
-    # --- powers -----------------------------------------------------------------------------------------
-
-    def _adopt_powers(self) -> None:
-        self.powers = self._powers()
-
-    def _powers(self) -> Powers:
-        """Return what the state allows this server to do for clients (sections 5.3 to 5.9, 9; S4.5)."""
-        state, main = self.state, self.config.main
-        answer, other_from, own_from = ANSWER_NONE, INFINITY, -INFINITY
-        if state == S.NORMAL:
-            answer = ANSWER_ALL if main else ANSWER_RENEWALS
-        elif state == S.RECOVER_DONE:
-            answer = ANSWER_RENEWALS
-        elif state in _SERVING:
-            saved, answer = self.saved, ANSWER_ALL
-            if state == S.PARTNER_DOWN:
-                other_from = float(max(saved.since, saved.returned_at) + self.mclt_s) if saved.met else -INFINITY
-                own_from = other_from if saved.cautious else -INFINITY
-            elif saved.cautious:
-                own_from = INFINITY
-        why = f"failover is in {state_name(state)} state"
-        if answer != ANSWER_ALL and state == S.NORMAL:
-            why += ", in which the main answers"
-        elif own_from > -INFINITY:
-            why += ", in which no new leases are given before it is known which addresses are whose"
-        return Powers(
-            answer=answer,
-            own=FREE if main else BACKUP,
-            other_from=other_from,
-            own_from=own_from,
-            mclt_s=self.mclt_s if self.saved.met or not main else None,
-            why=why,
-            lease_factor=self.lease_factor,
-            connected=self.communicating,
-        )
+    def told_all(self, now: float, out: list[Effect]) -> None:
+        """All that this server asked for has come (section 7.5.2)."""
+        self.asked_xid = None
+        saved = self.saved
+        if saved.cautious:
+            saved.cautious, saved.ask_all, saved.returned_at, saved.unknown_s = False, False, 0, 0
+            self.save(out)
+            self.adopt_powers()
+        self.decide(Cause.UPDATE_DONE, now, out)
 
     # --- the connection ---------------------------------------------------------------------------------
 
@@ -493,7 +363,7 @@ class Endpoint:
         if link.heard_state:
             self.note("Warning", 6120, f"The connection to the partner is lost: {why}", out)
             self.saved.last_contact = int(link.last_received)
-            self._adopt_powers()
+            self.adopt_powers()
             self.decide(Cause.LINK_DOWN, now, out)
 
     def connected(self, now: float, out: list[Effect]) -> None:
@@ -516,9 +386,10 @@ class Endpoint:
         self.partner_starting = message.startup
         if self.state != S.STARTUP:
             saved.met = True
+        if self.state not in (S.STARTUP, S.PARTNER_DOWN, S.NORMAL):
             saved.cautious, saved.returned_at = False, 0
-        out.append(SaveState(self.config.name, saved.values()))
-        self._adopt_powers()
+        self.save(out)
+        self.adopt_powers()
         remark = " (starting)" if message.startup else ""
         flag = "" if first else "failover-detail"
         self.note("Info", 6130, f"The partner is in {state_name(message.state)}{remark}", out, flag)
@@ -526,8 +397,8 @@ class Endpoint:
             if message.state in _PARTNER_STATES:
                 self.decide(message.state, now, out)
             saved.met = True
-            out.append(SaveState(self.config.name, saved.values()))
-            self._adopt_powers()
+            self.save(out)
+            self.adopt_powers()
         elif not message.startup and message.state in _PARTNER_STATES:
             self.decide(message.state, now, out)
 
@@ -555,7 +426,7 @@ class Endpoint:
         self.link.send(UpdateDone(), now, out, xid)
         if self.saved.owes_all:
             self.saved.owes_all = False
-            out.append(SaveState(self.config.name, self.saved.values()))
+            self.save(out)
         self.note("Info", 6111, "Sent update done to the partner", out)
 
     def changed(self, binding: Binding, now: float, out: list[Effect]) -> None:
@@ -607,12 +478,20 @@ class Endpoint:
 
     # --- records ----------------------------------------------------------------------------------------
 
-    def _store_operation(self, now: float, out: list[Effect]) -> None:
+    def store_operation(self, now: float, out: list[Effect]) -> None:
         """Record that this server is running (section 9.3.2: last recorded time of operation)."""
         self.store_at = now + min(5.0, self.config.poll_interval_s / 2)
-        if self.state in (S.STARTUP, S.PAUSED):
+        if self.state == S.STARTUP or self.state in _STOPPING:
             return
         self.saved.last_operation = int(now)
+        self.save(out)
+
+    def adopt_powers(self) -> None:
+        """Let the DHCP server do what the state allows now."""
+        self.powers = powers_of(self)
+
+    def save(self, out: list[Effect]) -> None:
+        """Put what a restart must know on stable storage."""
         out.append(SaveState(self.config.name, self.saved.values()))
 
     def note(self, level: str, ident: int, text: str, out: list[Effect], flag: str = "") -> None:
@@ -629,16 +508,20 @@ class Endpoint:
                 return f"the partner, or the end of the safe period in {format_duration(max(int(end - now), 0))}"
             return "the partner, or the operator's setPartnerDown"
         if self.state == S.PARTNER_DOWN:
-            left = self.powers.other_from - now
-            if self.saved.met and left > 0:
-                return f"the partner; its addresses may be used in {format_duration(int(left))}"
+            until = self.powers.other_from
+            if until == INFINITY:
+                return "the partner; it may have given leases without end, so its addresses are never used"
+            if until > now:
+                what = "new leases are given" if self.saved.cautious else "its addresses may be used"
+                return f"the partner; {what} in {format_duration(int(until - now) or 1)}"
             return "the partner"
         return "the partner" if not self.communicating else ""
 
 
 _STEPS: dict[str, Callable[[Endpoint, float, list[Effect]], None]] = {
     "ask": Endpoint.ask,
-    "leave-startup": Endpoint._leave_startup,
-    "leave-startup-alone": Endpoint._leave_startup_alone,
+    "leave-startup": startup.leave_startup,
+    "leave-startup-alone": startup.leave_startup_alone,
+    "taken-over": orders.taken_over,
 }
 """What the steps of the decision table's rows do."""

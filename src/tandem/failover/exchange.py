@@ -13,7 +13,6 @@ from tandem.base.ipv4 import format_ipv4
 from tandem.failover import conflict
 from tandem.failover.endpoint import REFUSED_S, Endpoint
 from tandem.failover.link import Link
-from tandem.failover.states import Cause
 from tandem.failover.updates import Move, Sent
 from tandem.lease.binding import BACKUP, EXPIRED, FREE, RELEASED, RESET, Binding
 from tandem.wire.failover import (
@@ -384,9 +383,8 @@ def _update_done(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]
     """Section 7.5.2."""
     if frame.xid != endpoint.asked_xid:
         return
-    endpoint.asked_xid = None
     endpoint.note("Info", 6113, "The partner has sent all that was asked for", out)
-    endpoint.decide(Cause.UPDATE_DONE, now, out)
+    endpoint.told_all(now, out)
 
 
 def _pool_request(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:

@@ -36,10 +36,15 @@ class Saved:
     """Whether the partner asked for everything and has not had its UPDDONE yet (section 7.4.2)."""
     cautious: bool = False
     """Whether it is unknown which available addresses are this server's: it was down for longer than the MCLT and
-    has not heard its partner since (section 9.3.2 step 6, "reasons to wait"), or a resolution of conflicts was
-    interrupted (section 9.11.2). It serves clients that have a lease, and gives no new ones."""
+    has not heard its partner since (section 9.3.2 step 6, "reasons to wait"), a resolution of conflicts was
+    interrupted (section 9.11.2), or its partner was set down before it had sent what this server lacked. It serves
+    clients that have a lease, and gives no new ones: in PARTNER-DOWN until the waits are over or the partner has
+    come back and sent everything."""
     returned_at: int = 0
     """When this server came back in PARTNER-DOWN without hearing its partner, which may have served meanwhile."""
+    unknown_s: int = 0
+    """How long after the partner went down leases may last of which this server does not know: it was set
+    PARTNER-DOWN in RECOVER, before its partner could send what this server had lost. FOREVER = without end."""
     recovered_from: int = 0
     """The failover-recover time that was acted on, so that it is acted on once."""
 

@@ -39,8 +39,21 @@ STATES = (
     S.SHUTDOWN, S.RECOVER_DONE, S.RESOLUTION_INTERRUPTED, S.CONFLICT_DONE, S.RECOVER_WAIT,
 )  # fmt: skip
 
+SERVING = (S.COMMUNICATIONS_INTERRUPTED, S.RESOLUTION_INTERRUPTED, S.CONFLICT_DONE, S.PARTNER_DOWN)
+"""The states in which a server answers all clients, whatever its role."""
+
 MAIN, BACKUP = "main", "backup"
 """Guards: the role of this server in the relationship."""
+
+
+
+def state_name(state: int) -> str:
+    """Return the draft's name of a failover state, e.g. COMMUNICATIONS-INTERRUPTED; a number for an unknown one."""
+    try:
+        return S(state).name.replace("_", "-")
+    except ValueError:
+        return f"unknown ({state})" if state else "unknown"
+
 
 _P = {
     "normal": Cause.PARTNER_NORMAL,
@@ -226,16 +239,13 @@ _ROWS: list[Row] = [
                 S.POTENTIAL_CONFLICT, "The partner is resolving conflicts and waits for this server.",
             ),
             "update-done": (S.RECOVER_WAIT, "The partner has sent everything that was asked for."),
+            "set-partner-down": (
+                S.PARTNER_DOWN, "The operator said that the partner, which was to send its lease data, is down.",
+            ),
         },
         do={
             "normal interrupted partner-down recover recover-wait recover-done": (
                 ("ask",), "This server asks its partner for the lease data that it does not have.",
-            ),
-        },
-        refuse={
-            "set-partner-down": (
-                "This server is in RECOVER: it may not know leases that its partner gave. Bring the partner back, "
-                "or start this server without failover if the partner's data is lost for good."
             ),
         },
         stay={
@@ -250,8 +260,8 @@ _ROWS: list[Row] = [
             "wait-over": (
                 S.RECOVER_DONE, "Leases that this server gave before it lost data have run out or are known.",
             ),
+            "set-partner-down": (S.PARTNER_DOWN, "The operator said that the partner is down."),
         },
-        refuse={"set-partner-down": "This server waits in RECOVER-WAIT; set the partner down after it has ended."},
         stay={
             " ".join(_P): "The wait goes on whatever the partner does.",
             "link-down": "The wait goes on without the connection.",
@@ -274,19 +284,30 @@ _ROWS: list[Row] = [
             "startup-over wait-over safe-period-over update-done": "Nothing of that kind runs in RECOVER-DONE.",
         },
     ),
-    *(
-        row
-        for state in (S.PAUSED, S.SHUTDOWN)
-        for row in _rows(
-            state, "9.13.2" if state == S.PAUSED else "9.14.3",
-            go={},
-            refuse={"set-partner-down": "This server is stopping."},
-            stay={
-                " ".join(name for name in _CAUSES if name != "set-partner-down"): (
-                    "This server is stopping; only a restart ends this state."
-                ),
-            },
-        )
+    *_rows(
+        S.PAUSED, "9.13.2",
+        go={},
+        refuse={"set-partner-down": "This server is stopping."},
+        stay={
+            " ".join(name for name in _CAUSES if name != "set-partner-down"): (
+                "This server is stopping; only a restart ends this state."
+            ),
+        },
+    ),
+    *_rows(
+        S.SHUTDOWN, "9.14.2",
+        go={},
+        do={
+            "partner-down": (
+                ("taken-over",), "The partner has taken over, so this server recovers from it when it starts again.",
+            ),
+        },
+        refuse={"set-partner-down": "This server is stopping."},
+        stay={
+            " ".join(name for name in _CAUSES if name not in ("set-partner-down", "partner-down")): (
+                "This server is stopping; only a restart ends this state."
+            ),
+        },
     ),
 ]  # fmt: skip
 

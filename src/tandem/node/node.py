@@ -15,9 +15,10 @@ from tandem.base.ipv4 import format_ipv4
 from tandem.config.compiled import CompiledScope, ServerConfig
 from tandem.dhcp.lifecycle import expire
 from tandem.dhcp.server import DhcpServer
-from tandem.failover import exchange
+from tandem.failover import exchange, orders
 from tandem.failover.endpoint import Endpoint
 from tandem.failover.link import Link
+from tandem.failover.rights import free_at
 from tandem.failover.updates import Move
 from tandem.lease.binding import ABANDONED, ACTIVE, BACKUP, FREE, RESET, Binding
 from tandem.lease.book import Book
@@ -75,7 +76,17 @@ class Node:
     def stop(self, now: float, out: list[Effect]) -> None:
         """Stop cleanly: partners are told."""
         for endpoint in self.endpoints:
-            endpoint.stop(now, out)
+            orders.stop(endpoint, now, out)
+
+    def shut_down(self, now: float, out: list[Effect]) -> None:
+        """Serve nobody any more, for long: partners are told to take over. ``stop`` comes when ``replaced`` says so."""
+        for endpoint in self.endpoints:
+            orders.shut_down(endpoint, now, out)
+        self._settle(now, out)
+
+    def replaced(self) -> list[tuple[Endpoint, bool | None]]:
+        """Return, after ``shut_down``, each endpoint and whether its partner has taken over; None: not known yet."""
+        return [(endpoint, orders.replaced(endpoint)) for endpoint in self.endpoints]
 
     def reload(self, now: float, config: ServerConfig, out: list[Effect]) -> None:
         """Take a new configuration. Bindings stay; an endpoint that goes on keeps its state and its connection."""
@@ -88,7 +99,8 @@ class Node:
         new: list[Endpoint] = []
         for index, wanted in enumerate(config.endpoints, 1):
             old = before.pop(wanted.name, None)
-            if old is not None and old.config.main == wanted.main and old.config.recover_from == wanted.recover_from:
+            recover = wanted.recover_from and old is not None and wanted.recover_from != old.saved.recovered_from
+            if old is not None and old.config.main == wanted.main and not recover:
                 old.reconfigure(wanted, index, now, out)
                 kept.append(old)
             else:
@@ -108,7 +120,7 @@ class Node:
         self._settle(now, out)
 
     def _drop(self, endpoint: Endpoint, now: float, out: list[Effect]) -> None:
-        endpoint.stop(now, out)
+        orders.stop(endpoint, now, out)
         self.states[endpoint.config.name] = endpoint.saved.values()
         if endpoint.link is not None:
             self._by_link.pop(endpoint.link.number, None)
@@ -194,7 +206,7 @@ class Node:
         self, endpoint: Endpoint, scope: CompiledScope, binding: Binding, now: float, out: list[Effect]
     ) -> None:
         """In PARTNER-DOWN an address is free without the partner's word once the waits are over (section 9.4.2)."""
-        due = endpoint.free_at(binding)
+        due = free_at(endpoint, binding)
         if due > now:
             self.book.schedule(due, binding)
             return
@@ -322,7 +334,7 @@ class Node:
         for endpoint in sorted(mine, key=lambda e: not e.communicating):
             name = f"{endpoint.config.name}: " if len(mine) > 1 else ""
             try:
-                said.append(name + endpoint.set_partner_down(now, at, expert, out))
+                said.append(name + orders.set_partner_down(endpoint, now, at, expert, out))
             except CommandError as error:
                 refused.append(CommandError(error.status, name + error.text))
                 if endpoint.communicating:

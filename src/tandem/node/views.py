@@ -10,7 +10,8 @@ from heapq import nsmallest
 from tandem.base.errors import CommandError
 from tandem.base.ipv4 import format_hardware, format_ipv4
 from tandem.base.units import FOREVER
-from tandem.failover.endpoint import Endpoint, state_name
+from tandem.failover.endpoint import Endpoint
+from tandem.failover.states import state_name
 from tandem.lease.binding import (
     ABANDONED,
     ACTIVE,

@@ -1,0 +1,105 @@
+"""What an operator orders of a failover endpoint: that its partner is down, to stop, to stop for a long time.
+
+Source: draft-ietf-dhc-failover-12 sections 9.4, 9.13, 9.14; SYSTEM S4.9.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tandem.base.errors import CommandError
+from tandem.base.io import Effect
+from tandem.base.ipv4 import format_ipv4
+from tandem.base.units import FOREVER, format_duration
+from tandem.failover.states import Cause, state_name
+from tandem.wire.failover import RejectReason
+from tandem.wire.failover import ServerState as S
+
+if TYPE_CHECKING:
+    from tandem.failover.endpoint import Endpoint
+
+_RECOVERING = (S.RECOVER, S.RECOVER_WAIT)
+
+
+def set_partner_down(endpoint: Endpoint, now: float, at: float | None, expert: bool, out: list[Effect]) -> str:
+    """The operator says that the partner is down, since ``at`` (S4.9). Returns what was done.
+
+    A server that was recovering from this partner does not know all leases: it gives no new ones until those that
+    it may not know of have run out, counted from the date. Raises CommandError when the state does not allow it,
+    or the partner is answering.
+    """
+    saved = endpoint.saved
+    endpoint.permit(Cause.SET_PARTNER_DOWN)
+    recovering = endpoint.state in _RECOVERING
+    if endpoint.communicating and endpoint.state != S.PARTNER_DOWN and (recovering or not expert):
+        cure = "it sends its lease data" if recovering else "stop it first (or use expert mode if you are sure)"
+        raise CommandError(316, f"the partner is connected and answers; {cure}")
+    when = now if at is None else at
+    if when > now:
+        raise CommandError(316, "the date is in the future; give the time at which the partner went down")
+    earliest = float(max(saved.interrupted_since, saved.last_contact) or now)
+    remark = ""
+    if when < earliest and not expert:
+        when = earliest
+        remark = " (not earlier than communications were interrupted; expert mode allows it)"
+    if recovering:
+        saved.cautious = True
+        saved.unknown_s = _longest_lease_s(endpoint) if endpoint.state == S.RECOVER and saved.ask_all else 0
+    row = endpoint.decide(Cause.SET_PARTNER_DOWN, now, out, when)
+    if row.target is None:
+        return row.why
+    ago = format_duration(max(int(now - when), 0))
+    said = f"partner {format_ipv4(endpoint.config.peer)} is taken as down since {ago} ago{remark}"
+    if saved.cautious:
+        said += f"; {endpoint.waits_for(now)}"
+    return said
+
+
+def _longest_lease_s(endpoint: Endpoint) -> int:
+    """Return the longest lease that the partner may have given in this endpoint's scopes, in seconds."""
+    policies = [pool.scope.policy for pool in endpoint.pools()]
+    return max((FOREVER if policy.permanent else policy.lease_s for policy in policies), default=0)
+
+
+def stop(endpoint: Endpoint, now: float, out: list[Effect]) -> None:
+    """Stop cleanly: the partner is told PAUSED and serves everybody at once (section 9.13).
+
+    The state to return to stays what it was on stable storage. After ``shut_down`` only the connection is closed.
+    """
+    if endpoint.state != S.SHUTDOWN:
+        _retire(endpoint, S.PAUSED, now, out)
+    if endpoint.link is not None and endpoint.link.set_up:
+        endpoint.link.disconnect(RejectReason.UNKNOWN, "the server stops", now, out)
+
+
+def shut_down(endpoint: Endpoint, now: float, out: list[Effect]) -> None:
+    """Stop serving for a long time: the partner is told SHUTDOWN and may take over completely (section 9.14).
+
+    The connection stays for a moment, so that the partner can say that it did: see ``replaced``.
+    """
+    _retire(endpoint, S.SHUTDOWN, now, out)
+
+
+def _retire(endpoint: Endpoint, state: S, now: float, out: list[Effect]) -> None:
+    endpoint.flush(now, out)  # what has changed goes first
+    endpoint.store_operation(now, out)
+    endpoint.state = int(state)
+    endpoint.adopt_powers()
+    endpoint.announce(now, out)
+    if endpoint.communicating:
+        endpoint.note("Info", 6101, f"Told the partner that this server is in {state_name(state)}", out)
+
+
+def taken_over(endpoint: Endpoint, now: float, out: list[Effect]) -> None:
+    """The partner has taken over from this server in SHUTDOWN: it is to recover when it returns (section 9.14.2)."""
+    saved = endpoint.saved
+    saved.state, saved.since, saved.label = int(S.RECOVER), int(now), "SHUTDOWN/partner-is-partner-down"
+    saved.failed_at = saved.last_operation
+    endpoint.save(out)
+
+
+def replaced(endpoint: Endpoint) -> bool | None:
+    """Return whether the partner has taken over from this server in SHUTDOWN; None while that may still come."""
+    if endpoint.saved.partner_state == S.PARTNER_DOWN:
+        return True
+    return None if endpoint.communicating else False

@@ -1,0 +1,74 @@
+"""What a failover endpoint's state allows this server to do for clients, and from when.
+
+Reads an endpoint; changes nothing.
+Source: draft-ietf-dhc-failover-12 sections 5.3 to 5.9 and 9; SYSTEM S4.5.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tandem.base.units import FOREVER
+from tandem.failover.states import SERVING, state_name
+from tandem.lease.binding import BACKUP, FREE, Binding
+from tandem.lease.powers import ANSWER_ALL, ANSWER_NONE, ANSWER_RENEWALS, Powers
+from tandem.wire.failover import ServerState as S
+
+if TYPE_CHECKING:
+    from tandem.failover.endpoint import Endpoint
+
+INFINITY = float("inf")
+
+
+def powers_of(endpoint: Endpoint) -> Powers:
+    """Return what the endpoint's state allows this server to do for clients."""
+    state, main, saved = endpoint.state, endpoint.config.main, endpoint.saved
+    answer, other_from, own_from = ANSWER_NONE, INFINITY, -INFINITY
+    if state == S.NORMAL:
+        answer = ANSWER_ALL if main else ANSWER_RENEWALS
+        own_from = INFINITY if saved.cautious else -INFINITY
+    elif state == S.RECOVER_DONE:
+        answer = ANSWER_RENEWALS
+    elif state in SERVING:
+        answer = ANSWER_ALL
+        if state == S.PARTNER_DOWN:
+            other_from = _other_from(endpoint)
+            own_from = other_from if saved.cautious else -INFINITY
+        elif saved.cautious:
+            own_from = INFINITY
+    why = f"failover is in {state_name(state)} state"
+    if answer != ANSWER_ALL and state == S.NORMAL:
+        why += ", in which the main answers"
+    elif own_from > -INFINITY:
+        why += ", in which no new leases are given before it is known which addresses are whose"
+    return Powers(
+        answer=answer,
+        own=FREE if main else BACKUP,
+        other_from=other_from,
+        own_from=own_from,
+        mclt_s=endpoint.mclt_s if saved.met or not main else None,
+        why=why,
+        lease_factor=endpoint.lease_factor,
+        connected=endpoint.communicating,
+    )
+
+
+def _other_from(endpoint: Endpoint) -> float:
+    """From when, in PARTNER-DOWN, the partner's available addresses may be given (section 9.4.2)."""
+    saved, mclt_s = endpoint.saved, endpoint.mclt_s
+    if not saved.met and not saved.cautious:
+        return -INFINITY
+    if saved.unknown_s == FOREVER:
+        return INFINITY
+    return float(max(saved.since + max(mclt_s, saved.unknown_s), saved.returned_at + mclt_s))
+
+
+def free_at(endpoint: Endpoint, binding: Binding) -> int:
+    """When, in PARTNER-DOWN, an address that lost its lease may go to another client (section 9.4.2)."""
+    latest = max(
+        binding.expires, binding.sent_potential, binding.acked_potential, binding.received_potential,
+        endpoint.saved.since,
+    )  # fmt: skip
+    if latest == FOREVER or endpoint.powers.other_from == INFINITY:
+        return FOREVER
+    return int(max(latest + endpoint.mclt_s, endpoint.powers.other_from))

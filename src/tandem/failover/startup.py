@@ -1,0 +1,108 @@
+"""The startup algorithm: in which state a server goes on that has just started.
+
+Source: draft-ietf-dhc-failover-12 sections 5.9 and 9.3.2; SYSTEM S4.2.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tandem.base.io import Effect
+from tandem.failover.states import SERVING
+from tandem.wire.failover import ServerState as S
+
+if TYPE_CHECKING:
+    from tandem.failover.endpoint import Endpoint
+
+_STARTUP_S_MIN = 5.0
+_LONG = 3
+"""How many times longer a server looks for its partner when that may have taken over meanwhile (section 5.9)."""
+
+
+def previous_state(endpoint: Endpoint) -> int:
+    """Return the state to return to, 0 when there is none, and note when this server failed (section 9.3.2, 1 and 2).
+
+    Deviation: a server without any record does not go to RECOVER before its partner has said whether it knows this
+    server: a main that never had a backup is a stand-alone server until then (SYSTEM S5).
+    """
+    saved, recover_from = endpoint.saved, endpoint.config.recover_from
+    forget_recovery(endpoint)
+    if recover_from and recover_from != saved.recovered_from:
+        saved.recovered_from = saved.failed_at = recover_from
+        saved.ask_all = True
+        return int(S.RECOVER)
+    if saved.state and saved.state not in (S.RECOVER, S.RECOVER_WAIT):
+        saved.failed_at = saved.last_operation
+    return {
+        int(S.NORMAL): int(S.COMMUNICATIONS_INTERRUPTED),
+        int(S.POTENTIAL_CONFLICT): int(S.RESOLUTION_INTERRUPTED),
+    }.get(saved.state, saved.state)
+
+
+def forget_recovery(endpoint: Endpoint) -> None:
+    """Once failover-recover has been unset, any date that it is set to counts again."""
+    if not endpoint.config.recover_from:
+        endpoint.saved.recovered_from = 0
+
+
+def startup_s(endpoint: Endpoint, now: float) -> float:
+    """Return how long to look for the partner before going on without it, in seconds."""
+    saved, config = endpoint.saved, endpoint.config
+    long = saved.met and now - saved.last_operation >= endpoint.mclt_s
+    return min(config.startup_s * (_LONG if long else 1), max(config.poll_timeout_s, _STARTUP_S_MIN))
+
+
+def leave_startup(endpoint: Endpoint, now: float, out: list[Effect]) -> None:
+    """The partner's state is known: choose where to go on (section 9.3.2 step 5).
+
+    Deviation: a server that was recovering goes on recovering; the draft's comparison of times would take it into
+    POTENTIAL-CONFLICT although it served nobody.
+    """
+    saved = endpoint.saved
+    target = endpoint.previous
+    why = "The partner answered; this server goes on where it was."
+    if not target:
+        target, why = _first_state(endpoint)
+    elif saved.partner_state == S.PARTNER_DOWN and target in SERVING:
+        if saved.partner_since >= saved.last_operation:
+            target, why = int(S.RECOVER), "The partner took over after this server went down."
+        else:
+            target, why = int(S.POTENTIAL_CONFLICT), "The partner took over while this server was still running."
+    endpoint.go_on(target, why, now, out)
+
+
+def leave_startup_alone(endpoint: Endpoint, now: float, out: list[Effect]) -> None:
+    """The partner could not be reached: go on where this server was (section 9.3.2 step 6)."""
+    saved = endpoint.saved
+    if endpoint.previous in SERVING and saved.met:
+        saved.cautious = saved.cautious or now - saved.last_operation >= endpoint.mclt_s
+        saved.returned_at = int(now)
+    if endpoint.previous:
+        target, why = endpoint.previous, "The partner could not be reached; this server goes on where it was."
+        if saved.cautious:
+            why = (
+                "The partner could not be reached, and this server was down for longer than the MCLT: the partner "
+                "may have taken over, so no new leases are given until it is back, or is set down."
+            )
+    elif endpoint.config.main:
+        target = int(S.PARTNER_DOWN)
+        why = "This main has never met its backup, so it serves all clients alone."
+    else:
+        target = int(S.RECOVER)
+        why = "This backup has no lease data yet and waits for its main."
+        saved.ask_all = True
+    endpoint.go_on(target, why, now, out)
+
+
+def _first_state(endpoint: Endpoint) -> tuple[int, str]:
+    """Where a server without any record of failover goes when its partner is there (S4.2 a, e)."""
+    saved = endpoint.saved
+    if endpoint.partner_met is not False:
+        saved.ask_all = True
+        saved.failed_at = int(endpoint.started_at)
+        return int(S.RECOVER), "The partner knows this server, which has lost its lease database."
+    if endpoint.config.main:
+        return int(S.PARTNER_DOWN), "This main meets its backup for the first time and serves until it is ready."
+    saved.ask_all = True
+    saved.failed_at = 0
+    return int(S.RECOVER), "This backup meets its main for the first time and asks it for all lease data."
