@@ -10,7 +10,8 @@ from tandem.base.io import Effect
 from tandem.base.ipv4 import format_ipv4, parse_ipv4
 from tandem.config.compile import compile_config
 from tandem.config.compiled import ServerConfig
-from tandem.failover.endpoint import Endpoint, state_name
+from tandem.failover.endpoint import Endpoint
+from tandem.failover.states import state_name
 
 OTHER = parse_ipv4("192.168.50.4")
 NORMAL, INTERRUPTED = "NORMAL", "COMMUNICATIONS-INTERRUPTED"
@@ -163,13 +164,29 @@ def test_partner_down_is_refused_for_all_while_one_connection_lives() -> None:
 
 
 def test_partner_down_with_one_endpoint_that_cannot_move() -> None:
-    """A backup without lease data stays in RECOVER, the main role with the same partner moves; both are said."""
+    """The main role moves; the backup role, new since the reload, still looks for the partner; both are said."""
+    world = symmetrical()
+    world.main.make = lambda: made(MAIN, SYMMETRICAL[0])
+    world.main.boot()
+    world.run(20)
+    out: list[Effect] = []
+    assert world.main.node is not None
+    world.main.node.reload(world.now, made(MAIN, *SYMMETRICAL), out)
+    world.main.perform(out)
+    world.run(1)
+    assert states(world.main) == ["PARTNER-DOWN", "STARTUP"]
+    said = partner_down(world.main, BACKUP)
+    assert "already" in said and "refused, 192.168.50.3-192.168.50.2: " in said
+
+
+def test_partner_down_moves_a_backup_without_lease_data_too() -> None:
+    """It may give new leases when those that a main could have given before have run out."""
     world = symmetrical()
     world.main.boot()
     world.run(20)
     assert states(world.main) == ["PARTNER-DOWN", "RECOVER"]
-    said = partner_down(world.main, BACKUP)
-    assert "already" in said and "refused, 192.168.50.3-192.168.50.2: " in said
+    assert "new leases are given in 1w" in partner_down(world.main, BACKUP)
+    assert states(world.main) == ["PARTNER-DOWN", "PARTNER-DOWN"]
 
 
 def back_office() -> tuple[World, Server]:
