@@ -127,8 +127,11 @@ class Endpoint:
 
     # --- life -------------------------------------------------------------------------------------------
 
-    def start(self, now: float, out: list[Effect]) -> None:
-        """Begin: STARTUP, with the state to return to taken from stable storage (section 9.3.2)."""
+    def start(self, now: float, out: list[Effect], served: bool = False) -> None:
+        """Begin: STARTUP, with the state to return to taken from stable storage (section 9.3.2).
+
+        ``served``: this server has been serving these clients alone until now. As main it goes on with that.
+        """
         saved = self.saved
         self.started_at = now
         self.previous = startup.previous_state(self)
@@ -142,7 +145,16 @@ class Endpoint:
                 self.unacked[binding.address] = binding
         self.store_at = now + min(5.0, self.config.poll_interval_s / 2)
         self.adopt_powers()
+        if served:
+            startup.go_on_serving(self, now, out)
         self.tick(now, out)
+
+    def tell_again(self, now: float) -> None:
+        """Scopes have come to this relationship: what the partner does not know of them is told."""
+        if self.communicating and self.state in _TELLING:
+            self.queue_lost_moves()
+            self.queue.start(self.unacked.values())
+            self.flush_at = now
 
     def reconfigure(self, config: EndpointConfig, index: int, now: float, out: list[Effect]) -> None:
         """Take a new configuration. What CONNECT tells the partner is told by connecting anew."""

@@ -11,6 +11,7 @@ from tandem.base.errors import CommandError
 from tandem.base.io import Effect
 from tandem.base.ipv4 import format_ipv4
 from tandem.base.units import FOREVER, format_duration
+from tandem.failover.saved import Saved
 from tandem.failover.states import Cause, state_name
 from tandem.wire.failover import RejectReason
 from tandem.wire.failover import ServerState as S
@@ -78,6 +79,23 @@ def shut_down(endpoint: Endpoint, now: float, out: list[Effect]) -> None:
     The connection stays for a moment, so that the partner can say that it did: see ``replaced``.
     """
     _retire(endpoint, S.SHUTDOWN, now, out)
+
+
+def end_relationship(endpoint: Endpoint, now: float, out: list[Effect]) -> None:
+    """The operator has switched failover off and this server serves its clients alone, as in PARTNER-DOWN.
+
+    So it goes on in PARTNER-DOWN should the relationship be taken up again; one that never began is forgotten.
+    """
+    stop(endpoint, now, out)
+    saved = endpoint.saved
+    if not saved.met:
+        endpoint.saved = Saved()
+    else:
+        if saved.state != S.PARTNER_DOWN:
+            saved.state, saved.since, saved.label = int(S.PARTNER_DOWN), int(now), "failover/off"
+        saved.interrupted_since = 0
+        saved.mclt_s = endpoint.mclt_s
+    endpoint.save(out)
 
 
 def _retire(endpoint: Endpoint, state: S, now: float, out: list[Effect]) -> None:

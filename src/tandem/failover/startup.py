@@ -52,6 +52,16 @@ def startup_s(endpoint: Endpoint, now: float) -> float:
     return min(config.startup_s * (_LONG if long else 1), max(config.poll_timeout_s, _STARTUP_S_MIN))
 
 
+def go_on_serving(endpoint: Endpoint, now: float, out: list[Effect]) -> None:
+    """Failover was switched on in a server that has been serving these clients alone: as main it goes on with that.
+
+    Deviation: section 9.3.1 would have it silent in STARTUP first; nobody can have taken over from a server that runs.
+    """
+    if endpoint.config.main and endpoint.previous in (0, S.PARTNER_DOWN):
+        why = "This main has been serving all clients alone and goes on until its backup is ready."
+        endpoint.go_on(int(S.PARTNER_DOWN), why, now, out)
+
+
 def leave_startup(endpoint: Endpoint, now: float, out: list[Effect]) -> None:
     """The partner's state is known: choose where to go on (section 9.3.2 step 5).
 

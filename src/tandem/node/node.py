@@ -8,21 +8,25 @@ endpoints what has changed. Does not know sockets, files or clocks (``runtime``)
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from tandem.base.errors import CommandError, ProtocolError, WireError
 from tandem.base.io import Close, ConnectFailed, Datagram, Effect, Input, LinkData, LinkDown, LinkUp, Note
 from tandem.base.ipv4 import format_ipv4
-from tandem.config.compiled import CompiledScope, ServerConfig
+from tandem.config.compiled import ServerConfig
 from tandem.dhcp.lifecycle import expire
 from tandem.dhcp.server import DhcpServer
 from tandem.failover import exchange, orders
 from tandem.failover.endpoint import Endpoint
 from tandem.failover.link import Link
 from tandem.failover.rights import free_at
+from tandem.failover.saved import Saved
 from tandem.failover.updates import Move
 from tandem.lease.binding import ABANDONED, ACTIVE, BACKUP, FREE, RESET, Binding
 from tandem.lease.book import Book
+from tandem.lease.pool import Pool
 from tandem.lease.powers import STANDALONE
+from tandem.node import relations
 from tandem.wire.failover import Connect, Disconnect, Frame, RejectReason
 from tandem.wire.failover import ServerState as S
 
@@ -57,6 +61,11 @@ class Node:
                     if not acked and scope is not None and scope.endpoint == endpoint.index:
                         endpoint.lost_moves.append(Move(lo, hi, BACKUP, True))
         self.dhcp = DhcpServer(config, self.book)
+        self.alone = STANDALONE
+        """The powers over scopes without a partner."""
+        if any(pool.backup.size for pool in self.book.pools if not pool.scope.endpoint):
+            former = [Saved.from_values(values).mclt_s for values in states.values()]
+            self._wait_alone(now + max([*former, *(endpoint.mclt_s for endpoint in self.endpoints)], default=0))
         self.started_at = now
         self._strangers: dict[int, Link] = {}
         """Incoming connections whose CONNECT has not come yet, by number."""
@@ -90,37 +99,70 @@ class Node:
 
     def reload(self, now: float, config: ServerConfig, out: list[Effect]) -> None:
         """Take a new configuration. Bindings stay; an endpoint that goes on keeps its state and its connection."""
-        self.config = config
         for level, component, ident, text in config.summary:
             out.append(Note(level, component, ident, text))
         before = {endpoint.config.name: endpoint for endpoint in self.endpoints}
+        was = relations.relationships(self.config)
+        self.config = config
         self.book.configure(config)
+        moved = {name: list[Pool]() for name in ["", *(wanted.name for wanted in config.endpoints)]}
+        for pool, now_in in zip(self.book.pools, relations.relationships(config).values(), strict=True):
+            if was.get((pool.scope.subnet, pool.scope.mask), "") != now_in:
+                moved[now_in].append(pool)
+        self._go_alone(before, was, moved[""], now, out)
         kept: list[Endpoint] = []
-        new: list[Endpoint] = []
+        new: list[tuple[Endpoint, bool]] = []
         for index, wanted in enumerate(config.endpoints, 1):
             old = before.pop(wanted.name, None)
             recover = wanted.recover_from and old is not None and wanted.recover_from != old.saved.recovered_from
             if old is not None and old.config.main == wanted.main and not recover:
                 old.reconfigure(wanted, index, now, out)
-                kept.append(old)
+                endpoint = old
             else:
                 if old is not None:
                     self._drop(old, now, out)
-                saved = old.saved.values() if old else self.states.get(wanted.name)
-                endpoint = Endpoint(wanted, index, self.book, saved)
-                new.append(endpoint)
-                kept.append(endpoint)
+                endpoint = Endpoint(wanted, index, self.book, self.states.get(wanted.name))
+                mine = endpoint.pools()
+                served = all(was.get((pool.scope.subnet, pool.scope.mask)) == "" for pool in mine)
+                new.append((endpoint, served and bool(mine)))
+            kept.append(endpoint)
+            if moved[wanted.name]:
+                relations.join(self.book, endpoint, moved[wanted.name], now, out)
+                endpoint.tell_again(now)
         for gone in before.values():
             self._drop(gone, now, out)
         self.endpoints = kept
         self.dhcp.configure(config)
-        for endpoint in new:
-            endpoint.start(now, out)
+        for endpoint, served in new:
+            endpoint.start(now, out, served)
         self._reserve(now, out)
         self._settle(now, out)
 
+    def _go_alone(
+        self, before: dict[str, Endpoint], was: dict[tuple[int, int], str], pools: list[Pool], now: float,
+        out: list[Effect],
+    ) -> None:  # fmt: skip
+        """Scopes have lost their partner. What that may have given away is left alone for the MCLT; a relationship
+        that has no other scope left is in PARTNER-DOWN from now on, should it ever be taken up again."""
+        for name, endpoint in list(before.items()):
+            mine = [pool for pool in pools if was[(pool.scope.subnet, pool.scope.mask)] == name]
+            if not mine:
+                continue
+            relations.leave(self.book, endpoint.config.main, mine, now, out)
+            if endpoint.saved.met:
+                self._wait_alone(now + endpoint.mclt_s)
+            if name not in (wanted.name for wanted in self.config.endpoints):
+                orders.end_relationship(endpoint, now, out)
+                self._keep_state(before.pop(name))
+
+    def _wait_alone(self, until: float) -> None:
+        self.alone = replace(STANDALONE, other_from=max(self.alone.other_from, float(int(until) + 1)))
+
     def _drop(self, endpoint: Endpoint, now: float, out: list[Effect]) -> None:
         orders.stop(endpoint, now, out)
+        self._keep_state(endpoint)
+
+    def _keep_state(self, endpoint: Endpoint) -> None:
         self.states[endpoint.config.name] = endpoint.saved.values()
         if endpoint.link is not None:
             self._by_link.pop(endpoint.link.number, None)
@@ -173,7 +215,7 @@ class Node:
             if link.overdue(now):
                 out.append(Close(link.number))
                 del self._strangers[link.number]
-        self.dhcp.set_powers([STANDALONE, *(endpoint.powers for endpoint in self.endpoints)])
+        self.dhcp.set_powers([self.alone, *(endpoint.powers for endpoint in self.endpoints)])
 
     def _tell(self, now: float, out: list[Effect]) -> None:
         changed = self.book.changed
@@ -193,22 +235,21 @@ class Node:
             if endpoint is not None and not self._may_expire(endpoint):
                 self.book.schedule(int(now) + POSTPONE_S, binding)
                 return
-            expire(self.book, scope, binding, now, out, endpoint is not None)
-        if endpoint is not None and endpoint.state == S.PARTNER_DOWN and binding.status in (3, 4, RESET):
-            self._free_alone(endpoint, scope, binding, now, out)
+            expire(self.book, scope, binding, now, out, endpoint is not None or now < self.alone.other_from)
+        if endpoint is None and binding.status in relations.PENDING:
+            self._free_without_partner(self.alone.other_from, binding, now, out)
+        elif endpoint is not None and endpoint.state == S.PARTNER_DOWN and binding.status in relations.PENDING:
+            self._free_without_partner(free_at(endpoint, binding), binding, now, out)
 
     @staticmethod
     def _may_expire(endpoint: Endpoint) -> bool:
         """In NORMAL the main declares leases over; otherwise whoever serves clients does."""
         return endpoint.powers.answer == 2 or (endpoint.state == S.NORMAL and endpoint.config.main)
 
-    def _free_alone(
-        self, endpoint: Endpoint, scope: CompiledScope, binding: Binding, now: float, out: list[Effect]
-    ) -> None:
-        """In PARTNER-DOWN an address is free without the partner's word once the waits are over (section 9.4.2)."""
-        due = free_at(endpoint, binding)
+    def _free_without_partner(self, due: float, binding: Binding, now: float, out: list[Effect]) -> None:
+        """An address is free without the partner's word once the waits are over (section 9.4.2)."""
         if due > now:
-            self.book.schedule(due, binding)
+            self.book.schedule(int(due), binding)
             return
         self.book.set_status(binding, FREE, int(now))
         self.book.save(binding, out)
