@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup lint check test demo bench resync killloop clean
+.PHONY: help setup lint check test demo bench resync killloop clean swarm
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/ -/'
 setup: .venv/.ready ## virtual environment (system packages: scripts/system-packages)
@@ -23,6 +23,9 @@ test: lint       ## everything, with real processes, clients and foreign servers
 
 demo: setup      ## a failover pair, its clients and a story of faults; STAY=1: stay up for nrcmd
 	@.venv/bin/tandem demo $(if $(STAY),--stay)
+
+swarm: setup     ## new stories in the simulator for TIME seconds (default 600)
+	.venv/bin/tandem sim --time $(or $(TIME),600)
 
 clean:           ## remove the environment and caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -6,6 +6,7 @@ import sys
 
 _USAGE = """usage: tandem local ...         run a local cluster: a DHCP server, its configuration, and the API for nrcmd
        tandem demo ...          show a failover pair and its clients through a story of faults
+       tandem sim ...           run pairs in a simulated, hostile world and judge them
        tandem dhcp-server ...   run only the DHCP server (a local cluster does this itself)
 
 tandem local --help (and so on) explains the options."""
@@ -28,6 +29,10 @@ def main(argv: list[str] | None = None) -> int:
             from tandem.demo.program import main as demo
 
             return demo(rest)
+        case ["sim", *rest]:
+            from tandem.sim.command import main as sim
+
+            return sim(rest)
         case ["--help" | "-h"]:
             print(_USAGE)
             return 0

@@ -1,0 +1,116 @@
+"""The clients' side of the network: the servers' LAN, relays, loss, delay, duplicates, and cuts between a subnet and
+a server.
+
+Does not know what messages mean beyond where they go. Source: RFC 2131 section 4.1, RFC 1542 section 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from random import Random
+from typing import Protocol
+
+from tandem.base.io import Datagram, Reply
+from tandem.base.ipv4 import BROADCAST
+from tandem.sim.machine import Machine
+from tandem.sim.settings import LAN, MASK, Settings, Subnet
+from tandem.sim.world import World
+from tandem.wire import dhcp
+
+
+class Listener(Protocol):
+    """A client, as the network sees it."""
+
+    chaddr: bytes
+    subnet: Subnet
+
+    def receive(self, message: dhcp.Message) -> None:
+        """Take a reply."""
+        ...
+
+
+class Field:
+    """Carries datagrams between clients and servers."""
+
+    def __init__(self, world: World, settings: Settings, chance: Random) -> None:
+        self.world = world
+        self.chance = chance
+        self.machines: dict[int, Machine] = {}
+        self.subnets = {subnet.net: subnet for subnet in settings.subnets}
+        self._on_lan = Subnet("lan", LAN, 0, 0, 0)
+        self._clients: dict[bytes, list[Listener]] = {}
+        self._cuts: dict[tuple[int, int], int] = {}
+        self.loss = 0.0
+        self.doubles = 0.0
+        self.delay_s = 0.005
+        self.requests = 0
+        self.replies = 0
+
+    def join(self, client: Listener) -> None:
+        """A client exists from now on."""
+        self._clients.setdefault(client.chaddr, []).append(client)
+
+    def cut(self, net: int, server: int, by: int) -> None:
+        """Cut the way between a subnet and a server (``by`` 1), or take one cut off it (-1)."""
+        self._cuts[net, server] = self._cuts.get((net, server), 0) + by
+
+    def mend(self) -> None:
+        """All ways are whole."""
+        self._cuts.clear()
+
+    def _whole(self, net: int, server: int) -> bool:
+        return not self._cuts.get((net, server))
+
+    # --- to the servers ---------------------------------------------------------------------------------
+
+    def broadcast(self, subnet: Subnet, data: bytes) -> None:
+        """A client shouts; on a LAN with a relay, the relay carries it to the servers that it knows."""
+        relay = subnet.relay
+        if relay:
+            data = data[:3] + b"\x01" + data[4:24] + relay.to_bytes(4, "big") + data[28:]
+        servers: Iterable[int] = subnet.relay_reaches or self.machines
+        for server in servers:
+            self._carry(subnet, server, data, relay, 67 if relay else 68)
+
+    def unicast(self, subnet: Subnet, server: int, data: bytes, source: int) -> None:
+        """A client that has an address writes to one server."""
+        if server in self.machines:
+            self._carry(subnet, server, data, source, 68)
+
+    def _carry(self, subnet: Subnet, server: int, data: bytes, source: int, port: int) -> None:
+        chance = self.chance
+        if not self._whole(subnet.net, server):
+            return
+        for _ in range(2 if chance.random() < self.doubles else 1):
+            if chance.random() >= self.loss:
+                self.requests += 1
+                machine = self.machines[server]
+                event = Datagram(data, source, port, machine.interface)
+                self.world.after(self.delay_s * (0.2 + chance.expovariate(1)), machine.datagram, event)
+
+    # --- to the clients ---------------------------------------------------------------------------------
+
+    def reply(self, machine: Machine, reply: Reply) -> None:
+        """Carry a server's reply to where it goes."""
+        data = reply.data
+        giaddr = int.from_bytes(data[24:28], "big")
+        if giaddr:
+            subnet = self.subnets.get(giaddr & MASK)
+        elif reply.destination == BROADCAST or reply.hardware:
+            subnet = self.subnets.get(LAN, self._on_lan)
+        else:
+            subnet = self.subnets.get(reply.destination & MASK)
+        if subnet is None or not self._whole(subnet.net, machine.address):
+            return
+        for _ in range(2 if self.chance.random() < self.doubles else 1):
+            if self.chance.random() >= self.loss:
+                self.world.after(self.delay_s * (0.2 + self.chance.expovariate(1)), self._deliver, subnet, data)
+
+    def _deliver(self, subnet: Subnet, data: bytes) -> None:
+        clients = self._clients.get(data[28 : 28 + data[2]])
+        if clients:
+            self.replies += 1
+            message = dhcp.decode(data)
+            for client in clients:
+                if client.subnet.net == subnet.net:
+                    client.receive(message)

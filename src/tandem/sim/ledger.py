@@ -1,0 +1,115 @@
+"""What clients were promised: the truth against which the servers are judged.
+
+A client validly holds an address from the receipt of an ACK until the lease, counted from when it sent its request
+(RFC 2131 section 4.4.1), is over, unless it releases or declines it, or obeys a NAK. A client is known by its key, as
+the servers know it: cloned hardware addresses are one client. A client that goes on using an address after its lease
+holds nothing.
+
+Tolerance: while an ``excuse`` is open (the operator said something untrue, as the draft allows for), leases that are
+taken are *tainted*; two holders are tolerated, counted and remembered when one of them is tainted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tandem.base.ipv4 import format_ipv4
+from tandem.sim.world import Violation, World, clock_text
+
+
+@dataclass(slots=True)
+class Held:
+    """One promise."""
+
+    key: bytes
+    end: float
+    name: str
+    server: int
+    """Who acknowledged it last."""
+    net: int
+    tainted: bool
+    taken_at: float
+
+
+@dataclass(slots=True)
+class Double:
+    """Two holders of one address that the scenario allows for."""
+
+    address: int
+    first: bytes
+    second: bytes
+    since: float
+    why: str
+    reported: bool = False
+
+
+class Ledger:
+    """All promises, by address."""
+
+    def __init__(self, world: World, slack_s: float) -> None:
+        """``slack_s``: by how much the clocks of this world are wrong, which is how exact an instant is."""
+        self.world = world
+        self.slack_s = slack_s
+        self.held: dict[int, dict[bytes, Held]] = {}
+        self.excuses: list[str] = []
+        """Why two holders are possible now; empty = they are not."""
+        self.doubles: list[Double] = []
+        self.promises = 0
+
+    def take(self, address: int, key: bytes, end: float, name: str, server: int, net: int) -> None:
+        """A client has received an ACK. Raises Violation when another validly holds the address."""
+        self.promises += 1
+        here = self.held.setdefault(address, {})
+        mine = Held(key, end, name, server, net, bool(self.excuses), self.world.now)
+        for other in list(here.values()):
+            if other.end <= self.world.now + self.slack_s:
+                if other.end <= self.world.now:
+                    del here[other.key]
+            elif other.key != key:
+                self._two(address, other, mine)
+        here[key] = mine
+
+    def _two(self, address: int, other: Held, mine: Held) -> None:
+        now = self.world.now
+        if other.tainted or mine.tainted:
+            why = self.excuses[0] if self.excuses else "left from an excused time"
+            self.doubles.append(Double(address, other.key, mine.key, now, why))
+            self.world.say(f"tolerated: {format_ipv4(address)} has two holders, {other.name} and {mine.name}: {why}")
+            mine.tainted = True
+            return
+        raise Violation(
+            "one holder",
+            f"{format_ipv4(address)} was given to {mine.name} until {clock_text(mine.end)} by"
+            f" {format_ipv4(mine.server)}, while {other.name} holds it until {clock_text(other.end)}"
+            f" (another {other.end - now:.1f} s) from {format_ipv4(other.server)}",
+            format_ipv4(address), mine.name, other.name,
+        )  # fmt: skip
+
+    def drop(self, address: int, key: bytes) -> None:
+        """A client holds the address no more."""
+        here = self.held.get(address)
+        if here is not None:
+            here.pop(key, None)
+
+    def of(self, address: int, key: bytes) -> Held | None:
+        """Return a promise that is valid now, or None."""
+        held = self.held.get(address, {}).get(key)
+        return held if held is not None and held.end > self.world.now else None
+
+    def valid(self) -> list[tuple[int, Held]]:
+        """Return all promises that are valid now."""
+        now = self.world.now
+        return [(address, held) for address, here in self.held.items() for held in here.values() if held.end > now]
+
+    # --- excuses ----------------------------------------------------------------------------------------
+
+    def excuse(self, why: str) -> None:
+        """From now on two holders are possible: what is held becomes tainted with its next ACK."""
+        self.world.say(f"from now on two holders are possible: {why}")
+        self.excuses.append(why)
+
+    def excused_no_more(self) -> None:
+        """The pair knows all again: from now on no new double is tolerated."""
+        if self.excuses:
+            self.world.say("from now on no new double holder is tolerated")
+            self.excuses.clear()

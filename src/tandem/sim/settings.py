@@ -1,0 +1,154 @@
+"""What a simulated world is like: its servers' configuration, its networks, its people; all drawn from the seed.
+
+A ``Settings`` is plain data. The servers get the same kind of document as an operator's (``config.compile``), so the
+whole way from attribute to decision is under test. Does not know events or faults.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any
+
+from tandem.base.ipv4 import format_ipv4, parse_ipv4
+from tandem.config.compile import compile_config
+from tandem.config.compiled import ServerConfig
+
+MASK = 0xFFFFFF00
+LAN = parse_ipv4("192.168.50.0")
+MAIN, BACKUP, THIRD = (LAN + n for n in (2, 3, 4))
+RELAYED = parse_ipv4("10.9.0.0")
+FIRST_HOST = 10
+
+
+@dataclass(frozen=True)
+class Subnet:
+    """A subnet with clients: the servers' own LAN, or one behind a relay."""
+
+    name: str
+    net: int
+    addresses: int
+    main: int
+    """The server that is main for it, by address."""
+    backup: int
+    relay_reaches: tuple[int, ...] = ()
+    """Servers that its relay forwards to; empty for the servers' LAN, where all hear all."""
+    reserved: int = 0
+    """How many of its addresses, from the first on, are reserved for BOOTP clients or well-known hosts."""
+
+    @property
+    def relay(self) -> int:
+        """The relay's address (giaddr), 0 on the LAN."""
+        return self.net + 1 if self.relay_reaches else 0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Configuration of all servers of a world. Durations in seconds."""
+
+    subnets: tuple[Subnet, ...]
+    mclt_s: int = 300
+    lease_s: int = 900
+    grace_s: int = 0
+    offer_s: int = 30
+    unavailable_s: int = 1200
+    backup_pct: int = 30
+    factor: float = 1.5
+    poll_interval_s: int = 10
+    poll_timeout_s: int = 30
+    startup_s: int = 10
+    safe_period_s: int = 0
+    """0 = the safe period is off."""
+    defer_extensions: bool = True
+    first_available: bool = False
+    secret: str = ""
+    servers: tuple[int, ...] = (MAIN, BACKUP)
+    reservation_keys: tuple[bytes, ...] = field(default=())
+    """Hardware (type byte + address) of the hosts with reservations, in the order of the reserved addresses."""
+
+    def document(self, recover_from: int = 0) -> dict[str, Any]:
+        """Return the operator's document. ``recover_from``: failover-recover, 0 = unset."""
+        dhcp: dict[str, Any] = {
+            "failover-backup-percentage": self.backup_pct,
+            "failover-maximum-client-lead-time": self.mclt_s,
+            "failover-lease-period-factor": self.factor,
+            "failover-poll-interval": self.poll_interval_s,
+            "failover-poll-timeout": self.poll_timeout_s,
+            "failover-startup-time": self.startup_s,
+            "defer-lease-extensions": self.defer_extensions,
+            "log-settings": ["default", "no-success-messages"],
+        }
+        if self.safe_period_s:
+            dhcp |= {"failover-use-safe-period": True, "failover-safe-period": self.safe_period_s}
+        if self.secret:
+            dhcp["failover-shared-secret"] = self.secret
+        if recover_from:
+            dhcp["failover-recover"] = recover_from
+        scopes: dict[str, Any] = {}
+        keys = iter(self.reservation_keys)
+        for subnet in self.subnets:
+            first = subnet.net + FIRST_HOST
+            scope: dict[str, Any] = {
+                "addr": format_ipv4(subnet.net), "mask": format_ipv4(MASK), "failover": "scope-enabled",
+                "failover-main-server": format_ipv4(subnet.main), "failover-backup-server": format_ipv4(subnet.backup),
+                "allocate-first-available": self.first_available,
+                "ranges": [[format_ipv4(first), format_ipv4(first + subnet.addresses - 1)]],
+            }  # fmt: skip
+            reservations = [
+                {"address": format_ipv4(first + i), "key": "1,6," + key[1:].hex(":")}
+                for i, key in zip(range(subnet.reserved), keys, strict=False)
+            ]
+            if reservations:
+                scope["reservations"] = reservations
+            scopes[subnet.name] = scope
+        policy = {
+            "grace-period": self.grace_s, "offer-timeout": self.offer_s, "unavailable-timeout": self.unavailable_s,
+            "options": {"dhcp-lease-time": str(self.lease_s)},
+        }  # fmt: skip
+        return {"dhcp": dhcp, "scope": scopes, "policy": {"default": policy}}
+
+    def config(self, server: int, recover_from: int = 0) -> ServerConfig:
+        """Return the configuration of the server at ``server``."""
+        document = self.document(recover_from)
+        scopes = document["scope"]
+        mine = {s.name for s in self.subnets if server in (s.main, s.backup)}
+        document["scope"] = {name: scope for name, scope in scopes.items() if name in mine}
+        config, problems = compile_config(document, server)
+        assert config is not None, problems
+        return config
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """Return each (main, backup) once, in the order of the subnets."""
+        return list(dict.fromkeys((s.main, s.backup) for s in self.subnets))
+
+
+def draw_settings(random: Random, clients: int) -> Settings:
+    """Return random settings of an ordinary pair for about so many clients."""
+    count = random.choice([1, 2, 2, 3])
+    room = max(int(clients * random.choice([0.5, 0.8, 1.1, 2.0]) / count), 8)
+    subnets = []
+    for i in range(count):
+        reaches = () if i == 0 else random.choice([(MAIN, BACKUP), (MAIN, BACKUP), (MAIN,), (BACKUP,)])
+        net = LAN if i == 0 else RELAYED + 256 * i
+        subnets.append(Subnet(f"net{i}", net, min(room, 240), MAIN, BACKUP, reaches))
+    mclt_s = random.choice([120, 300, 600, 1800])
+    poll_s = random.choice([5, 10])
+    return Settings(
+        tuple(subnets),
+        mclt_s=mclt_s,
+        lease_s=random.choice([300, 900, 3600, 7200]),
+        grace_s=random.choice([0, 0, 60]),
+        offer_s=random.choice([5, 30, 120]),
+        backup_pct=random.choice([10, 30, 50]),
+        factor=random.choice([1.5, 1.5, 2.0, 3.0]),
+        poll_interval_s=poll_s,
+        poll_timeout_s=poll_s * random.choice([3, 6]),
+        defer_extensions=random.random() < 0.5,
+        first_available=random.random() < 0.3,
+        secret="correct horse" if random.random() < 0.1 else "",
+    )
+
+
+def changed(settings: Settings, **values: Any) -> Settings:
+    """Return settings with some values changed (an operator's edit)."""
+    return replace(settings, **values)

@@ -1,0 +1,42 @@
+"""A fixed set of stories in which every verdict holds, and the promise that one seed is one story."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tandem.sim.profiles import PROFILES
+from tandem.sim.run import Scenario, tell
+
+SEEDS = range(1, 5)
+
+
+@pytest.mark.parametrize("profile", sorted(PROFILES))
+@pytest.mark.parametrize("seed", SEEDS)
+def test_all_verdicts_hold(profile: str, seed: int) -> None:
+    scenario = Scenario(seed, profile, 3.0, 50)
+    outcome = tell(scenario)
+    assert not outcome.verdict, f"{outcome.text}\nreplay: {scenario.command()}"
+    assert outcome.promises > 100, "hardly anything happened, so nothing was proved"
+
+
+def test_one_seed_is_one_story_whatever_the_hash_seed() -> None:
+    code = (
+        "from tandem.sim.run import Scenario, tell\n"
+        "o = tell(Scenario(7, 'mixed', 1.5, 40))\nprint(o.digest, o.events, o.promises, o.verdict)"
+    )
+    lines = set()
+    for hash_seed in ("1", "2", "77"):
+        ran = subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": hash_seed}, capture_output=True,
+            text=True, check=True,
+        )  # fmt: skip
+        lines.add(ran.stdout)
+    assert len(lines) == 1, lines
+
+
+def test_another_seed_is_another_story() -> None:
+    assert tell(Scenario(1, "mixed", 0.5, 20)).digest != tell(Scenario(2, "mixed", 0.5, 20)).digest
