@@ -1,25 +1,24 @@
 """The commands that are not common to all objects: of the server, scopes, policies and leases, and of the session.
 
-Importing this module fills the registry with all commands of a local cluster.
+Importing this module fills the registry with all commands of a local cluster (those about failover partners are in
+``partners``).
 
-Source: reference "commands and attributes" sections 1.7 and 8; SYSTEM S4.9, S7.5.
+Source: reference "commands and attributes" sections 1.7 and 8.
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
 
 from tandem.base.errors import CommandError
 from tandem.base.ipv4 import format_ipv4, parse_ipv4
 from tandem.base.units import format_duration
-from tandem.cluster import objects
+from tandem.cluster import objects, partners  # noqa: F401  partners: fills the registry
 from tandem.cluster.answer import Answer, Item
-from tandem.cluster.display import item_of, related_lines, tail
+from tandem.cluster.display import item_of, tail
 from tandem.cluster.manager import Manager
 from tandem.cluster.objects import edit
 from tandem.cluster.registry import NAME, REGISTRY, Argument, Command, Request
-from tandem.config.dates import DATE_FORMS, parse_date
 from tandem.config.document import Document, read_object
 from tandem.config.policies import (
     get_lease_time,
@@ -64,41 +63,6 @@ async def _stop(manager: Manager, request: Request) -> Answer:
     return Answer()
 
 
-async def _related_servers(manager: Manager, request: Request) -> Answer:
-    related = await manager.ask("related_servers")
-    items = [item_of(str(server["name"]), server, request.session) for server in related]
-    return Answer(items, related_lines(items) or ["Failover is off: this server has no partner."])
-
-
-async def _set_partner_down(manager: Manager, request: Request) -> Answer:
-    partner, date = request.values["partner"], request.values["date"]
-    try:
-        at = parse_date(date, request.session.clock()) if date else None
-    except ValueError:
-        raise CommandError(316, f"date: {date!r} is not {DATE_FORMS}") from None
-    answer = await manager.ask(
-        "set_partner_down", partner=await _address_of(partner), at=at, expert=request.session.expert
-    )
-    manager.log.note("Info", "Failover", 60011, f"{request.who} declared partner {partner} down.")
-    return Answer(lines=[str(answer)] if answer else [])
-
-
-async def _address_of(server: str) -> int:
-    """Return the address of a server given by address or by name. Raises CommandError 302."""
-    try:
-        return parse_ipv4(server)
-    except ValueError:
-        try:
-            found = await asyncio.get_running_loop().getaddrinfo(server, None, family=socket.AF_INET)
-        except (OSError, UnicodeError):
-            raise CommandError(
-                302,
-                f"{server!r} is no address, and no address was found for it as a name; "
-                "'dhcp getRelatedServers' shows the partner's address",
-            ) from None
-        return parse_ipv4(str(found[0][4][0]))
-
-
 async def _statistics(manager: Manager, request: Request) -> Answer:
     return Answer([item_of("dhcp", await manager.ask("statistics"), request.session)])
 
@@ -121,21 +85,12 @@ async def _server_logs(manager: Manager, request: Request) -> Answer:
     return Answer(lines=await asyncio.to_thread(tail, manager.server_log, _LOG_LINES))
 
 
-_PARTNER = Argument("partner", "address or name of the partner server")
-_DATE = Argument(
-    "date", "when it was last known to be running: -5m, -3d, or Oct 31 00:00:00 2001; left out: now",
-    optional=True, many=True,
-)  # fmt: skip
-
 REGISTRY.add(
     Command(("dhcp", "reload"), "Have the server run by the configuration as it is now.", "dhcp reload", _reload,
             write=True),
     Command(("dhcp", "start"), "Start the server.", "dhcp start", _start, write=True),
-    Command(("dhcp", "stop"), "Stop the server; its partner is told.", "dhcp stop", _stop, write=True),
-    Command(("dhcp", "getRelatedServers"), "Show failover partners, their states and why.",
-            "dhcp getRelatedServers", _related_servers),
-    Command(("dhcp", "setPartnerDown"), "Declare the partner down, so that this server may use its addresses.",
-            "dhcp setPartnerDown 192.168.60.2 -5m", _set_partner_down, (_PARTNER, _DATE), write=True),
+    Command(("dhcp", "stop"), "Stop the server for a short time; its partner serves from its own share.", "dhcp stop",
+            _stop, write=True),
     Command(("dhcp", "getStats"), "Show the server's counters.", "dhcp getStats", _statistics),
     Command(("dhcp", "gethealth"), "Show whether the server runs, and by the newest configuration.",
             "dhcp gethealth", _health),

@@ -66,6 +66,23 @@ def _related(endpoint: Endpoint, now: float) -> dict[str, object]:
     }
 
 
+def replaced(node: Node) -> list[str]:
+    """Return, after ``Node.shut_down``, what became of each partner, one sentence each."""
+    return [_replaced(endpoint, answer) for endpoint, answer in node.replaced()]
+
+
+def _replaced(endpoint: Endpoint, answer: bool | None) -> str:
+    partner = format_ipv4(endpoint.config.peer)
+    if answer:
+        return f"Partner {partner} has taken over (PARTNER-DOWN)."
+    if answer is False:
+        return (
+            f"Partner {partner} is not connected and could not be told; on it: dhcp setPartnerDown"
+            f" {format_ipv4(endpoint.config.local)}"
+        )
+    return f"Partner {partner} was told, and has stayed in {state_name(endpoint.saved.partner_state)}."
+
+
 def scopes(node: Node, now: float) -> list[dict[str, object]]:
     """Return one dict per scope: how many addresses are leased, and each side's share."""
     views: list[dict[str, object]] = []

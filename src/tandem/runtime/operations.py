@@ -21,6 +21,8 @@ T = TypeVar("T")
 Arguments = dict[str, object]
 
 _LEASES_MAX = 10_000
+_REPLACED_S = 5.0
+"""How long partners may take to say that they have taken over (draft section 9.14.2: a few seconds)."""
 
 
 class Operations:
@@ -37,6 +39,7 @@ class Operations:
             "status": self._status,
             "reload": self._reload,
             "stop": self._end,
+            "shut_down": self._shut_down,
             "related_servers": self._related_servers,
             "scopes": self._scopes,
             "leases": self._leases,
@@ -63,6 +66,13 @@ class Operations:
     async def _end(self, args: Arguments) -> object:
         self._stop()
         return "stopping"
+
+    async def _shut_down(self, args: Arguments) -> object:
+        """Serve nobody any more and have the partners take over; ``stop`` is to follow."""
+        node = self._server.node
+        await self._change(node.shut_down)
+        await self._server.until(lambda: all(answer is not None for _, answer in node.replaced()), _REPLACED_S)
+        return views.replaced(node)
 
     # --- views ------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ import os
 import sqlite3
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -154,6 +155,15 @@ class Running:
                 501, f"done, but not on disk yet: the lease database cannot be written ({why}); free space on the "
                 f"disk of {self.options.directory}, it is tried again by itself"
             ) from None  # fmt: skip
+
+    async def until(self, condition: Callable[[], bool], timeout_s: float) -> None:
+        """Return when inputs have made ``condition`` true, or the time is over."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not condition():
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            pass
 
     async def reload(self, document: dict[str, object]) -> list[str]:
         """Run by another configuration; return warnings. Raises CommandError, which says what runs."""

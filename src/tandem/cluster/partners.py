@@ -1,0 +1,75 @@
+"""The commands about failover partners: who they are, that one is down, to stop for long.
+
+Source: reference "commands and attributes" sections 1.2 and 1.7; SYSTEM S4.9, S7.5.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from tandem.base.errors import CommandError
+from tandem.base.ipv4 import parse_ipv4
+from tandem.cluster.answer import Answer
+from tandem.cluster.display import item_of, related_lines
+from tandem.cluster.manager import Manager
+from tandem.cluster.registry import REGISTRY, Argument, Command, Request
+from tandem.config.dates import DATE_FORMS, parse_date
+
+
+async def _related_servers(manager: Manager, request: Request) -> Answer:
+    related = await manager.ask("related_servers")
+    items = [item_of(str(server["name"]), server, request.session) for server in related]
+    return Answer(items, related_lines(items) or ["Failover is off: this server has no partner."])
+
+
+async def _set_partner_down(manager: Manager, request: Request) -> Answer:
+    partner, date = request.values["partner"], request.values["date"]
+    try:
+        at = parse_date(date, request.session.clock()) if date else None
+    except ValueError:
+        raise CommandError(316, f"date: {date!r} is not {DATE_FORMS}") from None
+    answer = await manager.ask(
+        "set_partner_down", partner=await _address_of(partner), at=at, expert=request.session.expert
+    )
+    manager.log.note("Info", "Failover", 60011, f"{request.who} declared partner {partner} down.")
+    return Answer(lines=[str(answer)] if answer else [])
+
+
+async def _address_of(server: str) -> int:
+    """Return the address of a server given by address or by name. Raises CommandError 302."""
+    try:
+        return parse_ipv4(server)
+    except ValueError:
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(server, None, family=socket.AF_INET)
+        except (OSError, UnicodeError):
+            raise CommandError(
+                302,
+                f"{server!r} is no address, and no address was found for it as a name; "
+                "'dhcp getRelatedServers' shows the partner's address",
+            ) from None
+        return parse_ipv4(str(found[0][4][0]))
+
+
+async def _shut_down(manager: Manager, request: Request) -> Answer:
+    said = await manager.ask("shut_down")
+    manager.log.note("Info", "Failover", 60013, f"{request.who} stopped the DHCP server for a long time.")
+    await manager.supervisor.stop()
+    return Answer(lines=[str(line) for line in said])
+
+
+_PARTNER = Argument("partner", "address or name of the partner server")
+_DATE = Argument(
+    "date", "when it was last known to be running: -5m, -3d, or Oct 31 00:00:00 2001; left out: now",
+    optional=True, many=True,
+)  # fmt: skip
+
+REGISTRY.add(
+    Command(("dhcp", "getRelatedServers"), "Show failover partners, their states and why.",
+            "dhcp getRelatedServers", _related_servers),
+    Command(("dhcp", "setPartnerDown"), "Declare the partner down, so that this server may use its addresses.",
+            "dhcp setPartnerDown 192.168.60.2 -5m", _set_partner_down, (_PARTNER, _DATE), write=True),
+    Command(("dhcp", "shutdown"), "Stop the server for a long time; its partner takes over completely.",
+            "dhcp shutdown", _shut_down, write=True),
+)  # fmt: skip
