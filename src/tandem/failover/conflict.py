@@ -67,8 +67,7 @@ def judge(
     if rule == ACCEPT:
         return None
     if rule == SAME_CLIENT:
-        same = client_key(update.client_id, update.hardware) == client_key(binding.client_id, binding.hardware)
-        if same or not main or binding.expires <= now:
+        if not other_client(binding, update) or not main or binding.expires <= now:
             return None
         return RejectReason.FATAL_CONFLICT, "the address is leased to another client here"
     if rule == LEASE_OVER:
@@ -84,6 +83,13 @@ def judge(
     if theirs is not None and (theirs > since or (theirs == since and status == ACTIVE)):
         return None
     return RejectReason.OUTDATED_BINDING, "this server heard the client later"
+
+
+def other_client(binding: Binding, update: Update) -> bool:
+    """Return whether the partner's update names another client than the binding."""
+    if update.hardware == binding.hardware and update.client_id == binding.client_id:
+        return False
+    return client_key(update.client_id, update.hardware) != client_key(binding.client_id, binding.hardware)
 
 
 def accept(book: Book, binding: Binding, update: Update, scope: CompiledScope, now: int) -> None:

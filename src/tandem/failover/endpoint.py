@@ -15,8 +15,9 @@ from tandem.base.io import Close, Connect, Effect, Note, SaveShare, SaveState
 from tandem.base.table import Row
 from tandem.base.units import format_duration
 from tandem.config.compiled import EndpointConfig
-from tandem.failover import balance, orders, startup
+from tandem.failover import balance, orders, startup, words
 from tandem.failover.clock import Skew
+from tandem.failover.conflicts import Conflicts
 from tandem.failover.link import Link
 from tandem.failover.rights import INFINITY, powers_of
 from tandem.failover.saved import Saved
@@ -75,6 +76,9 @@ class Endpoint:
         self.reclaim_at = INFINITY
         self.refused_at = INFINITY
         self.store_at = INFINITY
+        self.conflicts = Conflicts()
+        self.detail = False
+        """Whether each BNDUPD and BNDACK is to be said in the log (log-settings failover-detail)."""
         self.rejects_sent = 0
         self.rejects_received = 0
         self.updates_sent = 0
@@ -426,8 +430,12 @@ class Endpoint:
             batch, sents = self.queue.next_batch(link.secret, int(now), out)
             if not sents:
                 break
-            self.queue.sent(link.send_batch(batch, now, out), sents)
+            xid = link.send_batch(batch, now, out)
+            self.queue.sent(xid, sents)
             self.updates_sent += len(sents)
+            if self.detail:
+                told = words.listed([sent.item for sent in sents])
+                self.note("Info", 6165, f"Sent DHCPBNDUPD {xid}: {told}", out, "failover-detail")
         self.finish_request(now, out)
 
     def finish_request(self, now: float, out: list[Effect]) -> None:

@@ -10,11 +10,12 @@ from collections.abc import Callable
 
 from tandem.base.io import Close, Effect, SaveAcked, SaveBinding, SaveState
 from tandem.base.ipv4 import format_ipv4
-from tandem.failover import conflict
+from tandem.failover import conflict, words
+from tandem.failover.conflicts import HERE, THERE, View, view_of_binding, view_of_update
 from tandem.failover.endpoint import REFUSED_S, Endpoint
 from tandem.failover.link import Link
 from tandem.failover.updates import Move, Sent
-from tandem.lease.binding import BACKUP, EXPIRED, FREE, RELEASED, RESET, Binding
+from tandem.lease.binding import ACTIVE, BACKUP, EXPIRED, FREE, RELEASED, RESET, Binding
 from tandem.wire.failover import (
     VENDOR_CLASS,
     Answer,
@@ -152,7 +153,7 @@ def _connect_ack(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]
     if link.set_up or frame.xid != link.connect_xid:
         return
     if message.reject is not None:
-        why = f"The partner refused the connection, reason {message.reject}: {message.text}"
+        why = f"The partner refused the connection ({words.reason(message.reject)}): {message.text}"
         endpoint.note("Error", 6152, why, out)
         _give_up(endpoint, "the partner refused the connection", now, out)
         return
@@ -192,7 +193,8 @@ def _disconnect(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect])
     """Section 7.12.2."""
     message = frame.message
     assert isinstance(message, Disconnect)
-    endpoint.note("Warning", 6154, f"The partner closes the connection, reason {message.reject}: {message.text}", out)
+    why = f"The partner closes the connection ({words.reason(message.reject)}): {message.text}"
+    endpoint.note("Warning", 6154, why, out)
     _give_up(endpoint, message.text or "the partner closed the connection", now, out)
 
 
@@ -224,11 +226,17 @@ def _binding_update(endpoint: Endpoint, frame: Frame, now: float, out: list[Effe
         else:
             endpoint.rejects_sent += 1
             answers.append(Answer(update.address, verdict[0], verdict[1]))
-            endpoint.note(
-                "Warning", 6160, f"Refused the partner's update of {format_ipv4(update.address)}"
-                f" (reason {int(verdict[0])}): {verdict[1]}", out, "no-failover-conflict",
+            here = view_of_binding(endpoint.book.by_address.get(update.address))
+            said = endpoint.conflicts.add(
+                update.address, here, view_of_update(update), HERE, int(verdict[0]), verdict[1], now
             )  # fmt: skip
+            text = f"Refused the partner's update of {format_ipv4(update.address)} ({words.reason(verdict[0])}): {said}"
+            endpoint.note("Warning", 6160, text, out, "no-failover-conflict")
     endpoint.updates_received += len(answers)
+    if endpoint.detail:
+        refused = sum(answer.reject is not None for answer in answers)
+        text = f"Received DHCPBNDUPD {frame.xid}: {words.listed(message.updates)}; answered by DHCPBNDACK"
+        endpoint.note("Info", 6164, text + (f", {refused} refused" if refused else ""), out, "failover-detail")
     endpoint.link.send(BindingAck(answers), now, out, frame.xid)
 
 
@@ -245,6 +253,13 @@ def _one_update(endpoint: Endpoint, update: Update, now: float, out: list[Effect
         book.cancel_offer(update.address)
     if binding is None:
         binding = book.record(update.address, scope)
+    elif update.status == ACTIVE == binding.status and binding.expires > now and conflict.other_client(binding, update):
+        said = endpoint.conflicts.add(
+            update.address, view_of_binding(binding), view_of_update(update), THERE, 0,
+            "the main's word counts when both have leased one address", now,
+        )  # fmt: skip
+        text = f"Both servers have leased {format_ipv4(update.address)}: {said}"
+        endpoint.note("Warning", 6163, text, out, "no-failover-conflict")
     conflict.accept(book, binding, update, scope, int(now))
     crossed = endpoint.config.main and binding.up_to_date and endpoint.queue.is_on_the_way(update.address)
     if crossed:
@@ -301,6 +316,10 @@ def _binding_ack(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]
             _refused(endpoint, left_out, sent, now, out)
     if acked:
         out.append(SaveAcked(acked))
+    if endpoint.detail:
+        refused = sum(answer.reject is not None for answer in message.answers)
+        text = f"Received DHCPBNDACK {frame.xid}: {len(entries) - refused} acknowledged, {refused} refused"
+        endpoint.note("Info", 6166, text, out, "failover-detail")
     endpoint.queue.settled(entries)
     endpoint.finish_request(now, out)
     endpoint.flush(now, out)
@@ -343,11 +362,12 @@ def _moved(endpoint: Endpoint, move: Move, now: int, out: list[Effect]) -> None:
 def _refused(endpoint: Endpoint, answer: Answer, sent: Sent, now: float, out: list[Effect]) -> None:
     """Not sent again at once (section 7.2.2): when the partner next asks, or after a while."""
     endpoint.rejects_received += 1
-    endpoint.note(
-        "Warning", 6162, f"The partner refused the update of {format_ipv4(answer.address)}"
-        f" (reason {answer.reject}): {answer.text}", out, "no-failover-conflict",
-    )  # fmt: skip
+    assert answer.reject is not None
     item = sent.item
+    here = view_of_binding(item) if isinstance(item, Binding) else View(item.owner)
+    said = endpoint.conflicts.add(answer.address, here, None, THERE, answer.reject, answer.text, now)
+    text = f"The partner refused the update of {format_ipv4(answer.address)} ({words.reason(answer.reject)}): {said}"
+    endpoint.note("Warning", 6162, text, out, "no-failover-conflict")
     if isinstance(item, Move):
         if item.owner == BACKUP and item.unused and endpoint.config.main:
             endpoint.take_unused(item.lo, item.hi, FREE, True, out)  # it was never taken: it stays the main's

@@ -60,6 +60,7 @@ class Node:
                     scope = self.book.scope_at(lo)
                     if not acked and scope is not None and scope.endpoint == endpoint.index:
                         endpoint.lost_moves.append(Move(lo, hi, BACKUP, True))
+        self._take_log_settings()
         self.dhcp = DhcpServer(config, self.book)
         self.alone = STANDALONE
         """The powers over scopes without a partner."""
@@ -132,6 +133,7 @@ class Node:
         for gone in before.values():
             self._drop(gone, now, out)
         self.endpoints = kept
+        self._take_log_settings()
         self.dhcp.configure(config)
         for endpoint, served in new:
             endpoint.start(now, out, served)
@@ -157,6 +159,10 @@ class Node:
 
     def _wait_alone(self, until: float) -> None:
         self.alone = replace(STANDALONE, other_from=max(self.alone.other_from, float(int(until) + 1)))
+
+    def _take_log_settings(self) -> None:
+        for endpoint in self.endpoints:
+            endpoint.detail = "failover-detail" in self.config.log_settings
 
     def _drop(self, endpoint: Endpoint, now: float, out: list[Effect]) -> None:
         orders.stop(endpoint, now, out)
