@@ -13,7 +13,8 @@ import asyncio
 from tandem.base.errors import CommandError
 from tandem.base.ipv4 import format_ipv4, parse_ipv4
 from tandem.base.units import format_duration
-from tandem.cluster import objects, partners  # noqa: F401  partners: fills the registry
+from tandem.cluster import objects
+from tandem.cluster import partners as _partners  # noqa: F401  fills the registry
 from tandem.cluster.answer import Answer, Item
 from tandem.cluster.display import item_of, tail
 from tandem.cluster.manager import Manager
@@ -64,7 +65,15 @@ async def _stop(manager: Manager, request: Request) -> Answer:
 
 
 async def _statistics(manager: Manager, request: Request) -> Answer:
-    return Answer([item_of("dhcp", await manager.ask("statistics"), request.session)])
+    which = request.values["which"] or "all"
+    if which not in ("all", "server", "failover"):
+        raise CommandError(316, f"{which!r}: write all, server or failover")
+    counters = await manager.ask("statistics")
+    partners = counters.pop("failover", [])
+    items = [item_of("dhcp", counters, request.session)] if which != "failover" else []
+    if which != "server":
+        items += [item_of(f"failover {partner.pop('name')}", partner, request.session) for partner in partners]
+    return Answer(items)
 
 
 async def _health(manager: Manager, request: Request) -> Answer:
@@ -91,7 +100,9 @@ REGISTRY.add(
     Command(("dhcp", "start"), "Start the server.", "dhcp start", _start, write=True),
     Command(("dhcp", "stop"), "Stop the server for a short time; its partner serves from its own share.", "dhcp stop",
             _stop, write=True),
-    Command(("dhcp", "getStats"), "Show the server's counters.", "dhcp getStats", _statistics),
+    Command(("dhcp", "getStats"), "Show the server's counters, and those of each failover relationship.",
+            "dhcp getStats failover", _statistics,
+            (Argument("which", "all (as when left out), server or failover", optional=True),)),
     Command(("dhcp", "gethealth"), "Show whether the server runs, and by the newest configuration.",
             "dhcp gethealth", _health),
     Command(("dhcp", "serverLogs"), f"Show the last {_LOG_LINES} lines of the server's log.", "dhcp serverLogs",

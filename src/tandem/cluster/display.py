@@ -15,7 +15,9 @@ from tandem.config.dates import format_date
 _DATES = frozenset({
     "since", "partner-since", "start-of-communications-interrupted", "last-contact", "expiration", "started-at",
     "start-time-of-state", "client-last-transaction-time", "sent-potential-expiration",
-    "acked-potential-expiration", "received-potential-expiration",
+    "acked-potential-expiration", "received-potential-expiration", "est-end-recover-time", "safe-period-end",
+    "use-other-available-time", "first-time", "last-time", "here-expiration", "partner-expiration",
+    "here-heard-client", "partner-heard-client",
 })  # fmt: skip
 """Keys of the server's views that hold seconds since 1970; 0 = never."""
 _DURATIONS = frozenset({"maximum-client-lead-time"})

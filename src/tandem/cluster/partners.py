@@ -23,6 +23,12 @@ async def _related_servers(manager: Manager, request: Request) -> Answer:
     return Answer(items, related_lines(items) or ["Failover is off: this server has no partner."])
 
 
+async def _conflicts(manager: Manager, request: Request) -> Answer:
+    found = await manager.ask("failover_conflicts")
+    items = [item_of(str(conflict.pop("address")), conflict, request.session) for conflict in found]
+    return Answer(items, [] if items else ["The partners have agreed on everything since the server started."])
+
+
 async def _set_partner_down(manager: Manager, request: Request) -> Answer:
     partner, date = request.values["partner"], request.values["date"]
     try:
@@ -68,6 +74,8 @@ _DATE = Argument(
 REGISTRY.add(
     Command(("dhcp", "getRelatedServers"), "Show failover partners, their states and why.",
             "dhcp getRelatedServers", _related_servers),
+    Command(("dhcp", "getFailoverConflicts"), "Show what the partners did not agree on: both views, the winner, why.",
+            "dhcp getFailoverConflicts", _conflicts),
     Command(("dhcp", "setPartnerDown"), "Declare the partner down, so that this server may use its addresses.",
             "dhcp setPartnerDown 192.168.60.2 -5m", _set_partner_down, (_PARTNER, _DATE), write=True),
     Command(("dhcp", "shutdown"), "Stop the server for a long time; its partner takes over completely.",

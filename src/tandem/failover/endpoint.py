@@ -83,6 +83,10 @@ class Endpoint:
         self.rejects_received = 0
         self.updates_sent = 0
         self.updates_received = 0
+        self.pool_requests = 0
+        """POOLREQ sent (backup) or received (main)."""
+        self.connections = 0
+        self.connections_lost = 0
         self.powers = powers_of(self)
 
     # --- what others ask --------------------------------------------------------------------------------
@@ -118,13 +122,14 @@ class Endpoint:
     def deadline(self) -> float:
         """When ``tick`` has work next."""
         link = self.link.deadline() if self.link is not None else self.retry_at
-        safe = self._safe_period_end()
+        safe = self.safe_period_end()
         return min(
             link, safe, self.flush_at, self.startup_until, self.wait_until, self.balance_at, self.refused_at,
             self.store_at,
         )  # fmt: skip
 
-    def _safe_period_end(self) -> float:
+    def safe_period_end(self) -> float:
+        """When this server enters PARTNER-DOWN by itself (section 10); infinity = it does not."""
         if self.state != S.COMMUNICATIONS_INTERRUPTED or self.config.safe_period_s is None:
             return INFINITY
         return self.saved.since + self.config.safe_period_s
@@ -149,8 +154,9 @@ class Endpoint:
                 self.unacked[binding.address] = binding
         self.store_at = now + min(5.0, self.config.poll_interval_s / 2)
         self.adopt_powers()
-        if served:
-            startup.go_on_serving(self, now, out)
+        chosen = startup.go_on_serving(self) if served else None
+        if chosen is not None:
+            self._enter(chosen[0], self._row(Cause.STARTUP_OVER), chosen[1], now, out, None)
         self.tick(now, out)
 
     def tell_again(self, now: float) -> None:
@@ -216,7 +222,7 @@ class Endpoint:
         if now >= self.wait_until:
             self.wait_until = INFINITY
             self.decide(Cause.WAIT_OVER, now, out)
-        if now >= self._safe_period_end():
+        if now >= self.safe_period_end():
             self.decide(Cause.SAFE_PERIOD_OVER, now, out)
         if now >= self.refused_at:
             self.refused_at = INFINITY
@@ -232,13 +238,16 @@ class Endpoint:
     # --- the state machine ------------------------------------------------------------------------------
 
     def decide(self, cause: int, now: float, out: list[Effect], down_since: float | None = None) -> Row:
-        """Look the cause up in the table and do what its row says. Raises CommandError for a refused command."""
+        """Look the cause up in the table and do what its row says; return the row, which does not refuse."""
         row = self._row(cause)
         assert not row.refuse, row.label
+        target, why = row.target, row.why
         for step in row.steps:
-            _STEPS[step](self, now, out)
-        if row.target is not None:
-            self._enter(row.target, row, now, out, down_since)
+            chosen = _STEPS[step](self, now, out)
+            if chosen is not None:
+                target, why = chosen
+        if target is not None:
+            self._enter(target, row, why, now, out, down_since)
             self._follow_partner(now, out)
         return row
 
@@ -260,15 +269,14 @@ class Endpoint:
         if self.communicating and not self.partner_starting and self.saved.partner_state:
             self.decide(self.saved.partner_state, now, out)
 
-    def _enter(self, state: int, row: Row | None, now: float, out: list[Effect], down_since: float | None) -> None:
+    def _enter(self, state: int, row: Row, why: str, now: float, out: list[Effect], down_since: float | None) -> None:
         """Store the state, adopt it, announce it, arm its timers, start its work."""
-        saved, before = self.saved, self.state
+        saved, before, since = self.saved, self.state, self.saved.since
         self.state = int(state)
         saved.state = int(state)
         saved.since = int(now)
-        saved.label = row.label if row is not None else "STARTUP/over"
-        if row is not None:
-            self.why = row.why
+        saved.label = row.label
+        self.why = why
         self.wait_until = INFINITY
         self.startup_until = INFINITY
         if state == S.COMMUNICATIONS_INTERRUPTED and not saved.interrupted_since:
@@ -278,7 +286,8 @@ class Endpoint:
         if state == S.RESOLUTION_INTERRUPTED:
             saved.cautious = True  # whose the available addresses are cannot be told (section 9.11.2)
         if state == S.PARTNER_DOWN:
-            saved.since = int(now if down_since is None else down_since)
+            returns = before == S.STARTUP and self.previous == S.PARTNER_DOWN
+            saved.since = since if returns else int(now if down_since is None else down_since)
         elif state == S.NORMAL:
             saved.interrupted_since = 0
             saved.ask_all = saved.ask_all and saved.cautious
@@ -302,8 +311,8 @@ class Endpoint:
             if self.config.main:
                 self.balance_at = now + BALANCE_S
                 self.reclaim_at = now + RECLAIM_S
-            elif self.link is not None:
-                self.link.send(PoolRequest(), now, out)
+            else:
+                self.ask_for_addresses(now, out)
             if self.saved.cautious:
                 self.ask(now, out)
         elif state == S.PARTNER_DOWN:
@@ -333,13 +342,6 @@ class Endpoint:
             since = int(now) if self.state in _STOPPING else self.saved.since or int(now)
             self.link.send(State(int(theirs), starting, since), now, out)
 
-    def go_on(self, target: int, why: str, now: float, out: list[Effect]) -> None:
-        """Leave STARTUP for ``target``."""
-        self.why = why
-        down_since = self.saved.since if target == S.PARTNER_DOWN and self.previous == S.PARTNER_DOWN else None
-        self._enter(target, None, now, out, down_since)
-        self._follow_partner(now, out)
-
     def ask(self, now: float, out: list[Effect]) -> None:
         """Ask the partner for what this server does not have: UPDREQ or UPDREQALL (sections 7.3, 7.4, 9.5.2)."""
         if self.link is None or not self.link.heard_state or self.asked_xid is not None:
@@ -350,7 +352,8 @@ class Endpoint:
                 for lo, hi in pool.scope.ranges:
                     self.take_unused(lo, hi, FREE, True, out)
         self.asked_xid = self.link.send(UpdateRequestAll() if everything else UpdateRequest(), now, out)
-        self.note("Info", 6110, f"Sent {'update request all' if everything else 'update request'} to the partner", out)
+        text = f"Sent {'update request all' if everything else 'update request'} to the partner"
+        self.note("Info", 6110, text, out, "no-failover-activity")
 
     def told_all(self, now: float, out: list[Effect]) -> None:
         """All that this server asked for has come (section 7.5.2)."""
@@ -377,6 +380,7 @@ class Endpoint:
         self.flush_at = INFINITY
         self.retry_at = now + (0.2 if link.heard_state else self.retry_s)
         if link.heard_state:
+            self.connections_lost += 1
             self.note("Warning", 6120, f"The connection to the partner is lost: {why}", out)
             self.saved.last_contact = int(link.last_received)
             self.adopt_powers()
@@ -387,6 +391,7 @@ class Endpoint:
         link = self.link
         assert link is not None
         link.set_up = True
+        self.connections += 1
         link.receive_s = self.config.poll_timeout_s
         self.announce(now, out)
 
@@ -407,7 +412,7 @@ class Endpoint:
         self.save(out)
         self.adopt_powers()
         remark = " (starting)" if message.startup else ""
-        flag = "" if first else "failover-detail"
+        flag = "no-failover-activity" if first else "failover-detail"
         self.note("Info", 6130, f"The partner is in {state_name(message.state)}{remark}", out, flag)
         if self.state == S.STARTUP:
             if message.state in _PARTNER_STATES:
@@ -447,7 +452,7 @@ class Endpoint:
         if self.saved.owes_all:
             self.saved.owes_all = False
             self.save(out)
-        self.note("Info", 6111, "Sent update done to the partner", out)
+        self.note("Info", 6111, "Sent update done to the partner", out, "no-failover-activity")
 
     def changed(self, binding: Binding, now: float, out: list[Effect]) -> None:
         """A binding of ours has changed: the partner is to be told, soon."""
@@ -459,6 +464,12 @@ class Endpoint:
             self.flush(now, out)
         elif self.flush_at == INFINITY:
             self.flush_at = now + FLUSH_S
+
+    def ask_for_addresses(self, now: float, out: list[Effect]) -> None:
+        """Backup: ask the main for addresses (section 7.6.1)."""
+        if self.link is not None:
+            self.pool_requests += 1
+            self.link.send(PoolRequest(), now, out)
 
     # --- shares -----------------------------------------------------------------------------------------
 
@@ -523,7 +534,7 @@ class Endpoint:
         if self.state == S.RECOVER_WAIT:
             return f"the end of the wait in {format_duration(max(int(self.wait_until - now), 0))}"
         if self.state == S.COMMUNICATIONS_INTERRUPTED:
-            end = self._safe_period_end()
+            end = self.safe_period_end()
             if end < INFINITY:
                 return f"the partner, or the end of the safe period in {format_duration(max(int(end - now), 0))}"
             return "the partner, or the operator's setPartnerDown"
@@ -538,10 +549,10 @@ class Endpoint:
         return "the partner" if not self.communicating else ""
 
 
-_STEPS: dict[str, Callable[[Endpoint, float, list[Effect]], None]] = {
+_STEPS: dict[str, Callable[[Endpoint, float, list[Effect]], tuple[int, str] | None]] = {
     "ask": Endpoint.ask,
     "leave-startup": startup.leave_startup,
     "leave-startup-alone": startup.leave_startup_alone,
     "taken-over": orders.taken_over,
 }
-"""What the steps of the decision table's rows do."""
+"""What the steps of the decision table's rows do; a step may choose the state to enter, and say why."""

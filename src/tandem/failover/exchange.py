@@ -365,7 +365,8 @@ def _refused(endpoint: Endpoint, answer: Answer, sent: Sent, now: float, out: li
     assert answer.reject is not None
     item = sent.item
     here = view_of_binding(item) if isinstance(item, Binding) else View(item.owner)
-    said = endpoint.conflicts.add(answer.address, here, None, THERE, answer.reject, answer.text, now)
+    why = answer.text or words.REASONS.get(answer.reject, "it does not say why")
+    said = endpoint.conflicts.add(answer.address, here, None, THERE, answer.reject, why, now)
     text = f"The partner refused the update of {format_ipv4(answer.address)} ({words.reason(answer.reject)}): {said}"
     endpoint.note("Warning", 6162, text, out, "no-failover-conflict")
     if isinstance(item, Move):
@@ -381,7 +382,8 @@ def _refused(endpoint: Endpoint, answer: Answer, sent: Sent, now: float, out: li
 def _update_request(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:
     """Send what the partner has not acknowledged, or everything (sections 7.3.2, 7.4.2, 5.16)."""
     everything = isinstance(frame.message, UpdateRequestAll)
-    endpoint.note("Info", 6112, f"The partner asks for {'all' if everything else 'new'} lease data", out)
+    text = f"The partner asks for {'all' if everything else 'new'} lease data"
+    endpoint.note("Info", 6112, text, out, "no-failover-activity")
     if everything:
         endpoint.saved.owes_all = True
         out.append(SaveState(endpoint.config.name, endpoint.saved.values()))
@@ -403,7 +405,7 @@ def _update_done(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]
     """Section 7.5.2."""
     if frame.xid != endpoint.asked_xid:
         return
-    endpoint.note("Info", 6113, "The partner has sent all that was asked for", out)
+    endpoint.note("Info", 6113, "The partner has sent all that was asked for", out, "no-failover-activity")
     endpoint.told_all(now, out)
 
 
@@ -412,6 +414,7 @@ def _pool_request(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect
     assert endpoint.link is not None
     if not endpoint.config.main:
         endpoint.note("Error", 6170, "The main asked the backup for addresses; it should not", out)
+    endpoint.pool_requests += 1
     given = endpoint.rebalance(now, out)
     endpoint.link.send(PoolResponse(given), now, out, frame.xid)
 
@@ -422,7 +425,7 @@ def _pool_response(endpoint: Endpoint, frame: Frame, now: float, out: list[Effec
     assert isinstance(message, PoolResponse) and endpoint.link is not None
     if message.count and not endpoint.config.main:
         endpoint.note("Info", 6171, f"The main gives {message.count} addresses", out, "failover-detail")
-        endpoint.link.send(PoolRequest(), now, out)
+        endpoint.ask_for_addresses(now, out)
 
 
 _Handler = Callable[[Endpoint, Frame, float, list[Effect]], None]
@@ -443,10 +446,13 @@ _BEFORE_STATE = (ConnectAck, State, Contact, Disconnect)
 
 
 def _measure(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:
-    jump = endpoint.skew.measure(frame.time, now)
+    skew = endpoint.skew
+    jump = skew.measure(frame.time, now)
     if jump is not None:
-        endpoint.note("Warning", 6155, f"The partner's clock differs by {endpoint.skew.smoothed_s:+.0f} s; times are"
-                      " corrected, but set both clocks right", out)  # fmt: skip
+        text = f"The partner's clock differs by {skew.smoothed_s:+.0f} s"
+        if skew.jumps:
+            text += f", which is a jump by {jump:+.0f} s: one of the two clocks was set"
+        endpoint.note("Warning", 6155, f"{text}; times are corrected, but set both clocks right", out)
 
 
 def handle(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:

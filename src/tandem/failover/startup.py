@@ -52,18 +52,19 @@ def startup_s(endpoint: Endpoint, now: float) -> float:
     return min(config.startup_s * (_LONG if long else 1), max(config.poll_timeout_s, _STARTUP_S_MIN))
 
 
-def go_on_serving(endpoint: Endpoint, now: float, out: list[Effect]) -> None:
-    """Failover was switched on in a server that has been serving these clients alone: as main it goes on with that.
+def go_on_serving(endpoint: Endpoint) -> tuple[int, str] | None:
+    """Return where a server goes on in which failover was switched on while it has been serving these clients alone.
 
     Deviation: section 9.3.1 would have it silent in STARTUP first; nobody can have taken over from a server that runs.
     """
     if endpoint.config.main and endpoint.previous in (0, S.PARTNER_DOWN):
         why = "This main has been serving all clients alone and goes on until its backup is ready."
-        endpoint.go_on(int(S.PARTNER_DOWN), why, now, out)
+        return int(S.PARTNER_DOWN), why
+    return None
 
 
-def leave_startup(endpoint: Endpoint, now: float, out: list[Effect]) -> None:
-    """The partner's state is known: choose where to go on (section 9.3.2 step 5).
+def leave_startup(endpoint: Endpoint, now: float, out: list[Effect]) -> tuple[int, str]:
+    """The partner's state is known: return where to go on, and why (section 9.3.2 step 5).
 
     Deviation: a server that was recovering goes on recovering; the draft's comparison of times would take it into
     POTENTIAL-CONFLICT although it served nobody.
@@ -78,11 +79,11 @@ def leave_startup(endpoint: Endpoint, now: float, out: list[Effect]) -> None:
             target, why = int(S.RECOVER), "The partner took over after this server went down."
         else:
             target, why = int(S.POTENTIAL_CONFLICT), "The partner took over while this server was still running."
-    endpoint.go_on(target, why, now, out)
+    return target, why
 
 
-def leave_startup_alone(endpoint: Endpoint, now: float, out: list[Effect]) -> None:
-    """The partner could not be reached: go on where this server was (section 9.3.2 step 6)."""
+def leave_startup_alone(endpoint: Endpoint, now: float, out: list[Effect]) -> tuple[int, str]:
+    """The partner could not be reached: return where to go on, and why (section 9.3.2 step 6)."""
     saved = endpoint.saved
     if endpoint.previous in SERVING and saved.met:
         saved.cautious = saved.cautious or now - saved.last_operation >= endpoint.mclt_s
@@ -101,7 +102,7 @@ def leave_startup_alone(endpoint: Endpoint, now: float, out: list[Effect]) -> No
         target = int(S.RECOVER)
         why = "This backup has no lease data yet and waits for its main."
         saved.ask_all = True
-    endpoint.go_on(target, why, now, out)
+    return target, why
 
 
 def _first_state(endpoint: Endpoint) -> tuple[int, str]:

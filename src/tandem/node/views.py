@@ -1,4 +1,4 @@
-"""What operators see of a server: related servers, scopes, leases, statistics, as plain values.
+"""What operators see of a server: scopes, leases, statistics, as plain values. Of partners: ``partner_views``.
 
 Reads a node; changes nothing. Addresses and names are text here, times are seconds since 1970 UTC.
 """
@@ -9,9 +9,9 @@ from heapq import nsmallest
 
 from tandem.base.errors import CommandError
 from tandem.base.ipv4 import format_hardware, format_ipv4
-from tandem.base.units import FOREVER
+from tandem.base.units import FOREVER, format_duration
+from tandem.config.compiled import CompiledScope
 from tandem.failover.endpoint import Endpoint
-from tandem.failover.states import state_name
 from tandem.lease.binding import (
     ABANDONED,
     ACTIVE,
@@ -27,60 +27,6 @@ from tandem.lease.binding import (
 from tandem.node.node import Node
 
 _HOST_NAME = 12
-
-
-def related_servers(node: Node, now: float) -> list[dict[str, object]]:
-    """Return one dict per failover endpoint (S7.5)."""
-    return [_related(endpoint, now) for endpoint in node.endpoints]
-
-
-def _related(endpoint: Endpoint, now: float) -> dict[str, object]:
-    saved, config, link = endpoint.saved, endpoint.config, endpoint.link
-    return {
-        "type": "failover-partner",
-        "name": config.name,
-        "address": format_ipv4(config.peer),
-        "role": "main" if config.main else "backup",
-        "partner-role": "backup" if config.main else "main",
-        "communications": "OK" if endpoint.communicating else "interrupted",
-        "state": state_name(endpoint.state),
-        "since": saved.since or int(endpoint.started_at),
-        "why": endpoint.why,
-        "transition": saved.label,
-        "waits-for": endpoint.waits_for(now),
-        "partner-state": state_name(saved.partner_state) + (" (starting)" if endpoint.partner_starting else ""),
-        "partner-since": saved.partner_since,
-        "start-of-communications-interrupted": saved.interrupted_since,
-        "last-contact": int(link.last_received) if link is not None and link.heard_state else saved.last_contact,
-        "maximum-client-lead-time": endpoint.mclt_s,
-        "lease-period-factor": round(endpoint.lease_factor * 100),
-        "updates-waiting": len(endpoint.queue.waiting),
-        "updates-outstanding": endpoint.queue.unacknowledged,
-        "updates-untold": len(endpoint.unacked),
-        "updates-sent": endpoint.updates_sent,
-        "updates-received": endpoint.updates_received,
-        "rejects-sent": endpoint.rejects_sent,
-        "rejects-received": endpoint.rejects_received,
-        "clock-skew-s": round(endpoint.skew.smoothed_s, 1),
-        "answers": ("nobody", "renewals only", "all clients")[endpoint.powers.answer],
-    }
-
-
-def replaced(node: Node) -> list[str]:
-    """Return, after ``Node.shut_down``, what became of each partner, one sentence each."""
-    return [_replaced(endpoint, answer) for endpoint, answer in node.replaced()]
-
-
-def _replaced(endpoint: Endpoint, answer: bool | None) -> str:
-    partner = format_ipv4(endpoint.config.peer)
-    if answer:
-        return f"Partner {partner} has taken over (PARTNER-DOWN)."
-    if answer is False:
-        return (
-            f"Partner {partner} is not connected and could not be told; on it: dhcp setPartnerDown"
-            f" {format_ipv4(endpoint.config.local)}"
-        )
-    return f"Partner {partner} was told, and has stayed in {state_name(endpoint.saved.partner_state)}."
 
 
 def scopes(node: Node, now: float) -> list[dict[str, object]]:
@@ -150,10 +96,32 @@ def _lease(node: Node, binding: Binding, now: float) -> dict[str, object]:
         view["sent-potential-expiration"] = binding.sent_potential
         view["acked-potential-expiration"] = binding.acked_potential
         view["received-potential-expiration"] = binding.received_potential
+        if scope is not None:
+            view["why-short"] = _why_short(endpoint, scope, binding, now)
     if scope is not None and binding.address in scope.reserved:
         key = scope.reserved[binding.address].key
         view["reservation-lookup-key"] = format_hardware(key[1:]) if key[:1] == b"h" else key[1:].hex(":")
     return view
+
+
+def _why_short(endpoint: Endpoint, scope: CompiledScope, binding: Binding, now: float) -> str:
+    """Return why a lease is shorter than its policy says, and when it will not be; "" when it is not (S10.4)."""
+    policy, mclt_s = scope.policy, endpoint.powers.mclt_s
+    desired = FOREVER if policy.permanent else policy.lease_s
+    given = binding.expires - binding.last_transaction
+    if binding.status != ACTIVE or binding.expires == FOREVER or given >= desired or mclt_s is None:
+        return ""
+    text = (
+        f"given for {format_duration(given)} of {format_duration(desired)}: limited by the maximum client lead time of"
+        f" {format_duration(mclt_s)} beyond what the partner has acknowledged"
+    )
+    if policy.allow_lease_time_override:
+        text += " (or by the client's own wish)"
+    next_s = endpoint.powers.lease_seconds(binding, desired, int(now))
+    if next_s >= desired:
+        return text + "; the partner has acknowledged enough since, so the next renewal gets the full time"
+    wait = "" if endpoint.communicating else ", and the partner cannot be reached"
+    return text + f"; a renewal now would get {format_duration(next_s)}{wait}"
 
 
 def _host_name(options: bytes) -> str:

@@ -1,7 +1,7 @@
 """What can be asked of a running server over its control socket.
 
-Checks the arguments; the answers are the node's (``node.views``). An operation that changes something answers when
-the change is on stable storage. Addresses are integers or dotted text.
+Checks the arguments; the answers are the node's (``node.views``, ``node.partner_views``). An operation that changes
+something answers when the change is on stable storage. Addresses are integers or dotted text.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TypeVar
 from tandem.base.errors import CommandError
 from tandem.base.io import Effect
 from tandem.base.ipv4 import parse_ipv4
-from tandem.node import views
+from tandem.node import partner_views, views
 from tandem.runtime.control import Operation
 from tandem.runtime.running import Running
 
@@ -41,6 +41,7 @@ class Operations:
             "stop": self._end,
             "shut_down": self._shut_down,
             "related_servers": self._related_servers,
+            "failover_conflicts": self._conflicts,
             "scopes": self._scopes,
             "leases": self._leases,
             "lease": self._lease,
@@ -72,18 +73,22 @@ class Operations:
         node = self._server.node
         await self._change(node.shut_down)
         await self._server.until(lambda: all(answer is not None for _, answer in node.replaced()), _REPLACED_S)
-        return views.replaced(node)
+        return partner_views.replaced(node)
 
     # --- views ------------------------------------------------------------------------------------------
 
     async def _related_servers(self, args: Arguments) -> object:
-        return views.related_servers(self._server.node, time.time())
+        return partner_views.related_servers(self._server.node, time.time())
 
     async def _scopes(self, args: Arguments) -> object:
         return views.scopes(self._server.node, time.time())
 
     async def _statistics(self, args: Arguments) -> object:
-        return {**views.statistics(self._server.node), **self._server.counters()}
+        node = self._server.node
+        return {**views.statistics(node), **self._server.counters(), "failover": partner_views.counters(node)}
+
+    async def _conflicts(self, args: Arguments) -> object:
+        return partner_views.conflicts(self._server.node)
 
     async def _leases(self, args: Arguments) -> object:
         scope, after, limit = args.get("scope"), args.get("after", -1), args.get("limit", 1000)

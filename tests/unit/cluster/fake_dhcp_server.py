@@ -22,6 +22,11 @@ RELATED = {
     "why": "both partners are up", "partner-state": "NORMAL", "partner-since": 1004486400, "last-contact": 0,
     "updates-outstanding": 0,
 }  # fmt: skip
+CONFLICT = {
+    "address": "192.168.50.10", "relationship": "127.0.0.11-127.0.0.12", "winner": "this server",
+    "why": "the address is leased to another client here", "here-state": "ACTIVE", "here-expiration": 1004486400,
+    "here-heard-client": 0, "partner-state": "ACTIVE", "times": 2, "last-time": 1004486400,
+}  # fmt: skip
 LEASE = {
     "address": "192.168.50.10", "state": "leased", "flags": "reserved", "scope-name": "examplescope",
     "client-mac-addr": "1,6,00:d0:ba:d3:bd:3b", "expiration": 1004486400,
@@ -50,7 +55,13 @@ def perform(op: str, args: dict[str, Any]) -> Any:
         return [LEASE] if args["after"] < 0xC0A8320A else []
     if op == "lease":
         return LEASE if args["address"] == 0xC0A8320A else None
-    if op in ("statistics", "force_available", "stop"):
+    if op == "failover_conflicts":
+        return [dict(CONFLICT)]
+    if op == "statistics":
+        return {"leases": 3, "failover": [{"name": "127.0.0.11-127.0.0.12", "state": "NORMAL", "updates-sent": 5}]}
+    if op == "shut_down":
+        return ["Partner 127.0.0.12 has taken over (PARTNER-DOWN)."]
+    if op in ("force_available", "stop"):
         return {}
     raise Refused
 

@@ -221,6 +221,29 @@ def test_related_servers_are_a_table_and_details(run: Run) -> None:
     assert "last-contact" not in details and details["updates-outstanding"] == "0"
 
 
+def test_conflicts_show_both_views(run: Run) -> None:
+    lines = run("dhcp getFailoverConflicts")
+    assert lines[:2] == ["100 Ok", "192.168.50.10:"]
+    assert "    winner = this server" in lines and "    last-time = Oct 31 00:00:00 2001" in lines
+    assert "    here-expiration = Oct 31 00:00:00 2001" in lines
+    assert not any("here-heard-client" in line for line in lines), "never"
+
+
+def test_statistics_of_the_server_and_of_each_relationship(run: Run) -> None:
+    server, failover = ["dhcp:", "    leases = 3"], ["failover 127.0.0.11-127.0.0.12:", "    state = NORMAL",
+                                                      "    updates-sent = 5"]  # fmt: skip
+    assert run("dhcp getStats") == run("dhcp getStats all") == ["100 Ok", *server, *failover]
+    assert run("dhcp getStats server") == ["100 Ok", *server]
+    assert run("dhcp getStats failover") == ["100 Ok", *failover]
+    assert run("dhcp getStats dns")[0].startswith("316 Invalid")
+
+
+def test_shutdown_says_what_became_of_the_partner(run: Run, manager: Manager) -> None:
+    assert run("dhcp shutdown") == ["100 Ok", "Partner 127.0.0.12 has taken over (PARTNER-DOWN)."]
+    assert not manager.supervisor.wanted
+    assert "stopped the DHCP server for a long time" in manager.log.path.read_text()
+
+
 def test_ranges_reservations_and_options(run: Run) -> None:
     for line in BATCH.splitlines()[:8]:
         run(line)

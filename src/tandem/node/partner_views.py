@@ -1,0 +1,141 @@
+"""What operators see of failover: partners and states, counters, conflicts, as plain values.
+
+Reads a node; changes nothing. Addresses and names are text here, times are seconds since 1970 UTC, 0 = never.
+Source: SYSTEM S7.5, S10.4, S10.8.
+"""
+
+from __future__ import annotations
+
+from tandem.base.ipv4 import format_ipv4
+from tandem.failover import words
+from tandem.failover.conflicts import Conflict, View
+from tandem.failover.endpoint import Endpoint
+from tandem.failover.rights import INFINITY
+from tandem.failover.states import state_name
+from tandem.node.node import Node
+from tandem.wire.failover import ServerState as S
+
+
+def related_servers(node: Node, now: float) -> list[dict[str, object]]:
+    """Return one dict per failover endpoint (S7.5)."""
+    return [_related(endpoint, now) for endpoint in node.endpoints]
+
+
+def _related(endpoint: Endpoint, now: float) -> dict[str, object]:
+    saved, config, link = endpoint.saved, endpoint.config, endpoint.link
+    partner_down = endpoint.state == S.PARTNER_DOWN
+    other_from = endpoint.powers.other_from if partner_down else INFINITY
+    return {
+        "type": "failover-partner",
+        "name": config.name,
+        "address": format_ipv4(config.peer),
+        "role": "main" if config.main else "backup",
+        "partner-role": "backup" if config.main else "main",
+        "communications": "OK" if endpoint.communicating else "interrupted",
+        "state": state_name(endpoint.state),
+        "since": saved.since or int(endpoint.started_at),
+        "why": endpoint.why,
+        "transition": saved.label,
+        "waits-for": endpoint.waits_for(now),
+        "partner-state": state_name(saved.partner_state) + (" (starting)" if endpoint.partner_starting else ""),
+        "partner-since": saved.partner_since,
+        "start-of-communications-interrupted": saved.interrupted_since,
+        "last-contact": int(link.last_received) if link is not None and link.heard_state else saved.last_contact,
+        "est-end-recover-time": _date(endpoint.wait_until),
+        "safe-period-end": _date(endpoint.safe_period_end()),
+        "use-other-available": ("true" if other_from <= now else "false") if partner_down else "",
+        "use-other-available-time": _date(other_from),
+        "maximum-client-lead-time": endpoint.mclt_s,
+        "lease-period-factor": round(endpoint.lease_factor * 100),
+        "smoothed-time-delta": round(endpoint.skew.smoothed_s, 1),
+        "answers": ("nobody", "renewals only", "all clients")[endpoint.powers.answer],
+        "updates-waiting": len(endpoint.queue.waiting),
+        "updates-outstanding": endpoint.queue.unacknowledged,
+        "updates-untold": len(endpoint.unacked),
+        "update-request": _request(endpoint),
+        **_counters(endpoint),
+    }
+
+
+def _date(when: float) -> int:
+    return 0 if abs(when) == INFINITY else int(when)
+
+
+def _request(endpoint: Endpoint) -> str:
+    """Return which UPDREQ is outstanding, in words; "" for none."""
+    said = []
+    if endpoint.asked_xid is not None:
+        said.append("the partner is sending what this server asked for")
+    if endpoint.queue.request is not None:
+        said.append(f"the partner asked, {len(endpoint.queue.request.remaining)} updates are left")
+    return "; ".join(said)
+
+
+def _counters(endpoint: Endpoint) -> dict[str, object]:
+    return {
+        "updates-sent": endpoint.updates_sent,
+        "updates-received": endpoint.updates_received,
+        "rejects-sent": endpoint.rejects_sent,
+        "rejects-received": endpoint.rejects_received,
+        "conflicts": endpoint.conflicts.count,
+        "pool-requests": endpoint.pool_requests,
+        "connections": endpoint.connections,
+        "connections-lost": endpoint.connections_lost,
+        "clock-jumps": endpoint.skew.jumps,
+    }
+
+
+def counters(node: Node) -> list[dict[str, object]]:
+    """Return the counters of each failover endpoint since the server started, with its name and state."""
+    return [
+        {"name": endpoint.config.name, "state": state_name(endpoint.state), **_counters(endpoint)}
+        for endpoint in node.endpoints
+    ]  # fmt: skip
+
+
+def conflicts(node: Node) -> list[dict[str, object]]:
+    """Return the conflicts that are remembered, of all endpoints, latest last (S10.8)."""
+    found = [(conflict, endpoint) for endpoint in node.endpoints for conflict in endpoint.conflicts]
+    found.sort(key=lambda pair: (pair[0].last, pair[0].address))
+    return [_conflict(conflict, endpoint) for conflict, endpoint in found]
+
+
+def _conflict(conflict: Conflict, endpoint: Endpoint) -> dict[str, object]:
+    return {
+        "address": format_ipv4(conflict.address),
+        "relationship": endpoint.config.name,
+        "winner": conflict.winner,
+        "why": conflict.why,
+        "reject-reason": words.reason(conflict.reason) if conflict.reason else "",
+        **_view("here", conflict.here),
+        **(_view("partner", conflict.there) if conflict.there is not None else {"partner-state": "not said"}),
+        "times": conflict.count,
+        "first-time": conflict.first,
+        "last-time": conflict.last,
+    }
+
+
+def _view(side: str, view: View) -> dict[str, object]:
+    return {
+        f"{side}-state": words.status_name(view.status) if view.status else "unknown",
+        f"{side}-client": view.client(),
+        f"{side}-expiration": view.expires,
+        f"{side}-heard-client": view.heard,
+    }
+
+
+def replaced(node: Node) -> list[str]:
+    """Return, after ``Node.shut_down``, what became of each partner, one sentence each."""
+    return [_replaced(endpoint, answer) for endpoint, answer in node.replaced()]
+
+
+def _replaced(endpoint: Endpoint, answer: bool | None) -> str:
+    partner = format_ipv4(endpoint.config.peer)
+    if answer:
+        return f"Partner {partner} has taken over (PARTNER-DOWN)."
+    if answer is False:
+        return (
+            f"Partner {partner} is not connected and could not be told; on it: dhcp setPartnerDown"
+            f" {format_ipv4(endpoint.config.local)}"
+        )
+    return f"Partner {partner} was told, and has stayed in {state_name(endpoint.saved.partner_state)}."

@@ -1,0 +1,65 @@
+"""The smoothed difference of the clocks (draft section 5.10, S4.14)."""
+
+from __future__ import annotations
+
+from tandem.failover.clock import Skew
+
+
+def hear(skew: Skew, start: float, seconds: int, ahead: float) -> list[float]:
+    """A message a second from a partner whose clock is ``ahead``; return the alarms."""
+    alarms = [skew.measure(int(start + n + ahead), start + n) for n in range(seconds)]
+    return [alarm for alarm in alarms if alarm is not None]
+
+
+def test_clocks_that_agree_correct_nothing() -> None:
+    skew = Skew()
+    assert not hear(skew, 1000.3, 100, 0.0)
+    assert skew.whole_s == 0 and skew.ours(5000) == 5000
+
+
+def test_a_difference_is_said_on_the_first_message_and_corrected() -> None:
+    skew = Skew()
+    assert [round(alarm) for alarm in hear(skew, 1000.0, 20, 7200.0)] == [7200]
+    assert skew.whole_s in (7200, 7201) and skew.jumps == 0
+    assert skew.ours(0) == 0 and skew.ours(0xFFFFFFFF) == 0xFFFFFFFF and skew.ours(None) is None
+    assert abs((skew.ours(100_000) or 0) - 92_800) <= 1
+
+
+def test_drift_is_followed_without_an_alarm() -> None:
+    skew = Skew()
+    assert not [a for n in range(1000) if (a := skew.measure(int(1000 + n * 1.01), 1000 + n)) is not None]
+    assert 9 <= skew.smoothed_s <= 11
+
+
+def test_one_late_message_hardly_counts() -> None:
+    skew = Skew()
+    hear(skew, 1000.0, 10, 100.0)
+    before = skew.smoothed_s
+    assert skew.measure(1106, 1010.0) is None
+    assert abs(skew.smoothed_s - before) < 0.6
+
+
+def test_a_clock_that_was_set_counts_at_once_and_is_an_alarm_when_it_lasts() -> None:
+    for by in (3600.0, -3600.0):
+        skew = Skew()
+        hear(skew, 10_000.0, 10, 0.0)
+        assert skew.measure(int(10_010 + by), 10_010.0) is None
+        assert abs(skew.smoothed_s - by) <= 1
+        assert [round(alarm / 10) for alarm in hear(skew, 10_011.0, 30, by)] == [round(by / 10)]
+        assert skew.jumps == 1
+
+
+def test_a_message_that_the_network_held_up_is_no_alarm() -> None:
+    skew = Skew()
+    hear(skew, 1000.0, 10, 0.0)
+    assert skew.measure(990, 1010.0) is None, "twenty seconds late"
+    assert skew.smoothed_s < -15, "meanwhile leases last longer, never shorter"
+    assert not hear(skew, 1011.0, 60, 0.0)
+    assert skew.jumps == 0 and abs(skew.smoothed_s) < 1
+
+
+def test_our_own_clock_set_back_is_an_alarm_too() -> None:
+    skew = Skew()
+    hear(skew, 10_000.0, 10, 0.0)
+    assert len(hear(skew, 6_410.0, 30, 3600.0)) == 1
+    assert skew.jumps == 1
