@@ -9,7 +9,9 @@ Source: SYSTEM S2.2, S3.2, S3.10, S4.6, S4.7, S4.11; failover chapter.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 from tandem.base.ipv4 import format_ipv4
 from tandem.base.ranges import RangeSet
@@ -102,6 +104,9 @@ def _compile_scope(item: Item, policies: PolicyBook, problems: Problems) -> Scop
             reserved=reserved,
             boundary=_boundary(item, subnet, mask, problems),
             allocate_first_available=values["allocate-first-available"],
+            dhcp=values["dhcp"],
+            bootp=values["bootp"],
+            dynamic_bootp=_dynamic_bootp(item, problems),
             renew_only=values["renew-only"],
             deactivated=values["deactivated"],
         ),
@@ -180,14 +185,20 @@ def _boundary(item: Item, subnet: int, mask: int, problems: Problems) -> int | N
     return boundary
 
 
+def _dynamic_bootp(item: Item, problems: Problems) -> bool:
+    values = item.values
+    if values["dynamic-bootp"] and not values["bootp"]:
+        problems.error(item.label, "dynamic-bootp", "true", "needs bootp: enable that, or disable dynamic-bootp")
+    return bool(values["dynamic-bootp"])
+
+
 def _attach(s: ScopeInSegment, endpoint: int, endpoints: Endpoints, problems: Problems) -> None:
     """Give a scope its failover relationship and percentage; take the servers' own addresses out of its ranges.
 
     With failover both servers' addresses go, on both alike, so that they agree on what can be given.
     """
-    share = s.item.values["failover-backup-percentage"]
     s.scope.endpoint = endpoint
-    s.scope.backup_pct = endpoints.server.values["failover-backup-percentage"] if share is None else share
+    s.scope.backup_pct = _backup_percentage(s, endpoints.server.values)
     servers = [endpoints.local]
     if endpoint:
         servers.append(endpoints.made[endpoint - 1].peer)
@@ -197,6 +208,20 @@ def _attach(s: ScopeInSegment, endpoint: int, endpoints: Endpoints, problems: Pr
                 s.item.label, "ranges", format_ipv4(address),
                 "is a DHCP server's own address and is given to nobody; take it out of the range",
             )  # fmt: skip
+
+
+def _backup_percentage(s: ScopeInSegment, server: Mapping[str, Any]) -> int:
+    """Return the backup's share of a scope (SYSTEM S4.6).
+
+    With load balancing it is at least the backup's part of the clients: in NORMAL it gives these its own addresses.
+    """
+    own = s.item.values["failover-backup-percentage"]
+    share: int = server["failover-backup-percentage"] if own is None else own
+    if s.scope.dynamic_bootp and server["failover-dynamic-bootp-backup-percentage"]:
+        share = server["failover-dynamic-bootp-backup-percentage"]
+    if server["failover-load-balancing"]:
+        share = max(share, server["failover-load-balancing-backup-pct"])
+    return share
 
 
 def _check_overlap(scopes: list[ScopeInSegment], problems: Problems) -> None:

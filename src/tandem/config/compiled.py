@@ -66,6 +66,12 @@ class CompiledScope:
     boundary: int | None = None
     """failover-backup-allocation-boundary; None = the midpoint of the ranges."""
     allocate_first_available: bool = False
+    dhcp: bool = True
+    """Whether DHCP clients are served."""
+    bootp: bool = True
+    """Whether BOOTP clients are served."""
+    dynamic_bootp: bool = False
+    """Whether BOOTP clients without a reservation get (permanent) leases."""
     renew_only: bool = False
     deactivated: bool = False
 
@@ -102,6 +108,10 @@ class EndpointConfig:
     """failover-recover, seconds since 1970; 0 = unset."""
     startup_s: float = 10
     """How long to wait for the partner in STARTUP."""
+    balance_backup_pct: int = 0
+    """On the main: per cent of the clients that the backup answers in NORMAL; 0 = no load balancing."""
+    balance_delay_s: int = 0
+    """After how many seconds of trying a client is answered by both servers all the same; 0 = never."""
     secret: bytes = b""
     """Shared secret for the message digest; empty = none."""
 

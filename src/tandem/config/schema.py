@@ -68,6 +68,23 @@ DHCP = ObjectClass(
             unit="percent", sync="failover",
         ),
         Attribute(
+            "failover-load-balancing", Bool(), False,
+            "Whether both servers answer new clients in NORMAL, each a part of them (RFC 3074). The main's counts.",
+            sync="other",
+        ),
+        Attribute(
+            "failover-load-balancing-backup-pct", Percent(), 50,
+            "Part of the clients that the backup answers with failover-load-balancing; its share of the addresses is at"
+            " least as large.",
+            unit="percent", sync="other",
+        ),
+        Attribute(
+            "failover-load-balancing-delay", Time(lo=0, hi=255), 3,
+            "With failover-load-balancing: a client that says it has been trying for longer is answered by both."
+            " 0: never.",
+            unit="seconds", sync="other",
+        ),
+        Attribute(
             "failover-maximum-client-lead-time", Time(lo=1, hi=31449600), 3600,
             "How far a client's lease may reach beyond what the partner has acknowledged. Read on the main only.",
             unit="seconds", sync="other",
@@ -163,6 +180,13 @@ SCOPE = ObjectClass(
             "failover-backup-allocation-boundary", IpAddress(zero=True), None,
             "The backup's addresses are taken from here downwards; needs allocate-first-available."
             " Unset or 0: the midpoint of the ranges.",
+        ),
+        Attribute("dhcp", Bool(), True, "Whether DHCP clients are served."),
+        Attribute("bootp", Bool(), True, "Whether BOOTP clients are served: by reservation, and see dynamic-bootp."),
+        Attribute(
+            "dynamic-bootp", Bool(), False,
+            "Whether BOOTP clients without a reservation get addresses, for good. With failover, a server then never"
+            " gives its partner's addresses of this scope.",
         ),
         Attribute("renew-only", Bool(), False, "Whether only clients that hold a lease are served."),
         Attribute("deactivated", Bool(), False, "Whether no client is served."),

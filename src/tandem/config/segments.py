@@ -129,6 +129,8 @@ class Endpoints:
             safe_period_s=values["failover-safe-period"] if values["failover-use-safe-period"] else None,
             recover_from=values["failover-recover"],
             startup_s=values["failover-startup-time"],
+            balance_backup_pct=values["failover-load-balancing"] and values["failover-load-balancing-backup-pct"],
+            balance_delay_s=values["failover-load-balancing-delay"],
             secret=(values["failover-shared-secret"] or "").encode(),
         )
 

@@ -47,7 +47,7 @@ class Choice:
 
     def may_give(self, query: Query, scope: CompiledScope, address: int) -> bool:
         """Return whether an available address may be newly given to the client."""
-        if scope.deactivated:
+        if query.closed(scope):
             return False
         reservation = scope.reserved.get(address)
         if reservation is not None and address not in self.book.offered:
@@ -64,7 +64,7 @@ class Choice:
         Deviation: section 5.11 would let the backup do it too while the partner has not been told; whether it has
         been is not known for certain after a lost connection.
         """
-        if binding.status not in (EXPIRED, RELEASED) or scope.deactivated or not self.holds(query, binding, scope):
+        if binding.status not in (EXPIRED, RELEASED) or query.closed(scope) or not self.holds(query, binding, scope):
             return False
         mine = query.powers.own == FREE and query.now >= query.powers.own_from
         return mine or binding.address in scope.reserved
@@ -75,7 +75,7 @@ class Choice:
         While the partner cannot be asked, it may have given the address and died before it could say so. Only what
         contradicts it counts against the client: another's lease, offer or reservation.
         """
-        if not scope.endpoint or query.powers.connected or scope.deactivated:
+        if not scope.endpoint or query.powers.connected or query.closed(scope):
             return False
         reservation = scope.reserved.get(address)
         if reservation is not None:
@@ -114,7 +114,7 @@ class Choice:
         last = book.find(network, key)
         if last is not None:
             scope = self.config.scope_of(network, last.address)
-            if scope is not None and not scope.deactivated and self.may_keep(query, scope, last.address):
+            if scope is not None and not query.closed(scope) and self.may_keep(query, scope, last.address):
                 if last.status == ACTIVE or self.may_return(query, scope, last):
                     return scope, last.address, last
             else:
@@ -130,19 +130,35 @@ class Choice:
             scope = self.config.scope_of(network, address)
             if scope is not None and self._open(query, address):
                 return self._set_aside(query, scope, address)
-        for scope in network.scopes:
-            if scope.deactivated or scope.renew_only:
+        return self._next(query, network.scopes)
+
+    def bootp_address(self, query: Query) -> Pick | None:
+        """Return the address for a BOOTP client, or None: its reservation (static BOOTP), or one of a dynamic-bootp
+        scope, the one that it has or had first."""
+        own = self._reservation(query)
+        if own is not None:
+            return self._set_aside(query, own[0], own[1])
+        network, key = query.network, query.key
+        last = self.book.find(network, key)
+        if last is not None:
+            scope = self.config.scope_of(network, last.address)
+            if scope is not None and scope.dynamic_bootp and not query.closed(scope):
+                if last.status == ACTIVE or self.may_return(query, scope, last):
+                    return scope, last.address, last
+                if self._open(query, last.address):
+                    return self._set_aside(query, scope, last.address)
+        return self._next(query, [scope for scope in network.scopes if scope.dynamic_bootp])
+
+    def _next(self, query: Query, scopes: list[CompiledScope]) -> Pick | None:
+        """Set aside the next available address of these scopes, in their order."""
+        for scope in scopes:
+            if query.closed(scope) or scope.renew_only:
                 continue
             until = query.now + scope.policy.offer_s
-            offer = book.choose(scope, key, query.powers, query.now, until, scope.policy.lease_s)
+            offer = self.book.choose(scope, query.key, query.powers, query.now, until, scope.policy.lease_s)
             if offer is not None:
                 return scope, offer.address, None
         return None
-
-    def reserved_address(self, query: Query) -> Pick | None:
-        """Return the address that is reserved for the client (set aside for it), or None."""
-        own = self._reservation(query)
-        return None if own is None else self._set_aside(query, own[0], own[1])
 
     def _open(self, query: Query, address: int) -> bool:
         scope = self.config.scope_of(query.network, address)
@@ -159,7 +175,7 @@ class Choice:
     def _reservation(self, query: Query) -> tuple[CompiledScope, int] | None:
         """Return the client's reservation on its LAN segment that can be used now, or None."""
         for scope in query.network.scopes:
-            if not scope.reservations or scope.deactivated:
+            if not scope.reservations or query.closed(scope):
                 continue
             reservation = scope.reservations.get(query.key)
             if reservation is None and query.client_id:

@@ -30,10 +30,11 @@ COUNTERS: Final = (
     "dropped-not-served",  # a message type that this server does not serve
     "dropped-no-network",  # no scope for where it comes from
     "dropped-failover",  # the state of the pair leaves it to the partner
+    "dropped-load-balancing",  # of these, new clients of the partner's hash buckets
     "dropped-not-for-us",  # the client chose another server
     "dropped-unknown",  # nothing is known here of the client's address
     "dropped-no-address",  # nothing to give
-    "dropped-no-reservation",  # a BOOTP client without a reservation
+    "dropped-no-bootp-address",  # a BOOTP client without a reservation, and no dynamic-bootp scope with an address
     "leases-granted", "leases-extended", "extensions-deferred", "leases-released", "addresses-declined",
 )  # fmt: skip
 """Names of all counters."""

@@ -9,9 +9,10 @@ from typing import Final
 
 from tandem.base.errors import WireError
 from tandem.base.io import Datagram, Effect
-from tandem.config.compiled import Network, ServerConfig
+from tandem.config.compiled import CompiledScope, Network, ServerConfig
 from tandem.lease.powers import STANDALONE, Powers
 from tandem.wire.dhcp import (
+    OPT_MESSAGE_TYPE,
     OPT_RELAY_INFO,
     OPT_SUBNET_SELECTION,
     SUB_LINK_SELECTION,
@@ -29,7 +30,7 @@ class Query:
     """A request that is being answered. ``powers`` is set once the network is known."""
 
     __slots__ = (
-        "client_id", "datagram", "hardware", "key", "message", "moment", "network", "now", "options", "out",
+        "bootp", "client_id", "datagram", "hardware", "key", "message", "moment", "network", "now", "options", "out",
         "override", "powers", "relay_port", "server_id",
     )  # fmt: skip
 
@@ -42,6 +43,7 @@ class Query:
         self.options = message.options
         self.out = out
         self.client_id = client_id
+        self.bootp = OPT_MESSAGE_TYPE not in message.options
         self.hardware = message.hardware
         self.key = b"i" + client_id if client_id else b"h" + self.hardware
         """``lease.binding.client_key``."""
@@ -91,6 +93,10 @@ class Query:
             self.relay_port = SUB_RELAY_SOURCE_PORT in suboptions
         link = suboptions.get(SUB_LINK_SELECTION, b"")
         return int.from_bytes(link, "big") if len(link) == 4 else 0
+
+    def closed(self, scope: CompiledScope) -> bool:
+        """Return whether ``scope`` serves no client of this kind (DHCP or BOOTP)."""
+        return scope.deactivated or not (scope.bootp if self.bootp else scope.dhcp)
 
     def placed_by_relay(self) -> bool:
         """Whether the network is known from a relay or a selection, not guessed from addresses."""

@@ -22,6 +22,7 @@ from tandem.dhcp.query import Query
 from tandem.dhcp.replies import Replies
 from tandem.lease.binding import ABANDONED, ACTIVE, BACKUP, BOOTP_FLAG, FREE, RELEASED
 from tandem.lease.book import Book
+from tandem.lease.loadbalance import ALL_BUCKETS, bucket
 from tandem.lease.powers import ANSWER_ALL, ANSWER_NONE, STANDALONE, Powers
 from tandem.wire.dhcp import (
     ACK,
@@ -130,6 +131,10 @@ class DhcpServer:
         if powers.answer != ANSWER_ALL and not self._may_answer(query, kind):
             self.journal.left_to_partner(now, KIND_NAMES[kind], query.hardware, powers.why, out)
             return
+        if powers.buckets != ALL_BUCKETS and self._is_partners_client(query, kind):
+            self.counters["dropped-load-balancing"] += 1
+            self.journal.left_to_partner(now, KIND_NAMES[kind], query.hardware, powers.why, out)
+            return
         handler(self, query)
 
     @staticmethod
@@ -141,6 +146,28 @@ class DhcpServer:
             options = query.options
             return query.message.ciaddr != 0 and OPT_SERVER_ID not in options and OPT_REQUESTED_ADDRESS not in options
         return kind == RELEASE or kind == DECLINE
+
+    def _is_partners_client(self, query: Query, kind: int) -> bool:
+        """Whether load balancing leaves this message to the partner (RFC 3074; draft sections 5.3 and 5.5).
+
+        Not what was said to this server, nor renewals; and nobody is left to a partner that has nothing to give, or
+        for longer than the delay. With a server identifier that both share (RFC 5107) the bucket tells who was meant.
+        """
+        powers, message, options = query.powers, query.message, query.options
+        if kind == RELEASE or kind == DECLINE:
+            return False
+        if kind == REQUEST:
+            if OPT_SERVER_ID in options:
+                if not query.override:
+                    return False
+            elif OPT_REQUESTED_ADDRESS not in options:
+                return False
+        if powers.buckets >> bucket(query.client_id, query.hardware) & 1:
+            return False
+        if 0 < powers.balance_delay_s < message.secs:
+            return False
+        theirs = BACKUP if powers.own == FREE else FREE
+        return any(self.book.pools[scope.index].side(theirs).size for scope in query.network.scopes)
 
     def _invalid(self, now: float, d: Datagram, why: str, out: list[Effect]) -> None:
         self.counters["dropped-invalid"] += 1
@@ -186,8 +213,8 @@ class DhcpServer:
         pools = [self.book.pools[scope.index] for scope in network.scopes]
         theirs = sum(pool.side(BACKUP if powers.own == FREE else FREE).size for pool in pools)
         total = sum(pool.scope.ranges.size for pool in pools)
-        if all(scope.deactivated or scope.renew_only for scope in network.scopes):
-            cure = "the scope is deactivated or only renews; set deactivated or renew-only off to give addresses"
+        if all(query.closed(scope) or scope.renew_only for scope in network.scopes):
+            cure = "the scope is deactivated, only renews or serves no DHCP clients (deactivated, renew-only, dhcp)"
         elif network.endpoint and theirs:
             cure = (
                 f"{theirs} available addresses are the partner's share ({powers.why}); increase"
@@ -259,7 +286,7 @@ class DhcpServer:
             return
         binding = self.book.by_address.get(address)
         if binding is not None and choice.holds(query, binding, scope):
-            if not choice.may_keep(query, scope, address) or scope.deactivated:
+            if not choice.may_keep(query, scope, address) or query.closed(scope):
                 self._refuse(query, f"{format_ipv4(address)} may not be kept by this client")
                 return
             if binding.status == ACTIVE:
@@ -288,13 +315,13 @@ class DhcpServer:
         if binding is not None and binding.status == ACTIVE:
             if not choice.holds(query, binding, scope):
                 self._refuse(query, f"{format_ipv4(address)} is leased to another client")
-            elif scope.deactivated or not choice.may_keep(query, scope, address):
+            elif query.closed(scope) or not choice.may_keep(query, scope, address):
                 self._refuse(query, f"{format_ipv4(address)} may not be kept by this client")
             else:
                 self.leases.extend(query, scope, binding)
         elif query.powers.answer != ANSWER_ALL:
             self.counters["dropped-unknown"] += 1
-        elif scope.deactivated or not choice.may_keep(query, scope, address):
+        elif query.closed(scope) or not choice.may_keep(query, scope, address):
             self._refuse(query, f"{format_ipv4(address)} may not be kept by this client")
         elif binding is not None and binding.status == ABANDONED:
             self._refuse(query, f"{format_ipv4(address)} is in use by an unknown host")
@@ -396,15 +423,12 @@ class DhcpServer:
         self.replies.send(query, ACK, scope, 0, 0)
 
     def _bootp(self, query: Query) -> None:
-        """Static BOOTP: a reserved address, for good (RFC 951; S3.6)."""
-        pick = self.choice.reserved_address(query)
+        """BOOTP: a reserved address, or one of a dynamic-bootp scope, for good (RFC 951, RFC 1534; S3.6)."""
+        pick = self.choice.bootp_address(query)
         if pick is None:
-            self.counters["dropped-no-reservation"] += 1
+            self.counters["dropped-no-bootp-address"] += 1
             if self.journal.bootp_drops and self.journal.room(query.now, query.out):
-                text = (
-                    f"Dropped a BOOTP request of {format_hardware(query.hardware)}: no address is reserved for it"
-                    " (add one with scope NAME addReservation)"
-                )
+                text = f"Dropped a BOOTP request of {format_hardware(query.hardware)}: {self._bootp_cure(query)}"
                 query.out.append(Note("Info", "Protocol", lines.DROPPED, text, "no-dropped-bootp-packets"))
             return
         scope, address, binding = pick
@@ -414,6 +438,19 @@ class DhcpServer:
             self.replies.send(query, 0, scope, address, 0)  # asked again: nothing new to store
         else:
             self.leases.grant_bootp(query, scope, binding)
+
+    @staticmethod
+    def _bootp_cure(query: Query) -> str:
+        """Why a BOOTP client gets no address, and what helps."""
+        scopes = query.network.scopes
+        if all(query.closed(scope) for scope in scopes):
+            return "BOOTP is off in the scope (enable its bootp)"
+        if any(scope.dynamic_bootp for scope in scopes):
+            return (
+                "no address of this server's own is left in a dynamic-bootp scope; the partner's are never taken"
+                " (add a range, or change failover-dynamic-bootp-backup-percentage)"
+            )
+        return "no address is reserved for it (add one with scope NAME addReservation, or enable dynamic-bootp)"
 
 
 _HANDLERS = {

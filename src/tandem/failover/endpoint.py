@@ -27,6 +27,7 @@ from tandem.failover.states import TABLE, Cause, state_name
 from tandem.failover.updates import Move, UpdateQueue
 from tandem.lease.binding import BACKUP, EXPIRED, FREE, RELEASED, RESET, Binding
 from tandem.lease.book import Book
+from tandem.lease.loadbalance import lowest_buckets
 from tandem.lease.pool import Pool
 from tandem.wire.failover import PoolRequest, State, UpdateDone, UpdateRequest, UpdateRequestAll
 from tandem.wire.failover import ServerState as S
@@ -41,6 +42,14 @@ REFUSED_S = 60.0
 _PARTNER_STATES = tuple(int(cause) for cause in Cause if cause < Cause.LINK_DOWN)
 _STOPPING = (S.PAUSED, S.SHUTDOWN)
 _TELLING = (S.NORMAL, S.COMMUNICATIONS_INTERRUPTED, S.PARTNER_DOWN, S.CONFLICT_DONE)
+
+
+def _told_in_connect(config: EndpointConfig) -> tuple[object, ...]:
+    """What a CONNECT tells the partner, or the connection is set up with."""
+    return (
+        config.mclt_s, config.lease_factor, config.poll_interval_s, config.poll_timeout_s, config.secret,
+        config.balance_backup_pct, config.balance_delay_s,
+    )  # fmt: skip
 
 
 class Endpoint:
@@ -87,6 +96,9 @@ class Endpoint:
         """POOLREQ sent (backup) or received (main)."""
         self.connections = 0
         self.connections_lost = 0
+        self.told_buckets = 0
+        """On the backup: the hash buckets that the main assigned to it in CONNECT."""
+        self.told_delay_s = 0
         self.powers = powers_of(self)
 
     # --- what others ask --------------------------------------------------------------------------------
@@ -107,6 +119,11 @@ class Endpoint:
         if self.config.main or not self.saved.lease_factor_pct:
             return self.config.lease_factor
         return self.saved.lease_factor_pct / 100
+
+    @property
+    def backup_buckets(self) -> int:
+        """The hash buckets whose clients the backup answers in NORMAL; 0 = no load balancing (section 5.3)."""
+        return lowest_buckets(self.config.balance_backup_pct) if self.config.main else self.told_buckets
 
     def pools(self) -> list[Pool]:
         """Return the pools of the scopes that this endpoint protects."""
@@ -172,10 +189,7 @@ class Endpoint:
         self.config, self.index = config, index
         startup.forget_recovery(self)
         self.retry_s = min(5.0, config.poll_interval_s)
-        if self.link is not None and (
-            (told.mclt_s, told.lease_factor, told.poll_interval_s, told.poll_timeout_s, told.secret)
-            != (config.mclt_s, config.lease_factor, config.poll_interval_s, config.poll_timeout_s, config.secret)
-        ):
+        if self.link is not None and _told_in_connect(told) != _told_in_connect(config):
             self.link.disconnect(254, "the configuration has changed; connecting again", now, out)
             self.link_lost("the configuration has changed", now, out)
         self.adopt_powers()
@@ -467,6 +481,7 @@ class Endpoint:
 
     def ask_for_addresses(self, now: float, out: list[Effect]) -> None:
         """Backup: ask the main for addresses (section 7.6.1)."""
+        self.balance_at = now + RECLAIM_S  # and then again, should nothing else lead to it (section 7.6)
         if self.link is not None:
             self.pool_requests += 1
             self.link.send(PoolRequest(), now, out)
@@ -474,9 +489,15 @@ class Endpoint:
     # --- shares -----------------------------------------------------------------------------------------
 
     def rebalance(self, now: float, out: list[Effect]) -> int:
-        """Give the backup what its share lacks; once an hour, or when the main runs short, take back. Main only."""
-        if self.state != S.NORMAL or not self.config.main:
+        """Give the backup what its share lacks; once an hour, or when the main runs short, take back.
+
+        Returns how many addresses were given. A backup only asks (section 7.6).
+        """
+        if self.state != S.NORMAL:
             self.balance_at = INFINITY
+            return 0
+        if not self.config.main:
+            self.ask_for_addresses(now, out)
             return 0
         self.balance_at = now + BALANCE_S
         take_back = now >= self.reclaim_at

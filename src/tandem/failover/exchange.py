@@ -16,6 +16,7 @@ from tandem.failover.endpoint import REFUSED_S, Endpoint
 from tandem.failover.link import Link
 from tandem.failover.updates import Move, Sent
 from tandem.lease.binding import ACTIVE, BACKUP, EXPIRED, FREE, RELEASED, RESET, Binding
+from tandem.lease.loadbalance import from_wire, to_wire
 from tandem.wire.failover import (
     VENDOR_CLASS,
     Answer,
@@ -58,7 +59,8 @@ def send_connect(endpoint: Endpoint, now: float, out: list[Effect]) -> None:
             version=VERSION,
             tls_request=0,
             mclt=config.mclt_s,
-            hash_buckets=bytes(32),
+            hash_buckets=to_wire(endpoint.backup_buckets),
+            delayed_service=config.balance_delay_s if endpoint.backup_buckets and config.balance_delay_s else None,
             vendor={
                 VENDOR_MET: bytes([endpoint.saved.met]),
                 VENDOR_FACTOR: round(config.lease_factor * 100).to_bytes(4, "big"),
@@ -114,6 +116,8 @@ def accept_connect(endpoint: Endpoint, link: Link, frame: Frame, now: float, out
     factor = message.vendor.get(VENDOR_FACTOR, b"") if message.vendor_class == VENDOR_CLASS else b""
     if len(factor) == 4:
         saved.lease_factor_pct = int.from_bytes(factor, "big")
+    endpoint.told_buckets = from_wire(message.hash_buckets)
+    endpoint.told_delay_s = message.delayed_service or 0
     endpoint.partner_met = _met(message.vendor, message.vendor_class)
     out.append(SaveState(endpoint.config.name, saved.values()))
     link.vendor_class = message.vendor_class
@@ -415,7 +419,7 @@ def _pool_request(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect
     if not endpoint.config.main:
         endpoint.note("Error", 6170, "The main asked the backup for addresses; it should not", out)
     endpoint.pool_requests += 1
-    given = endpoint.rebalance(now, out)
+    given = endpoint.rebalance(now, out) if endpoint.config.main else 0
     endpoint.link.send(PoolResponse(given), now, out, frame.xid)
 
 

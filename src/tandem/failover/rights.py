@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tandem.base.units import FOREVER
 from tandem.failover.states import SERVING, state_name
 from tandem.lease.binding import BACKUP, FREE, Binding
+from tandem.lease.loadbalance import ALL_BUCKETS
 from tandem.lease.powers import ANSWER_ALL, ANSWER_NONE, ANSWER_RENEWALS, Powers
 from tandem.wire.failover import ServerState as S
 
@@ -23,9 +24,12 @@ INFINITY = float("inf")
 def powers_of(endpoint: Endpoint) -> Powers:
     """Return what the endpoint's state allows this server to do for clients."""
     state, main, saved = endpoint.state, endpoint.config.main, endpoint.saved
-    answer, other_from, own_from = ANSWER_NONE, INFINITY, -INFINITY
+    answer, other_from, own_from, buckets = ANSWER_NONE, INFINITY, -INFINITY, ALL_BUCKETS
     if state == S.NORMAL:
-        answer = ANSWER_ALL if main else ANSWER_RENEWALS
+        balanced = 0 if saved.cautious else endpoint.backup_buckets
+        answer = ANSWER_ALL if main or balanced else ANSWER_RENEWALS
+        if balanced:
+            buckets = ALL_BUCKETS ^ balanced if main else balanced
         own_from = INFINITY if saved.cautious else -INFINITY
     elif state == S.RECOVER_DONE:
         answer = ANSWER_RENEWALS
@@ -39,6 +43,8 @@ def powers_of(endpoint: Endpoint) -> Powers:
     why = f"failover is in {state_name(state)} state"
     if answer != ANSWER_ALL and state == S.NORMAL:
         why += ", in which the main answers"
+    elif buckets != ALL_BUCKETS:
+        why += " with load balancing, and the partner answers this client"
     elif own_from > -INFINITY:
         why += ", in which no new leases are given before it is known which addresses are whose"
     return Powers(
@@ -50,6 +56,9 @@ def powers_of(endpoint: Endpoint) -> Powers:
         why=why,
         lease_factor=endpoint.lease_factor,
         connected=endpoint.communicating,
+        bootp_other=not saved.met and not saved.cautious,
+        buckets=buckets,
+        balance_delay_s=endpoint.config.balance_delay_s if main else endpoint.told_delay_s,
     )
 
 

@@ -259,7 +259,7 @@ class Book:
                 return False
             if reservation is not None:
                 return True
-            return now >= (powers.own_from if offer.own == powers.own else powers.other_from)
+            return now >= (powers.own_from if offer.own == powers.own else powers.other_from_in(scope))
         binding = self.by_address.get(address)
         if reservation is not None:
             return reservation.key == key and (binding is None or binding.status in (FREE, BACKUP))
@@ -269,7 +269,7 @@ class Book:
             owner = binding.status
         else:
             return False
-        return owner != 0 and now >= (powers.own_from if owner == powers.own else powers.other_from)
+        return owner != 0 and now >= (powers.own_from if owner == powers.own else powers.other_from_in(scope))
 
     def set_aside(
         self, scope: CompiledScope, address: int, key: bytes, now: float, until: float, lease_s: int
@@ -301,7 +301,7 @@ class Book:
         pool = self.pools[scope.index]
         own = powers.own
         address = pool.take(own, self.by_address, self.offered) if now >= powers.own_from else None
-        if address is None and now >= powers.other_from:
+        if address is None and now >= powers.other_from_in(scope):
             own = BACKUP if own == FREE else FREE
             address = pool.take(own, self.by_address, self.offered)
         if address is None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tandem.base.units import FOREVER
+from tandem.config.compiled import CompiledScope
 from tandem.lease.binding import FREE, Binding
+from tandem.lease.loadbalance import ALL_BUCKETS
 
 ANSWER_NONE, ANSWER_RENEWALS, ANSWER_ALL = 0, 1, 2
 
@@ -35,6 +37,14 @@ class Powers:
     """True when a change will be told to the partner at once."""
     bootp_other: bool = False
     """Whether the partner's addresses of a dynamic-BOOTP scope may be given: never with a partner (draft 5.14)."""
+    buckets: int = ALL_BUCKETS
+    """The set of hash buckets whose clients are answered; the others' are the partner's (load balancing)."""
+    balance_delay_s: int = 0
+    """Clients of other buckets are answered once they have been trying for more seconds than this; 0 = never."""
+
+    def other_from_in(self, scope: CompiledScope) -> float:
+        """Return from when the partner's available addresses of ``scope`` may be given too; infinity = never."""
+        return self.other_from if self.bootp_other or not scope.dynamic_bootp else float("inf")
 
     def lease_seconds(self, binding: Binding | None, desired: int, now: int) -> int:
         """Return the longest lease, in seconds, that may be given now: ``desired`` or less (S4.3, draft 7.1.5)."""

@@ -25,7 +25,7 @@ from tandem.failover.updates import Move
 from tandem.lease.binding import ABANDONED, ACTIVE, BACKUP, FREE, RESET, Binding
 from tandem.lease.book import Book
 from tandem.lease.pool import Pool
-from tandem.lease.powers import STANDALONE
+from tandem.lease.powers import ANSWER_ALL, STANDALONE
 from tandem.node import relations
 from tandem.wire.failover import Connect, Disconnect, Frame, RejectReason
 from tandem.wire.failover import ServerState as S
@@ -250,7 +250,9 @@ class Node:
     @staticmethod
     def _may_expire(endpoint: Endpoint) -> bool:
         """In NORMAL the main declares leases over; otherwise whoever serves clients does."""
-        return endpoint.powers.answer == 2 or (endpoint.state == S.NORMAL and endpoint.config.main)
+        if endpoint.state == S.NORMAL:
+            return endpoint.config.main
+        return endpoint.powers.answer == ANSWER_ALL
 
     def _free_without_partner(self, due: float, binding: Binding, now: float, out: list[Effect]) -> None:
         """An address is free without the partner's word once the waits are over (section 9.4.2)."""

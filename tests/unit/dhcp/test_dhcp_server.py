@@ -476,7 +476,7 @@ class TestBootp:
 
     def test_without_a_reservation(self) -> None:
         play = self.play() >> BERT.says(0) << silence
-        assert play.counters["dropped-no-reservation"] == 1
+        assert play.counters["dropped-no-bootp-address"] == 1
         assert play.notes[-1].flag == "no-dropped-bootp-packets"
 
     def test_it_turns_to_dhcp(self) -> None:
