@@ -310,8 +310,11 @@ class Client:
         self.expires = 0.0
         self.server = 0
 
-    def send(self, to: list[Server], kind: int, ciaddr: int = 0, **options: bytes) -> dhcp.Message | None:
+    def send(
+        self, to: list[Server], kind: int, ciaddr: int = 0, secs: int = 0, **options: bytes
+    ) -> dhcp.Message | None:
         message = dhcp.Message()
+        message.secs = secs
         message.op, message.htype, message.hlen = 1, 1, 6
         message.xid, message.chaddr, message.ciaddr, message.giaddr = 7, self.chaddr, ciaddr, self.giaddr
         message.options = {53: bytes([kind])}

@@ -9,22 +9,29 @@ from __future__ import annotations
 
 from tandem.base.io import Effect, SaveShare
 from tandem.failover.updates import Move
-from tandem.lease.binding import BACKUP, FREE
+from tandem.lease.binding import BACKUP, FREE, Binding
 from tandem.lease.book import Book
+from tandem.lease.loadbalance import bucket
 from tandem.lease.pool import Pool
 
 
-def give(book: Book, pool: Pool, now: int, out: list[Effect]) -> tuple[int, list[Move]]:
+def give(book: Book, pool: Pool, buckets: int, now: int, out: list[Effect]) -> tuple[int, list[Move]]:
     """Bring the backup's share of a pool up to its target; return how many addresses and the moves to tell.
 
-    Never-used addresses go as ranges from the boundary down; then records, which the book queues itself.
+    With load balancing first addresses whose last client the backup answers (``buckets``; section 5.4); then
+    never-used addresses as ranges from the boundary down; then records, which the book queues itself.
     """
     missing = pool.target() - pool.backup.size
     if missing <= pool.target() // 10 and pool.backup.size:
         return 0, []  # near enough: small differences do not start traffic
     given = 0
     moves: list[Move] = []
-    for lo, hi in pool.main.unused.take_down_from(pool.boundary, missing):
+    if buckets:
+        for binding in _recorded(book, pool, FREE):
+            if given < missing and buckets >> bucket(binding.client_id, binding.hardware) & 1:
+                _give_record(book, binding, now, out)
+                given += 1
+    for lo, hi in pool.main.unused.take_down_from(pool.boundary, missing - given):
         pool.backup.unused.add(lo, hi)
         out.append(SaveShare(lo, hi, True, False))
         moves.append(Move(lo, hi, BACKUP, True))
@@ -33,12 +40,27 @@ def give(book: Book, pool: Pool, now: int, out: list[Effect]) -> tuple[int, list
         address = pool.take(FREE, book.by_address, book.offered)
         if address is None:
             break
-        binding = book.by_address[address]
         pool.main.recorded += 1  # set_status takes it off again
-        book.set_status(binding, BACKUP, now)
-        book.save(binding, out)
+        _give_record(book, book.by_address[address], now, out)
         given += 1
     return given, moves
+
+
+def _give_record(book: Book, binding: Binding, now: int, out: list[Effect]) -> None:
+    book.set_status(binding, BACKUP, now)
+    book.save(binding, out)
+
+
+def _recorded(book: Book, pool: Pool, own: int) -> list[Binding]:
+    """The available addresses of one owner that had a client, and are not set aside for an offer."""
+    found = {
+        address: book.by_address[address]
+        for _, address, since in pool.side(own).heap
+        if address not in book.offered
+        and book.by_address[address].status == own
+        and book.by_address[address].start_of_state == since
+    }
+    return list(found.values())
 
 
 def starved(pool: Pool) -> bool:
@@ -46,23 +68,31 @@ def starved(pool: Pool) -> bool:
     return 2 * pool.main.size < pool.main.size + pool.backup.size - pool.target()
 
 
-def reclaim(book: Book, pool: Pool) -> list[Move]:
-    """Return the moves that bring a backup's share that is too large down to its target (S4.6)."""
+def reclaim(book: Book, pool: Pool, buckets: int) -> list[Move]:
+    """Return the moves that bring a backup's share that is too large down to its target (S4.6).
+
+    With load balancing first addresses whose last client the main answers (section 5.4).
+    """
     surplus = pool.backup.size - pool.target()
     if surplus <= max(pool.target() // 10, 1):
         return []
-    moves: list[Move] = []
+    records = [Move(binding.address, binding.address, FREE, False) for binding in _recorded(book, pool, BACKUP)]
+    if buckets:
+        mine = [move for move in records if not buckets >> _bucket_of(book, move) & 1]
+        records = [move for move in records if buckets >> _bucket_of(book, move) & 1]
+    else:
+        mine = []
+    moves = mine[:surplus]
+    surplus -= len(moves)
     for lo, hi in pool.backup.unused:
         if surplus <= 0:
             break
         hi = min(hi, lo + surplus - 1)
         moves.append(Move(lo, hi, FREE, True))
         surplus -= hi - lo + 1
-    for _, address, since in pool.backup.heap:
-        if surplus <= 0:
-            break
-        binding = book.by_address[address]
-        if binding.status == BACKUP and binding.start_of_state == since and address not in book.offered:
-            moves.append(Move(address, address, FREE, False))
-            surplus -= 1
-    return moves
+    return moves + records[: max(surplus, 0)]
+
+
+def _bucket_of(book: Book, move: Move) -> int:
+    binding = book.by_address[move.lo]
+    return bucket(binding.client_id, binding.hardware)

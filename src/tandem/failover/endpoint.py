@@ -505,10 +505,10 @@ class Endpoint:
             self.reclaim_at = now + RECLAIM_S
         total = 0
         for pool in self.pools():
-            given, moves = balance.give(self.book, pool, int(now), out)
+            given, moves = balance.give(self.book, pool, self.backup_buckets, int(now), out)
             total += given
             if take_back or balance.starved(pool):
-                moves += balance.reclaim(self.book, pool)
+                moves += balance.reclaim(self.book, pool, self.backup_buckets)
             for move in moves:
                 self.queue.add(move)
         if total:
