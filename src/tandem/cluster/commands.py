@@ -46,17 +46,16 @@ _LOG_LINES = 40
 # --- server -----------------------------------------------------------------------------------------------
 
 
+def _with_warnings(warnings: list[str]) -> Answer:
+    return Answer(lines=warnings, status=101, text="Ok, with warnings") if warnings else Answer()
+
+
 async def _reload(manager: Manager, request: Request) -> Answer:
-    warnings = await manager.reload(request.who)
-    if warnings:
-        return Answer(lines=warnings, status=101, text="Ok, with warnings")
-    return Answer()
+    return _with_warnings(await manager.reload(request.who))
 
 
 async def _start(manager: Manager, request: Request) -> Answer:
-    manager.supervisor.start()
-    await manager.supervisor.ready()
-    return Answer()
+    return _with_warnings(await manager.start(request.who))
 
 
 async def _stop(manager: Manager, request: Request) -> Answer:
@@ -97,7 +96,8 @@ async def _server_logs(manager: Manager, request: Request) -> Answer:
 REGISTRY.add(
     Command(("dhcp", "reload"), "Have the server run by the configuration as it is now.", "dhcp reload", _reload,
             write=True),
-    Command(("dhcp", "start"), "Start the server.", "dhcp start", _start, write=True),
+    Command(("dhcp", "start"), "Start the server, with the configuration as it is now.", "dhcp start", _start,
+            write=True),
     Command(("dhcp", "stop"), "Stop the server for a short time; its partner serves from its own share.", "dhcp stop",
             _stop, write=True),
     Command(("dhcp", "getStats"), "Show the server's counters, and those of each failover relationship.",

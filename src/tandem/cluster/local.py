@@ -43,6 +43,8 @@ class Options:
     name: str
     admin_password: str | None
     api_socket_fd: int | None
+    stopped: bool = False
+    """Whether the DHCP server waits for 'dhcp start'."""
 
 
 class NotReady(Exception):
@@ -78,6 +80,11 @@ def parse(argv: list[str]) -> Options:
         "environment variable TANDEM_ADMIN_PASSWORD. Needed once; given again, it replaces the password",
     )
     add("--api-socket-fd", metavar="N", type=int, help="serve the API on this inherited listening socket instead")
+    add(
+        "--stopped",
+        action="store_true",
+        help="do not start the DHCP server before 'dhcp start': to set failover-recover after a restored backup",
+    )
     args = parser.parse_args(argv)
     try:
         address = parse_ipv4(args.address)
@@ -98,6 +105,7 @@ def parse(argv: list[str]) -> Options:
         name=args.name,
         admin_password=args.admin_password,
         api_socket_fd=args.api_socket_fd,
+        stopped=args.stopped,
     )
 
 
@@ -196,7 +204,8 @@ async def serve(options: Options, make_api: MakeApi) -> None:
         host, port = listener.getsockname()[:2]
         api = make_api(manager, listener)
         api.start()
-        manager.supervisor.start()
+        if not options.stopped:
+            manager.supervisor.start()
         announcing = asyncio.create_task(_announce(manager, options, f"http://{host}:{port}"))
         await stop.wait()
         announcing.cancel()
@@ -207,7 +216,10 @@ async def serve(options: Options, make_api: MakeApi) -> None:
 
 
 async def _announce(manager: Manager, options: Options, api: str) -> None:
-    """Say on standard output that everything runs, once it does."""
+    """Say on standard output that everything runs that should, once it does."""
+    if options.stopped:
+        print(f"ready: api {api}, dhcp stopped", flush=True)
+        return
     address = format_ipv4(options.address)
     while True:
         try:

@@ -9,9 +9,12 @@ Source: SYSTEM S2.2, S7.
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+
+import msgspec
 
 from tandem.base.errors import CommandError
 from tandem.cluster.answer import Answer
@@ -75,18 +78,50 @@ class Manager:
         """
         async with self._reloading:
             document, change = self.database.snapshot()
-            _, problems = compile_config(document, self.address)
-            errors = [str(problem) for problem in problems if problem.level == "error"]
-            if errors:
-                raise CommandError(
-                    316,
-                    "the configuration cannot work, the DHCP server goes on with the one it has:\n" + "\n".join(errors),
-                )
+            problems = self._check(document, "the DHCP server goes on with the one it has")
             await self.server.call("reload", {"document": document}, timeout_s=60)
             self.database.mark_loaded(who, document, change)
             self.log.note("Info", "Configuration", 60010, f"The DHCP server was reloaded by {who}.")
-            return [str(problem) for problem in problems]
+            return problems
+
+    async def start(self, who: str) -> list[str]:
+        """Start the DHCP server, unless it is, with the present configuration; return warnings.
+
+        Raises CommandError: 316 when the configuration is impossible (nothing is started), 501 when the server dies.
+        """
+        async with self._reloading:
+            warnings: list[str] = []
+            if not self.supervisor.wanted:
+                document, change = self.database.snapshot()
+                warnings = self._check(document, "the DHCP server is not started")
+                await asyncio.to_thread(_write, self.server.path.parent / "config.json", document)
+                self.database.mark_loaded(who, document, change)
+                self.supervisor.start()
+            await self.supervisor.ready()
+            return warnings
+
+    def _check(self, document: object, otherwise: str) -> list[str]:
+        """Return the warnings of a configuration. Raises CommandError 316 with the errors and what happens now."""
+        _, problems = compile_config(document, self.address)
+        errors = [str(problem) for problem in problems if problem.level == "error"]
+        if errors:
+            raise CommandError(316, f"the configuration cannot work, {otherwise}:\n" + "\n".join(errors))
+        return [str(problem) for problem in problems]
 
     async def ask(self, op: str, **args: Any) -> Any:
         """Return the running DHCP server's answer to operation ``op``. Raises CommandError."""
         return await self.server.call(op, args)
+
+
+def _write(path: Path, document: object) -> None:
+    """Put a document durably in the place of the one that the DHCP server starts from. Raises CommandError 501."""
+    prepared = path.with_suffix(".json.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(prepared, "wb") as file:
+            file.write(msgspec.json.encode(document))
+            file.flush()
+            os.fsync(file.fileno())
+        prepared.replace(path)
+    except OSError as error:
+        raise CommandError(501, f"{path} cannot be written: {error.strerror}; free space, or make it writable") from None
