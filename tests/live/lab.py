@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import sys
 from pathlib import Path
@@ -58,11 +59,11 @@ class Tandem:
         self.launch()
         self.wait_up(timeout)
 
-    def launch(self) -> None:
+    def launch(self, *options: str) -> None:
         """Start it; do not wait."""
         self.process = self.space.start(
             sys.executable, "-m", "tandem", "local", "--data", str(self.data), "--address", self.address,
-            "--name", self.space.short, name="tandem", env={"TANDEM_ADMIN_PASSWORD": PASSWORD},
+            "--name", self.space.short, *options, name="tandem", env={"TANDEM_ADMIN_PASSWORD": PASSWORD},
         )  # fmt: skip
 
     def wait_up(self, timeout: float = 30) -> None:
@@ -120,6 +121,39 @@ class Tandem:
         except (OSError, EOFError):
             return ""
         return str(related[0]["state"]).upper() if related else ""
+
+    def states(self) -> dict[str, str]:
+        """Return the state of each relationship by its name; empty when it cannot be asked."""
+        try:
+            return {str(one["name"]): str(one["state"]) for one in self.ask("related_servers")}
+        except (OSError, EOFError):
+            return {}
+
+    def mark(self) -> int:
+        """Return a mark for ``went`` and ``said``: only later log lines count."""
+        return len(self.log())
+
+    def path(self, since: int = 0, relationship: str = "") -> list[str]:
+        """Return the failover states that the log says were entered, in order, after ``since``."""
+        entered = r"(\S+): Failover state changes from \S+ to (\S+)"
+        return [s for name, s in re.findall(entered, self.log()[since:]) if relationship in ("", name)]
+
+    def went(self, *states: str, since: int = 0, relationship: str = "") -> None:
+        """Wait until the log (which is written a moment later) tells exactly of ``states`` after ``since``."""
+        seen: list[str] = []
+
+        def probe() -> bool:
+            seen[:] = self.path(since, relationship)
+            return seen == list(states)
+
+        try:
+            wait_for(f"{self.space.short} went {' > '.join(states)}", probe, 5)
+        except LabError as error:
+            raise LabError(f"{error}; it went {' > '.join(seen)}") from None
+
+    def said(self, text: str, since: int = 0) -> None:
+        """Wait until the log holds ``text``."""
+        wait_for(f"{self.space.short} says {text!r}", lambda: text in self.log()[since:], 5)
 
     def leases(self) -> dict[str, dict[str, Any]]:
         """Return all leases by address."""
@@ -195,6 +229,10 @@ class Lab(Net):
         for space, own, other in ((self.main_space, MAIN, BACKUP), (self.backup_space, BACKUP, MAIN)):
             space.ip(f"route replace {other}/32 dev peer0 src {own} metric 10")
             space.ip(f"route replace unreachable {other}/32 metric 20")
+
+    def add_server(self, name: str, address: str) -> Tandem:
+        """Make a machine for a third server on the LAN."""
+        return Tandem(self._server(name, address), address)
 
     # --- partners ---------------------------------------------------------------------------------------
 

@@ -124,4 +124,4 @@ def _write(path: Path, document: object) -> None:
             os.fsync(file.fileno())
         prepared.replace(path)
     except OSError as error:
-        raise CommandError(501, f"{path} cannot be written: {error.strerror}; free space, or make it writable") from None
+        raise CommandError(501, f"{path} cannot be written: {error.strerror}; free space there") from None
