@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from tests.live.netns import LabError, Namespace, Net, Process, system, wait_for
-from tests.live.pyclient import ACK, LanPort, Ledger, PyClient, RelayPort
+from tests.live.pyclient import ACK, DISCOVER, LanPort, Ledger, PyClient, RelayPort, pack_message
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 
@@ -37,11 +37,12 @@ class Server:
         self.data = data
         self.options = options
         self.process: Process | None = None
+        self.program = ["-m", "tandem"]
 
     def launch(self) -> Process:
         """Start the process; do not wait."""
         self.process = self.space.start(
-            sys.executable, "-m", "tandem", "dhcp-server", "--data", str(self.data), "--address", SERVER,
+            sys.executable, *self.program, "dhcp-server", "--data", str(self.data), "--address", SERVER,
             "--name", "alone", *self.options, name="server",
         )  # fmt: skip
         return self.process
@@ -390,3 +391,37 @@ def test_a_stop_while_the_disk_is_full_ends_in_time_and_says_that_changes_were_l
     process.signal(signal.SIGTERM)
     assert server.end() == 1
     assert "lease database cannot be written" in process.output()
+
+
+DEFECT = """\
+import sys
+from tandem.__main__ import main
+from tandem.dhcp import server
+real = server._HANDLERS[1]
+def discover(self, query):
+    assert query.hardware[1:] != bytes.fromhex("{mac}"), "planted"
+    real(self, query)
+server._HANDLERS[1] = discover
+sys.exit(main())
+"""
+
+
+def test_a_packet_that_the_server_dies_of_ends_it_once(bed: Bed, port: LanPort) -> None:
+    """S10.8: started again (by the cluster, here by hand) it drops the like of it, says so, and serves the others."""
+    bad, good = PyClient(port, 1, Ledger()), PyClient(port, 2, Ledger())
+    server = bed.server()
+    script = bed.net.directory / "defect.py"
+    script.write_text(DEFECT.format(mac=bad.mac.hex()))
+    server.program = [str(script)]
+    server.start()
+    good.lease()
+    port.send(pack_message(DISCOVER, 1, bad.mac, {55: bytes([1, 3])}), bad.mac)
+    assert server.end() == 1
+    server.logged("this is a defect of the server")
+    server.start()
+    for n in range(5):
+        port.send(pack_message(DISCOVER, 2 + n, bad.mac, {55: bytes([1, 3])}, secs=n), bad.mac)
+    server.logged("Dropped a packet because the server died of its like")
+    PyClient(port, 3, Ledger()).lease()
+    wait_for("all five are dropped", lambda: server.ask("statistics")["dropped-defect"] == 5, 5)
+    assert server.process is not None and server.process.alive()

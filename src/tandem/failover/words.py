@@ -39,7 +39,7 @@ REASONS: dict[int, str] = {
     R.NOT_RESERVED_HERE: "the address is reserved on one server only",
     R.DIGEST_MISMATCH: "the message digest is wrong: the shared secrets differ",
     R.DIGEST_MISSING: "the message digest is missing",
-    R.UNKNOWN: "an error that has no number",
+    R.UNKNOWN: "none of the numbered ones",
 }
 """What each reject reason means."""
 

@@ -111,6 +111,8 @@ def _why_short(endpoint: Endpoint, scope: CompiledScope, binding: Binding, now: 
     given = binding.expires - binding.last_transaction
     if binding.status != ACTIVE or binding.expires == FOREVER or given >= desired or mclt_s is None:
         return ""
+    if given == mclt_s + 1:
+        given = mclt_s  # the end is rounded up to a second, the transaction down
     text = (
         f"given for {format_duration(given)} of {format_duration(desired)}: limited by the maximum client lead time of"
         f" {format_duration(mclt_s)} beyond what the partner has acknowledged"

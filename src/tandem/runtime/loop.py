@@ -36,9 +36,13 @@ class Decider(Protocol):
 class Loop:
     """One node in the running event loop."""
 
-    def __init__(self, node: Decider, performer: Performer) -> None:
+    def __init__(
+        self, node: Decider, performer: Performer, died_of: Callable[[Input, float], None] = lambda event, now: None
+    ) -> None:
+        """``died_of`` is told the input on which the node raised, and when; the exception goes on."""
         self.node = node
         self._performer = performer
+        self._died_of = died_of
         self._timer: asyncio.TimerHandle | None = None
         self._wake_at = 0.0
         """When the timer is set for, in the event loop's time."""
@@ -50,7 +54,11 @@ class Loop:
         out: list[Effect] = []
         handle = self.node.handle
         for event in events:
-            handle(now, event, out)
+            try:
+                handle(now, event, out)
+            except Exception:
+                self._died_of(event, now)
+                raise
         self._performer.perform(out)
         self._arm(now)
 

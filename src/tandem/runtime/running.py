@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tandem.base.errors import CommandError
-from tandem.base.io import Input
+from tandem.base.io import ConnectFailed, Datagram, Input, LinkUp
 from tandem.base.ipv4 import format_ipv4
 from tandem.config.compile import compile_config
 from tandem.config.compiled import ServerConfig
@@ -28,6 +28,7 @@ from tandem.runtime.failure import CONFIG_INVALID, CannotRun
 from tandem.runtime.link import Links
 from tandem.runtime.log import Log
 from tandem.runtime.loop import Loop
+from tandem.runtime.poison import Poison
 from tandem.runtime.store import FILE, Store
 from tandem.runtime.udp import Udp
 from tandem.runtime.writer import Writer
@@ -91,7 +92,8 @@ class Running:
         self._links = Links(options.address, options.failover_port, self._feed, self._congested, log.note)
         self._udp = Udp(options.address, options.dhcp_port, options.interfaces, self._feed, self._room, log.note)
         self._performer = Performer(self._writer, self._udp.send, self._links, log.note, time.monotonic)
-        self.loop = Loop(self.node, self._performer)
+        self._poison = Poison(options.directory, log.note, self._started_at)
+        self.loop = Loop(self.node, self._performer, self._poison.died_of)
         self._configure(config)
         for warning in warnings:
             log.note("Warning", "Configuration", 60102, warning)
@@ -192,7 +194,23 @@ class Running:
     # --- between the parts ------------------------------------------------------------------------------
 
     def _feed(self, events: list[Input]) -> None:
+        if self._poison:
+            events = self._harmless(events)
         self.loop.feed(events)
+
+    def _harmless(self, events: list[Input]) -> list[Input]:
+        """Return the inputs without those that the server is known to die of."""
+        kept: list[Input] = []
+        for event in events:
+            if isinstance(event, Datagram) and self._poison.drops(event):
+                continue
+            if isinstance(event, LinkUp) and self._poison.keeps_off(time.time()):
+                self._links.close(event.link)
+                if not event.outgoing:
+                    continue
+                event = ConnectFailed(event.peer, "the partner is kept off")
+            kept.append(event)
+        return kept
 
     def _room(self) -> int:
         return self._performer.room()
@@ -245,6 +263,7 @@ class Running:
         return {
             **{f"udp-{name}": value for name, value in self._udp.counters.items()},
             **{f"link-{name}": value for name, value in self._links.counters.items()},
+            "dropped-defect": self._poison.dropped,
             "replies-held": performer.held_replies,
             "replies-stale": performer.stale_replies,
             "database-commits": writer.commits,
