@@ -60,11 +60,13 @@ class Leases:
         """Extend the client's lease; or, early in it, confirm what is left of it without a save (S3.7).
 
         Deferred only while more than half is left, and only where no longer lease than it had could be given now:
-        one that the MCLT made short is extended as soon as the partner has acknowledged more.
+        one that the MCLT made short is extended as soon as the partner has acknowledged more. Never while the partner
+        is out of reach: it may have heard the client end this lease, and what is not stored cannot be told from that.
         """
         desired = desired_seconds(query, scope)
         given = lease_seconds(query, binding, desired)
-        if self.config.defer_lease_extensions and not binding.flags & BOOTP_FLAG:
+        told = query.powers.connected or not scope.endpoint
+        if self.config.defer_lease_extensions and told and not binding.flags & BOOTP_FLAG:
             if binding.expires == FOREVER:
                 left, had, half = FOREVER, FOREVER, 0
             else:

@@ -296,7 +296,7 @@ class DhcpServer:
                 self.leases.grant(query, scope, choice.take(query, scope, address))
                 return
         known = self.book.find(network, query.key)
-        if known is None or (scope.endpoint and not query.powers.connected and known.status != ACTIVE):
+        if known is None or (scope.endpoint and not query.powers.connected):
             self.counters["dropped-unknown"] += 1  # the partner may have given it the address
             return
         self._refuse(query, f"this client's address is not {format_ipv4(address)}")

@@ -23,9 +23,10 @@ from tandem.lease.binding import (
 from tandem.lease.book import Book
 from tandem.wire.failover import RejectReason, Update
 
-ACCEPT, TRANSACTION_LATER, LEASE_OVER, AFTER_RESET, SAME_CLIENT, REJECT = range(6)
+ACCEPT, TRANSACTION_LATER, LEASE_OVER, AFTER_RESET, SAME_CLIENT, REJECT, AFTER_ABANDONED = range(7)
 
 _A, _T1, _T2, _T3, _C, _R = ACCEPT, TRANSACTION_LATER, LEASE_OVER, AFTER_RESET, SAME_CLIENT, REJECT
+_T4 = AFTER_ABANDONED
 #                     received:  ACTIVE EXPIRED RELEASED FREE BACKUP RESET ABANDONED
 _COLUMNS = (ACTIVE, EXPIRED, RELEASED, FREE, BACKUP, RESET, ABANDONED)
 _FIGURE = {
@@ -35,7 +36,7 @@ _FIGURE = {
     FREE:      (_A,  _A,  _A,  _A,  _A,  _A, _A),
     BACKUP:    (_A,  _A,  _A,  _A,  _A,  _A, _A),
     RESET:     (_T3, _A,  _A,  _A,  _A,  _A, _A),
-    ABANDONED: (_R,  _R,  _R,  _R,  _R,  _A, _A),
+    ABANDONED: (_T4, _R,  _R,  _R,  _R,  _A, _A),
 }  # fmt: skip
 RULES: dict[tuple[int, int], int] = {
     (ours, theirs): rule for ours, row in _FIGURE.items() for theirs, rule in zip(_COLUMNS, row, strict=True)
@@ -74,7 +75,11 @@ def judge(
         if binding.expires <= now and binding.expires != FOREVER:
             return None
         return RejectReason.OUTDATED_BINDING, f"the lease here runs for another {binding.expires - now} s"
-    if rule == REJECT:
+    # Deviation: a lease given after the address was abandoned is accepted. The partner that gave it had made the
+    # address available again (in PARTNER-DOWN it does so alone), and a client holds it.
+    if rule == AFTER_ABANDONED and (update.last_transaction or 0) > binding.start_of_state:
+        return None
+    if rule in (REJECT, AFTER_ABANDONED):
         return RejectReason.LESS_CRITICAL_BINDING, "the address is marked unusable here"
     since = binding.start_of_state if rule == AFTER_RESET else binding.last_transaction
     theirs = update.last_transaction

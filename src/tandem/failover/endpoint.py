@@ -169,12 +169,24 @@ class Endpoint:
                 binding.up_to_date = False  # whatever it was told before, this partner does not know it (section 5.17)
             if not binding.up_to_date:
                 self.unacked[binding.address] = binding
+        if saved.owes_all:
+            self.forget_agreed()
         self.store_at = now + min(5.0, self.config.poll_interval_s / 2)
         self.adopt_powers()
         chosen = startup.go_on_serving(self) if served else None
         if chosen is not None:
             self._enter(chosen[0], self._row(Cause.STARTUP_OVER), chosen[1], now, out, None)
         self.tick(now, out)
+
+    def forget_agreed(self) -> None:
+        """The partner asks for everything, so it has forgotten what it told and acknowledged: nothing may rely on it
+        until it has acknowledged it again. It is told the latest that either side has promised."""
+        for binding in self.bindings():
+            binding.up_to_date = False
+            self.unacked[binding.address] = binding
+            agreed = max(binding.acked_potential, binding.received_potential)
+            binding.sent_potential = max(binding.sent_potential, agreed)
+            binding.acked_potential = binding.received_potential = 0
 
     def tell_again(self, now: float) -> None:
         """Scopes have come to this relationship: what the partner does not know of them is told."""

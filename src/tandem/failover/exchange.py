@@ -36,7 +36,10 @@ from tandem.wire.failover import (
     UpdateRequest,
     UpdateRequestAll,
 )
+from tandem.wire.failover import ServerState as S
 
+_OLDER = (RejectReason.FATAL_CONFLICT, RejectReason.OUTDATED_BINDING, RejectReason.LESS_CRITICAL_BINDING)
+"""Reasons that say: what is known here counts more."""
 VERSION = 1
 MAX_UNACKED = 64
 """How many BNDUPD messages we take unacknowledged (section 7.8.1: more than 10, less than 100)."""
@@ -236,6 +239,7 @@ def _binding_update(endpoint: Endpoint, frame: Frame, now: float, out: list[Effe
             )  # fmt: skip
             text = f"Refused the partner's update of {format_ipv4(update.address)} ({words.reason(verdict[0])}): {said}"
             endpoint.note("Warning", 6160, text, out, "no-failover-conflict")
+            _insist(endpoint, update.address, int(verdict[0]), now)
     endpoint.updates_received += len(answers)
     if endpoint.detail:
         refused = sum(answer.reject is not None for answer in answers)
@@ -244,13 +248,27 @@ def _binding_update(endpoint: Endpoint, frame: Frame, now: float, out: list[Effe
     endpoint.link.send(BindingAck(answers), now, out, frame.xid)
 
 
+def _insist(endpoint: Endpoint, address: int, reason: int, now: float) -> None:
+    """What an update was refused for is news to the partner: tell it, or the two would differ for good.
+
+    Not at once (as ``_refused``), so that two servers that refuse each other do it once a minute.
+    """
+    binding = endpoint.book.by_address.get(address)
+    if binding is not None and binding.up_to_date and reason in _OLDER:
+        binding.up_to_date = False
+        endpoint.unacked[address] = binding
+        endpoint.refused_at = min(endpoint.refused_at, now + REFUSED_S)
+
+
 def _one_update(endpoint: Endpoint, update: Update, now: float, out: list[Effect]) -> tuple[int, str] | None:
     book = endpoint.book
     scope = book.scope_at(update.address)
     if scope is None or scope.endpoint != endpoint.index:
         return RejectReason.ILLEGAL_ADDRESS, "the address is in no scope of this relationship; compare the scopes"
     binding = book.by_address.get(update.address)
-    verdict = conflict.judge(binding, update, scope, endpoint.config.main, int(now))
+    # While it asks for everything this server's own data is old, so the partner's counts whatever the figure says.
+    old = endpoint.state == S.RECOVER and endpoint.saved.ask_all
+    verdict = conflict.judge(None if old else binding, update, scope, endpoint.config.main, int(now))
     if verdict is not None:
         return verdict
     if update.address in book.offered:
@@ -392,9 +410,7 @@ def _update_request(endpoint: Endpoint, frame: Frame, now: float, out: list[Effe
         endpoint.saved.owes_all = True
         out.append(SaveState(endpoint.config.name, endpoint.saved.values()))
     if endpoint.saved.owes_all:
-        for binding in endpoint.bindings():
-            binding.up_to_date = False
-            endpoint.unacked[binding.address] = binding
+        endpoint.forget_agreed()
         for pool in endpoint.pools():
             for lo, hi in pool.backup.unused:
                 endpoint.queue.add(Move(lo, hi, BACKUP, True))

@@ -270,6 +270,7 @@ class Client:
         options = {50: self.address.to_bytes(4, "big"), 54: self.server.to_bytes(4, "big")}
         self._new_transaction()
         self._broadcast(dhcp.DECLINE, options)
+        self.ledger.declined[self.address] = self.world.now
         self.ledger.drop(self.address, self.key)
         self.address, self.end = 0, 0.0
         self._try = 0
@@ -279,7 +280,8 @@ class Client:
         held = self.ledger.of(self.address, self.key) if self.state != REQUESTING else None
         text = message.options.get(56, b"").decode("ascii", "replace")
         self.world.say(f"{self.name} is refused {format_ipv4(self.address)}: {text}")
-        if held is not None and self.address & MASK == self.subnet.net and not held.tainted and not self.ledger.excuses:
+        excused = self.ledger.excuses or self.address in self.ledger.declined or self.address & MASK != self.subnet.net
+        if held is not None and not (held.lost or held.tainted or excused):
             raise Violation(
                 "one holder", f"{self.name} was refused {format_ipv4(self.address)}, which it validly holds for another"
                 f" {held.end - self.world.now:.0f} s: {text}", format_ipv4(self.address), self.name,

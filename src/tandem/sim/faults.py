@@ -7,11 +7,14 @@ functions that take a ``Stage`` (what they may touch).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
 
+from tandem.sim.disk import Disk
 from tandem.sim.machine import Machine
+from tandem.sim.settings import with_new_subnet
+from tandem.sim.world import clock_text
 
 if TYPE_CHECKING:
     from tandem.sim.run import Story
@@ -58,7 +61,7 @@ def draw_faults(random: Random, weights: dict[str, int], seconds: float, every_s
 
 
 def _down(story: Story, fault: Fault, machine: Machine, act: Callable[[], None]) -> None:
-    if machine.node is not None:
+    if machine.node is not None and not story.must_live(machine):
         act()
         story.boot_later(machine, fault.lasts_s)
 
@@ -75,14 +78,14 @@ def power(story: Story, fault: Fault, machine: Machine) -> None:
 
 def fuse(story: Story, fault: Fault, machine: Machine) -> None:
     """The process will die between two effects, soon."""
-    if machine.node is not None and machine.fuse is None:
+    if machine.node is not None and machine.fuse is None and not story.must_live(machine):
         machine.fuse = int(fault.amount * 60)
         story.boot_when_dead(machine, fault.lasts_s)
 
 
 def stop(story: Story, fault: Fault, machine: Machine) -> None:
     """The operator stops the server, and starts it again."""
-    if machine.node is not None and not machine.stopping:
+    if machine.node is not None and not machine.stopping and not story.must_live(machine):
         machine.stop()
         story.boot_when_dead(machine, fault.lasts_s)
 
@@ -159,7 +162,7 @@ def bad_weather(story: Story, fault: Fault, machine: Machine) -> None:
 
 def die_and_take_over(story: Story, fault: Fault, machine: Machine) -> None:
     """The machine dies for long, and after a while the operator says so to its partners."""
-    if machine.node is None:
+    if machine.node is None or story.must_live(machine):
         return
     died_at = story.world.now
     machine.crash(silently=fault.amount < 0.5)
@@ -179,8 +182,112 @@ def partner_is_down(story: Story, dead: Machine, since: float | None) -> None:
             story.set_partner_down(machine, dead.address, at, expert=False)
 
 
+def shut_down(story: Story, fault: Fault, machine: Machine) -> None:
+    """The operator shuts the server down for long: its partners take over; then it ends, and is started again."""
+    node = machine.node
+    if node is None or machine.stopping or story.must_live(machine):
+        return
+    story.world.say(f"the operator shuts {machine.name} down")
+    machine.command(node.shut_down)
+    story.later(20, machine.stop)
+    story.later(21, story.boot_when_dead, machine, fault.lasts_s)
+
+
+def reload(story: Story, fault: Fault, machine: Machine) -> None:
+    """The operator changes the configuration; each server takes it when it is reloaded, or started."""
+    settings, which = story.settings, int(fault.amount * 5)
+    if which == 0:
+        settings = replace(settings, lease_s=(300, 900, 3600)[int(fault.lasts_s) % 3])
+    elif which == 1:
+        settings = replace(settings, mclt_s=(120, 300, 600, 1800)[int(fault.lasts_s) % 4])
+    elif which == 2:
+        settings = replace(settings, backup_pct=(5, 20, 50)[int(fault.lasts_s) % 3])
+    elif which == 3 and len(settings.subnets) < 5:
+        settings = with_new_subnet(settings)
+    story.change(settings)
+    for i, each in enumerate(story.machines):
+        story.later(i * min(fault.lasts_s, 120), each.reload)
+
+
+# --- databases ------------------------------------------------------------------------------------------
+
+
+def lose_database(story: Story, fault: Fault, machine: Machine) -> None:
+    """The server dies with its disk, and is started with an empty one."""
+    if machine.node is None or story.must_live(machine) or not story.has_met(machine):
+        return
+    machine.crash(silently=True)
+    machine.disk = Disk()
+    story.forget(machine, "its database was lost")
+    story.boot_later(machine, fault.lasts_s)
+
+
+def restore_database(story: Story, fault: Fault, machine: Machine, honest: bool = True) -> None:
+    """The server dies, an old copy of its database is put in place, and failover-recover says from when it is."""
+    copies = [copy for copy in story.copies.get(machine.address, ()) if copy[1].states]
+    if machine.node is None or story.must_live(machine) or not copies:
+        return
+    made_at, copy = copies[int(fault.amount * len(copies))]
+    machine.crash(silently=True)
+    machine.disk = copy.copy()
+    story.world.say(f"{machine.name} gets the database of {clock_text(machine.true_time(made_at))}")
+    story.forget(machine, "its database is old")
+    if honest:
+        story.recover_from[machine.address] = int(made_at)
+    else:
+        story.ledger.excuse("an old database was restored without failover-recover")
+    story.boot_later(machine, fault.lasts_s)
+
+
+def copy_database(story: Story, fault: Fault, machine: Machine) -> None:
+    """The operator makes a copy of the database."""
+    if machine.node is not None:
+        story.copies.setdefault(machine.address, []).append((machine.clock, machine.disk.copy()))
+
+
+# --- clocks ---------------------------------------------------------------------------------------------
+
+
+def set_clock(story: Story, fault: Fault, machine: Machine) -> None:
+    """Somebody sets the clock, by up to a minute."""
+    step = (fault.amount - 0.5) * 120
+    story.world.say(f"the clock of {machine.name} is set by {step:+.1f} s")
+    story.ledger.slack_s += abs(step)
+    machine.set_clock(step)
+
+
+# --- the operator, wrongly ------------------------------------------------------------------------------
+
+
+def lie(story: Story, fault: Fault, machine: Machine) -> None:
+    """Two servers lose each other, and the operator says that the other is down, though it runs."""
+    peer = story.peer_of(machine, fault)
+    other = story.field.machines[peer]
+    if machine.node is None or other.node is None or story.would_serve_twice():
+        return
+    lasts = fault.lasts_s + 150
+    for source, target in ((machine.address, peer), (peer, machine.address)):
+        story.wires.cut(source, target, 1)
+        story.later(lasts, story.wires.cut, source, target, -1)
+    both = fault.amount * 10 % 1 < 0.3
+    story.later(120, say_so, story, machine, peer, fault.amount * 100 % 1 < 0.5)
+    if both:
+        story.later(130, say_so, story, other, machine.address, False)
+
+
+def say_so(story: Story, machine: Machine, peer: int, dated: bool) -> None:
+    """The operator says that ``peer`` is down, since a while ago if ``dated``, without knowing."""
+    if machine.node is not None and not machine.stopping:
+        story.ledger.excuse("the operator set a partner down that serves")
+        at = machine.clock - 90 if dated else None
+        story.set_partner_down(machine, peer, at, expert=dated)
+
+
 KINDS: dict[str, Kind] = {
     "kill": kill, "power": power, "fuse": fuse, "stop": stop, "slow-disk": slow_disk, "cut": cut,
     "cut-one-way": cut_one_way, "reset": reset, "slow-link": slow_link, "client-cut": client_cut,
-    "bad-weather": bad_weather, "take-over": die_and_take_over,
+    "bad-weather": bad_weather, "take-over": die_and_take_over, "shut-down": shut_down, "reload": reload,
+    "lose-database": lose_database, "restore-database": restore_database, "copy-database": copy_database,
+    "set-clock": set_clock, "lie": lie,
+    "old-database": lambda story, fault, machine: restore_database(story, fault, machine, honest=False),
 }  # fmt: skip

@@ -52,11 +52,15 @@ class Field:
 
     def cut(self, net: int, server: int, by: int) -> None:
         """Cut the way between a subnet and a server (``by`` 1), or take one cut off it (-1)."""
-        self._cuts[net, server] = self._cuts.get((net, server), 0) + by
+        self._cuts[net, server] = max(self._cuts.get((net, server), 0) + by, 0)
 
     def mend(self) -> None:
         """All ways are whole."""
         self._cuts.clear()
+
+    def add(self, subnet: Subnet) -> None:
+        """A subnet is there from now on."""
+        self.subnets[subnet.net] = subnet
 
     def _whole(self, net: int, server: int) -> bool:
         return not self._cuts.get((net, server))

@@ -29,6 +29,9 @@ class Held:
     net: int
     tainted: bool
     taken_at: float
+    lost: bool = False
+    """Whether the only record of it was on a disk that is gone. Its client may be refused, but the address is nobody
+    else's."""
 
 
 @dataclass(slots=True)
@@ -55,6 +58,9 @@ class Ledger:
         """Why two holders are possible now; empty = they are not."""
         self.doubles: list[Double] = []
         self.promises = 0
+        self.declined: dict[int, float] = {}
+        """When an address was last declined. Who holds one that another server learned to be in use loses it (draft
+        figure 7.1.3-1)."""
 
     def take(self, address: int, key: bytes, end: float, name: str, server: int, net: int) -> None:
         """A client has received an ACK. Raises Violation when another validly holds the address."""
@@ -75,7 +81,7 @@ class Ledger:
             why = self.excuses[0] if self.excuses else "left from an excused time"
             self.doubles.append(Double(address, other.key, mine.key, now, why))
             self.world.say(f"tolerated: {format_ipv4(address)} has two holders, {other.name} and {mine.name}: {why}")
-            mine.tainted = True
+            mine.tainted = other.tainted = True
             return
         raise Violation(
             "one holder",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tandem.sim.clients import KINDS, Habits
+from tandem.sim.settings import OFFICE, PAIR, SYMMETRICAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +24,16 @@ class Profile:
     habits: tuple[Habits, ...] = KINDS
     cloned: float = 0.02
     """Which part of the clients has another's hardware address."""
+    clocks: bool = False
+    """Whether clocks differ and drift."""
+    layout: str = PAIR
+    safe_period: bool = False
 
 
 _SERVERS = {"kill": 3, "power": 3, "fuse": 6, "stop": 2, "slow-disk": 1}
 _NETWORK = {"cut": 4, "cut-one-way": 2, "reset": 3, "slow-link": 2, "client-cut": 2, "bad-weather": 2}
+_OPERATOR = {"take-over": 5, "shut-down": 2, "reload": 3, "stop": 2}
+_DATABASES = {"lose-database": 3, "restore-database": 3, "copy-database": 3}
 
 PROFILES: dict[str, Profile] = {
     profile.name: profile
@@ -34,5 +41,14 @@ PROFILES: dict[str, Profile] = {
         Profile("crashes", "servers die between any two effects and come back", _SERVERS, 300),
         Profile("network", "cuts, resets, slow links, loss", _NETWORK, 300),
         Profile("mixed", "servers die, networks fail, the operator is right", {**_SERVERS, **_NETWORK, "take-over": 5}),
+        Profile("operator", "reloads, stops, shut-downs, take-overs", {**_OPERATOR, "fuse": 3, "cut": 2}, 400),
+        Profile("databases", "databases are lost, or restored from old copies", {**_DATABASES, "fuse": 2, "cut": 2}),
+        Profile("clocks", "clocks differ, drift and are set", {"set-clock": 4, "fuse": 4, "cut": 3, "take-over": 2},
+                clocks=True),
+        Profile("back-office", "one backup for two mains", {**_SERVERS, **_NETWORK, "take-over": 5}, layout=OFFICE),
+        Profile("symmetrical", "two servers, each main and backup", {**_SERVERS, **_NETWORK, "take-over": 5},
+                layout=SYMMETRICAL),
+        Profile("lies", "the operator sets partners down that serve", {"lie": 6, "fuse": 2, "cut": 2}, 900),
+        Profile("safe-period", "servers take over by themselves", {"cut": 4, "fuse": 3}, safe_period=True),
     )
-}
+}  # fmt: skip

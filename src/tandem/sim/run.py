@@ -14,12 +14,13 @@ from traceback import format_exc
 from tandem.base.errors import CommandError
 from tandem.base.ipv4 import format_ipv4
 from tandem.sim.clients import populate
+from tandem.sim.disk import Disk
 from tandem.sim.faults import KINDS, Fault, draw_faults
 from tandem.sim.field import Field
 from tandem.sim.ledger import Ledger
 from tandem.sim.machine import Machine
 from tandem.sim.profiles import PROFILES
-from tandem.sim.settings import draw_settings
+from tandem.sim.settings import Settings, draw_settings
 from tandem.sim.verdicts import Verdicts
 from tandem.sim.wires import Wires
 from tandem.sim.world import EPOCH, Violation, World
@@ -27,7 +28,6 @@ from tandem.wire.failover import ServerState as S
 
 _LOOK_S = 20.0
 """How often the end of a story looks whether the pair has settled."""
-_ALONE = (int(S.PARTNER_DOWN),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +76,15 @@ class Story:
         self.scenario = scenario
         self.profile = PROFILES[scenario.profile]
         self.world = world = World(scenario.seed, tracing)
-        self.settings = settings = draw_settings(world.chance("settings"), scenario.clients)
+        self.settings = settings = draw_settings(
+            world.chance("settings"), scenario.clients, self.profile.layout, self.profile.safe_period
+        )  # fmt: skip
         self.ledger = Ledger(world, 0.0)
         self.verdicts = Verdicts(world, settings, self.ledger)
         self.wires = Wires(world, world.chance("wires"))
         self.field = Field(world, settings, world.chance("field"))
         self.machines: list[Machine] = []
+        self._mclt_s_max, self._lease_s_max = settings.mclt_s, settings.lease_s
         for index, address in enumerate(settings.servers):
             self._add_machine(("main", "backup", "third")[index], address)
         self.clients = populate(
@@ -92,16 +95,31 @@ class Story:
             world.chance("faults"), self.profile.faults, scenario.hours * 3600, self.profile.every_s,
             len(self.machines),
         )  # fmt: skip
+        self.recover_from: dict[int, int] = {}
+        """failover-recover, as the operator has set it, by server."""
+        self.copies: dict[int, list[tuple[float, Disk]]] = {}
+        """Copies of databases that the operator has: (server's clock, content)."""
+        self._set_clocks()
         self.calm = False
         """Whether faults have stopped."""
 
     def _add_machine(self, name: str, address: int) -> None:
         machine = Machine(
             self.world, name, address, self.wires, self.verdicts, self.field.reply,
-            lambda: self.settings.config(address),
+            lambda: self.settings.config(address, self.recover_from.get(address, 0)),
         )  # fmt: skip
         self.machines.append(machine)
         self.field.machines[address] = self.verdicts.machines[address] = machine
+
+    def _set_clocks(self) -> None:
+        """Clocks differ from the start, and drift, where the profile says so."""
+        if not self.profile.clocks:
+            return
+        chance = self.world.chance("clocks")
+        for machine in self.machines:
+            drift = chance.uniform(-1e-4, 1e-4)
+            machine.set_clock(chance.choice([0.0, 3.0, -40.0, 500.0]) + chance.random(), 1 + drift)
+        self.ledger.slack_s = 4 + 2e-4 * 3 * max(self.settings.lease_s, self.settings.mclt_s)
 
     # --- what faults may do -----------------------------------------------------------------------------
 
@@ -111,8 +129,32 @@ class Story:
 
     def peer_of(self, machine: Machine, fault: Fault) -> int:
         """Return the address of a partner of ``machine``, chosen by the fault."""
-        peers = [b if a == machine.address else a for a, b in self.settings.pairs() if machine.address in (a, b)]
+        peers = self._partners_of(machine)
         return peers[int(fault.amount * 1000) % len(peers)]
+
+    def change(self, settings: Settings) -> None:
+        """The operator has changed the configuration."""
+        for subnet in settings.subnets[len(self.settings.subnets) :]:
+            self.field.add(subnet)
+        self._mclt_s_max = max(self._mclt_s_max, settings.mclt_s)
+        self._lease_s_max = max(self._lease_s_max, settings.lease_s)
+        self.settings = self.verdicts.settings = settings
+        self.verdicts.learn(settings)
+
+    def forget(self, machine: Machine, why: str) -> None:
+        """A server no longer knows all that it acknowledged."""
+        self.verdicts.forgets(machine, why)
+
+    def must_live(self, machine: Machine) -> bool:
+        """Whether another server has lost its data and gets it from this one: the operator looks after it."""
+        return any(address != machine.address for address in self.verdicts.amnesia)
+
+    def has_met(self, machine: Machine) -> bool:
+        """Whether all partners of a server run and have been in NORMAL with it."""
+        partners = [self.field.machines[endpoint.config.peer] for endpoint in machine.endpoints]
+        return all(e.saved.met for e in machine.endpoints) and all(
+            partner.node is not None and all(e.saved.met for e in partner.endpoints) for partner in partners
+        )
 
     def boot_later(self, machine: Machine, seconds: float) -> None:
         """Start a server in a while; later still when it must not run yet."""
@@ -135,16 +177,22 @@ class Story:
 
     def _must_wait(self, machine: Machine, other: Machine) -> bool:
         """Whether one of the two serves alone (or would) and the other cannot be reached."""
+        if machine.address in self.verdicts.amnesia and other.address in self._partners_of(machine):
+            return other.node is None or not self.wires.connected(machine.address, other.address)
         if other.node is None or self.wires.connected(machine.address, other.address):
             return False
-        alone = any(e.state in _ALONE and e.config.peer == machine.address for e in other.endpoints)
-        return alone or any(values.get("state") in _ALONE for values in machine.disk.states.values())
+        return _alone(other) or _alone(machine)
 
     def would_serve_twice(self) -> bool:
         """Whether a cut now would leave a server that serves alone and one that does not know it yet."""
-        alone = any(e.state in _ALONE for m in self.machines for e in m.endpoints)
+        if self.verdicts.amnesia:
+            return True
         starting = any(e.state == S.STARTUP for m in self.machines for e in m.endpoints)
-        return alone and starting
+        return starting and any(_alone(machine) for machine in self.machines)
+
+    def _partners_of(self, machine: Machine) -> list[int]:
+        pairs = [pair for pair in self.settings.pairs() if machine.address in pair]
+        return [b if a == machine.address else a for a, b in pairs]
 
     def set_partner_down(self, machine: Machine, partner: int, at: float | None, expert: bool) -> bool:
         """Do as the operator does; return whether the server agreed."""
@@ -157,6 +205,18 @@ class Story:
             self.world.say(f"{machine.name} refuses: {error}")
             return False
         return True
+
+    def _recovered(self, machine: Machine) -> None:
+        """The operator unsets failover-recover when the server is back in NORMAL."""
+        if machine.address in self.recover_from and all(e.state == S.NORMAL for e in machine.endpoints):
+            del self.recover_from[machine.address]
+            machine.reload()
+
+    def _look(self) -> None:
+        for machine in self.machines:
+            if machine.node is not None:
+                self._recovered(machine)
+        self.world.after(60, self._look)
 
     def _strike(self, fault: Fault) -> None:
         if not self.calm:
@@ -173,6 +233,7 @@ class Story:
         for fault in self.faults:
             if scenario.only is None or fault.number in scenario.only:
                 world.at(EPOCH + fault.at_s, self._strike, fault)
+        world.after(60, self._look)
         world.run(EPOCH + scenario.hours * 3600)
         self._end()
 
@@ -190,10 +251,10 @@ class Story:
         self.field.mend()
         for machine in self.machines:
             self._boot(machine, machine.boots)
-        self._settle("NORMAL", self.settings.mclt_s + 400)
+        self._settle("NORMAL", 2 * self._mclt_s_max + 400)
         for client in self.clients:
             client.freeze()
-        self._settle("", 3600 + 400 + self.settings.lease_s + self.settings.grace_s)
+        self._settle("", 3600 + 400 + self._lease_s_max + self.settings.grace_s)
         self.verdicts.check_whole()
 
     def _settle(self, only: str, within_s: float) -> None:
@@ -205,9 +266,15 @@ class Story:
             self.world.run(self.world.now + _LOOK_S)
             for machine in self.machines:
                 self._boot(machine, machine.boots)
+                self._recovered(machine)
             why = self.verdicts.unsettled()
             if only and " is in " not in why and "does not run" not in why:
                 return
+
+
+def _alone(machine: Machine) -> bool:
+    """Whether a server serves alone, or will when it runs."""
+    return any(values.get("state") == S.PARTNER_DOWN for values in machine.disk.states.values())
 
 
 def tell(scenario: Scenario, tracing: bool = False) -> Outcome:

@@ -122,19 +122,19 @@ class Settings:
         return list(dict.fromkeys((s.main, s.backup) for s in self.subnets))
 
 
-def draw_settings(random: Random, clients: int) -> Settings:
-    """Return random settings of an ordinary pair for about so many clients."""
-    count = random.choice([1, 2, 2, 3])
-    room = max(int(clients * random.choice([0.5, 0.8, 1.1, 2.0]) / count), 8)
-    subnets = []
-    for i in range(count):
-        reaches = () if i == 0 else random.choice([(MAIN, BACKUP), (MAIN, BACKUP), (MAIN,), (BACKUP,)])
-        net = LAN if i == 0 else RELAYED + 256 * i
-        subnets.append(Subnet(f"net{i}", net, min(room, 240), MAIN, BACKUP, reaches))
+PAIR, OFFICE, SYMMETRICAL = "pair", "back office", "symmetrical"
+"""Who is main and backup for what (SYSTEM S1)."""
+
+
+def draw_settings(random: Random, clients: int, scenario: str = PAIR, safe_period: bool = False) -> Settings:
+    """Return random settings for about so many clients."""
+    count = random.choice([1, 2, 2, 3]) if scenario == PAIR else random.choice([2, 3])
+    room = min(max(int(clients * random.choice([0.5, 0.8, 1.1, 2.0]) / count), 8), 240)
+    reserved = random.choice([0, 2])
     mclt_s = random.choice([120, 300, 600, 1800])
     poll_s = random.choice([5, 10])
     return Settings(
-        tuple(subnets),
+        tuple(_draw_subnet(random, i, room, scenario, reserved) for i in range(count)),
         mclt_s=mclt_s,
         lease_s=random.choice([300, 900, 3600, 7200]),
         grace_s=random.choice([0, 0, 60]),
@@ -143,12 +143,32 @@ def draw_settings(random: Random, clients: int) -> Settings:
         factor=random.choice([1.5, 1.5, 2.0, 3.0]),
         poll_interval_s=poll_s,
         poll_timeout_s=poll_s * random.choice([3, 6]),
+        safe_period_s=random.choice([120, 600]) if safe_period else 0,
         defer_extensions=random.random() < 0.5,
         first_available=random.random() < 0.3,
         secret="correct horse" if random.random() < 0.1 else "",
+        servers=(MAIN, BACKUP, THIRD) if scenario == OFFICE else (MAIN, BACKUP),
+        reservation_keys=tuple(b"\x01\x06\x00\x00\x00\x00" + bytes([i]) for i in range(reserved)),
     )
 
 
-def changed(settings: Settings, **values: Any) -> Settings:
-    """Return settings with some values changed (an operator's edit)."""
-    return replace(settings, **values)
+def _draw_subnet(random: Random, i: int, room: int, scenario: str, reserved: int) -> Subnet:
+    """Return the i-th subnet; the first is the servers' LAN, with the reserved addresses."""
+    main, backup = MAIN, BACKUP
+    if i and scenario == OFFICE:
+        main = THIRD if i == 1 else random.choice([MAIN, THIRD])
+    elif i and scenario == SYMMETRICAL:
+        main, backup = (BACKUP, MAIN) if i == 1 else random.choice([(MAIN, BACKUP), (BACKUP, MAIN)])
+    if i == 0:
+        return Subnet("net0", LAN, room, main, backup, reserved=min(reserved, room))
+    reaches = random.choice([(main, backup), (main, backup), (main,), (backup,)])
+    return Subnet(f"net{i}", RELAYED + 256 * i, room, main, backup, reaches)
+
+
+def with_new_subnet(settings: Settings) -> Settings:
+    """Return settings with one subnet more, of the first pair."""
+    first, number = settings.subnets[0], len(settings.subnets)
+    new = Subnet(
+        f"net{number}", RELAYED + 256 * number, 12, first.main, first.backup, (first.main, first.backup)
+    )  # fmt: skip
+    return replace(settings, subnets=(*settings.subnets, new))

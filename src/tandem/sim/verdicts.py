@@ -12,16 +12,21 @@ from tandem.base.ipv4 import format_ipv4
 from tandem.base.units import FOREVER
 from tandem.failover.endpoint import Endpoint
 from tandem.failover.states import state_name
-from tandem.lease.binding import ACTIVE, BACKUP, COLUMNS, FREE, RESERVED_FLAG, Binding, client_key
+from tandem.lease.binding import ABANDONED, ACTIVE, BACKUP, COLUMNS, FREE, RESERVED_FLAG, Binding, client_key
 from tandem.lease.book import Book
 from tandem.sim.ledger import Ledger
 from tandem.sim.machine import STALE_S, Machine
-from tandem.sim.settings import Settings
-from tandem.sim.world import Violation, World
+from tandem.sim.settings import MASK, Settings
+from tandem.sim.world import Violation, World, clock_text
 from tandem.wire import dhcp
 from tandem.wire.failover import MessageType, State, decode
 from tandem.wire.failover import ServerState as S
 
+KNOWN = (
+    "A server that has lost its database acknowledges the end of a lease that it had extended itself, so its partner"
+    " gives the address to another. Such leases (Held.lost) are tolerated as doubles until the partner waits for them.",
+)
+"""Known issues of the servers that verdicts make an allowance for."""
 WHOLE_S = 20.0
 """How often whole checks run."""
 _COLUMN = {name: i for i, name in enumerate(COLUMNS)}
@@ -39,19 +44,34 @@ class Verdicts:
         self.machines: dict[int, Machine] = {}
         self.amnesia: dict[int, str] = {}
         """Servers whose database was lost or is old, and why, until they have recovered."""
-        self._partners = {
-            **{(s.net, s.main): s.backup for s in settings.subnets},
-            **{(s.net, s.backup): s.main for s in settings.subnets},
-        }
+        self._partners: dict[tuple[int, int], int] = {}
+        self.learn(settings)
         self._states: dict[tuple[int, str], int] = {}
-        self._touched: dict[tuple[int, int], float] = {}
-        self._asked_at: dict[tuple[int, str], float] = {}
         self._secret = settings.secret.encode()
         self._whole_at = 0.0
         self._misjudged_s = 0.0
         """The largest error so far of a server's idea of its partner's clock: a message that is late looks like a
         clock that is slow, so lead times are only as exact as that."""
         self.checks = 0
+
+    def learn(self, settings: Settings) -> None:
+        """Take who is whose partner where."""
+        for subnet in settings.subnets:
+            self._partners[subnet.net, subnet.main] = subnet.backup
+            self._partners[subnet.net, subnet.backup] = subnet.main
+
+    def forgets(self, machine: Machine, why: str) -> None:
+        """A server's database is lost or old. What its partner does not know either is known to nobody any more."""
+        self.amnesia[machine.address] = why
+        for address, held in self.ledger.valid():
+            partner = self.machines.get(self._partners.get((address & MASK, machine.address), 0))
+            if partner is None or held.server != machine.address:
+                continue
+            row = partner.disk.rows.get(address)
+            binding = None if row is None else Binding.from_row(row)
+            known = binding is not None and binding.status == ACTIVE and _is_of(binding, held.key)
+            if binding is None or not known or partner.true_time(binding.expires) + self.ledger.slack_s < held.end:
+                held.lost = held.tainted = True  # see KNOWN
 
     # --- at effects -------------------------------------------------------------------------------------
 
@@ -99,7 +119,7 @@ class Verdicts:
     def _lead_time(self, machine: Machine, address: int, row: tuple[object, ...]) -> None:
         """No lease ends more than the MCLT after what the partner has acknowledged, or after now."""
         self.checks += 1
-        subnet = address & 0xFFFFFF00
+        subnet = address & MASK
         partner = self.machines.get(self._partners.get((subnet, machine.address), 0))
         if partner is None or partner.address in self.amnesia or machine.node is None:
             return
@@ -163,13 +183,30 @@ class Verdicts:
     def _state_changed(self, machine: Machine, endpoint: Endpoint, before: int | None) -> None:
         if before == S.RECOVER and endpoint.state in _WHOLE_AGAIN:
             self._has_recovered(machine, endpoint)
-        both = self.machines.get(endpoint.config.peer)
+        if endpoint.state == S.PARTNER_DOWN and self.settings.safe_period_s:
+            self.ledger.excuse("the safe period is over, and the partner may be serving")
         if endpoint.state == S.NORMAL:
-            self.amnesia.pop(machine.address, None)
-            if both is not None:
-                theirs = both.endpoint_with(machine.address, not endpoint.config.main)
-                if theirs is not None and theirs.state == S.NORMAL:
-                    self.ledger.excused_no_more()
+            if all(e.state == S.NORMAL for e in machine.endpoints):
+                self.amnesia.pop(machine.address, None)
+            if self.ledger.excuses and all(m.node is not None and _normal(m) for m in self.machines.values()):
+                self._doubles_are_reported()
+                self.ledger.excused_no_more()
+
+    def _doubles_are_reported(self) -> None:
+        """Two holders that were possible, and still are when the servers have met, have been found by them."""
+        for double in self.ledger.doubles:
+            holders = [self.ledger.of(double.address, key) for key in (double.first, double.second)]
+            if double.reported or None in holders:
+                continue
+            name = format_ipv4(double.address)
+            double.reported = any(
+                when >= double.since and level in ("Warning", "Error") and name in text
+                for machine in self.machines.values() for when, level, text in machine.notes
+            )  # fmt: skip
+            if not double.reported:
+                raise Violation(
+                    "reported", f"{name} has two holders since {clock_text(double.since)}, and no log says so", name
+                )  # fmt: skip
 
     def _has_recovered(self, machine: Machine, endpoint: Endpoint) -> None:
         """A server that leaves RECOVER has all that its partner had when it was asked."""
@@ -202,11 +239,13 @@ class Verdicts:
         node = machine.node
         assert node is not None
         for address, held in self.ledger.valid():
-            if held.server != machine.address or held.tainted or self.ledger.excuses:
+            if held.server != machine.address or held.tainted or held.lost or self.ledger.excuses:
                 continue
             binding = node.book.by_address.get(address)
             if binding is None or not _is_of(binding, held.key) or binding.status != ACTIVE:
                 if held.end - self.world.now <= self.ledger.slack_s:
+                    continue
+                if binding is not None and binding.status == ABANDONED and address in self.ledger.declined:
                     continue
                 raise Violation(
                     "nothing lost", f"{machine.name} acknowledged {format_ipv4(address)} to {held.name} for another"
@@ -275,6 +314,10 @@ class Verdicts:
             if list(pool.backup.unused) != list(theirs.backup.unused):
                 return f"the backup's never-used addresses of {pool.scope.name} differ"
         return ""
+
+
+def _normal(machine: Machine) -> bool:
+    return all(endpoint.state == S.NORMAL for endpoint in machine.endpoints)
 
 
 def _unbalanced(main: Machine, ours: Endpoint) -> str:

@@ -170,7 +170,7 @@ class Wires:
     def cut(self, source: int, target: int, by: int) -> None:
         """Cut the way (``by`` 1) or take one cut off it (-1)."""
         path = self.path_between(source, target)
-        path.cuts += by
+        path.cuts = max(path.cuts + by, 0)  # all may have been mended meanwhile
         if not path.cuts:
             stalled, path.stalled = path.stalled, []
             for pipe in stalled:

@@ -20,7 +20,7 @@ RELEASED  last    last     accept    accept  accept  accept  accept
 FREE      accept  accept   accept    accept  accept  accept  accept
 BACKUP    accept  accept   accept    accept  accept  accept  accept
 RESET     start   accept   accept    accept  accept  accept  accept
-ABANDONED reject  reject   reject    reject  reject  accept  accept
+ABANDONED after   reject   reject    reject  reject  accept  accept
 """
 LINES = [line.split() for line in FIGURE.strip().splitlines()]
 CELLS = [
@@ -63,6 +63,10 @@ def test_cell(ours: str, theirs: str, rule: str) -> None:
         assert reason(binding(ours), update(theirs, NOW - 39)) is None
         assert reason(binding(ours), update(theirs, NOW - 40)) is None
         assert reason(binding(ours), update(theirs, NOW - 41)) == 15
+    elif rule == "after":  # the draft rejects always; see docs/decisions/0003
+        assert reason(binding(ours), update(theirs, NOW - 39)) is None
+        assert reason(binding(ours), update(theirs, NOW - 40)) == 16
+        assert reason(binding(ours), update(theirs, None)) == 16
     elif rule == "reject":
         assert reason(binding(ours), update(theirs)) == 16
     else:
