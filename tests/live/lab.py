@@ -244,7 +244,11 @@ class Lab(Net):
             server.wait_up()
             server.nrcmd(config)
         self.both_normal()
-        wait_for("the backup has its share", self._balanced, 10)
+        self.shares_settled()
+
+    def shares_settled(self) -> None:
+        """Wait until both servers see each scope's backup share where it is to be."""
+        wait_for("each backup has its share", self._balanced, 15)
 
     def _balanced(self) -> bool:
         views = [{s["name"]: s for s in server.ask("scopes")} for server in (self.main, self.backup)]
