@@ -89,13 +89,14 @@ class Tandem:
         assert self.process is not None
         self.process.stop()
 
-    def nrcmd(self, batch: str, check: bool = True) -> str:
-        """Run commands, one a line, in a batch file; what nrcmd printed. LabError when it fails and ``check``."""
+    def nrcmd(self, batch: str, check: bool = True, zone: str = "UTC") -> str:
+        """Run commands, one a line, in a batch file and a time zone; what nrcmd printed. LabError when it fails and
+        ``check``."""
         file = self.data.parent / f"{self.space.short}-batch"
         file.write_text(batch)
         return self.space.run(
-            sys.executable, "-m", "tandem.control.nrcmd", "-C", self.address, "-N", "admin", "-P", PASSWORD,
-            "-b", str(file), check=check, timeout=60,
+            "env", f"TZ={zone}", sys.executable, "-m", "tandem.control.nrcmd", "-C", self.address,
+            "-N", "admin", "-P", PASSWORD, "-b", str(file), check=check, timeout=60,
         )  # fmt: skip
 
     def ask(self, op: str, **args: object) -> Any:
@@ -130,7 +131,15 @@ class Tandem:
             return {}
 
     def mark(self) -> int:
-        """Return a mark for ``went`` and ``said``: only later log lines count."""
+        """Return a mark for ``went`` and ``said``, which look at later log lines only.
+
+        The log is written a moment late: waits until it tells of the states that the server is in.
+        """
+
+        def told() -> bool:
+            return all(self.path(relationship=name)[-1:] == [state] for name, state in self.states().items())
+
+        wait_for("the log is up to date", told, 5)
         return len(self.log())
 
     def path(self, since: int = 0, relationship: str = "") -> list[str]:

@@ -25,12 +25,12 @@ def pack_message(
     kind: int, xid: int, mac: bytes, options: dict[int, bytes] | None = None, *, ciaddr: str = ZERO,
     giaddr: str = ZERO, flags: int = 0, hops: int = 0, secs: int = 0,
 ) -> bytes:  # fmt: skip
-    """Return a BOOTREQUEST of message type ``kind``."""
+    """Return a BOOTREQUEST of message type ``kind``; 0: that of a BOOTP client."""
     head = _HEAD.pack(
         1, 1, 6, hops, xid, secs, flags, socket.inet_aton(ciaddr), bytes(4), bytes(4), socket.inet_aton(giaddr),
         mac.ljust(16, b"\0"), b"", b"", COOKIE,
     )  # fmt: skip
-    body = bytearray((53, 1, kind))
+    body = bytearray((53, 1, kind) if kind else ())
     for code, value in (options or {}).items():
         body += bytes((code, len(value))) + value
     return (head + bytes(body) + b"\xff").ljust(300, b"\0")
@@ -325,6 +325,18 @@ class PyClient:
             if self.ledger is not None:
                 self.ledger.gave_back(self.mac, self.address)
         self.address = ZERO
+
+    def bootp(self, timeout: float = 5) -> str:
+        """Ask as a BOOTP client (RFC 951); the address, its for good, or "" when there is no answer."""
+        extra, self.extra = self.extra, {}
+        answer, sent = self._ask(0, {}, timeout, lambda a: a.kind == 0)
+        self.extra = extra
+        if answer is None:
+            return ""
+        self.address = answer.yiaddr
+        if self.ledger is not None:
+            self.ledger.acked(self.mac, self.address, 10**9, "", sent)
+        return self.address
 
     def select(self, offer: Answer, timeout: float = 5) -> Answer | None:
         """Take an offer: REQUEST in SELECTING state."""
