@@ -1,57 +1,65 @@
 """The difference between the partner's clock and ours, measured on every message and smoothed.
 
+Messages can be late, never early. So a partner's clock that seems to have gone forward is believed at once, and one
+that seems to have gone back only when every message of a minute says so: until then it is taken for the network's
+delay, which would make leases outlast what was agreed.
 Source: draft-ietf-dhc-failover-12 section 5.10; SYSTEM S4.14.
 """
 
 from __future__ import annotations
 
-_WEIGHT = 0.1
+_UP, _DOWN = 0.3, 0.05
+"""How much a message counts: one that came faster than those before tells more than a slower one."""
 _JUMP_S = 5.0
-_CERTAIN_S = 5.0
-"""How long a jump must last before it is an alarm: a message that the network has held up looks like one."""
+_CERTAIN_S = 60.0
+_CERTAIN_MESSAGES = 3
 
 
 class Skew:
     """Partner's clock minus ours, in seconds."""
 
-    __slots__ = ("_before_s", "_known", "_since", "jumps", "smoothed_s")
+    __slots__ = ("_back_s", "_count", "_known", "_since", "jumps", "smoothed_s")
 
     def __init__(self) -> None:
         self.smoothed_s = 0.0
         self.jumps = 0
         """How often either clock was set, as far as can be told."""
         self._known = False
-        self._before_s = 0.0
-        """The difference before the jump that is not certain yet."""
-        self._since: float | None = None
-        """When that jump was seen; None = there is none."""
+        self._back_s = 0.0
+        """The largest difference of those messages that are late, or tell of a clock that was set back."""
+        self._count = 0
+        """How many there have been in a row."""
+        self._since = 0.0
+        """When the first of them came."""
 
     def measure(self, theirs: int, now: float) -> float | None:
-        """Take the time field of a message that arrived now; return the size of a jump worth an alarm, or None.
-
-        A jump counts at once for the times that are received (after one that was only a delay leases last longer
-        by it, which is safe) and becomes an alarm when it has lasted. On a new connection a difference is said at
-        once.
-        """
+        """Take the time field of a message that arrived now; return the size of a jump worth an alarm, or None."""
         delta = theirs + 0.5 - now  # the field is cut to whole seconds: half a second is lost on average
         if not self._known:
             self._known = True
             self.smoothed_s = delta
             return delta if abs(delta) > _JUMP_S else None
         change = delta - self.smoothed_s
-        if abs(change) <= _JUMP_S:
-            self.smoothed_s += change * _WEIGHT
-            if self._since is None or 0 <= now - self._since < _CERTAIN_S:
-                return None
-            self._since = None
-            self.jumps += 1
-            return self.smoothed_s - self._before_s
-        if self._since is None:
-            self._before_s, self._since = self.smoothed_s, now
-        elif abs(delta - self._before_s) <= _JUMP_S:
-            self._since = None  # it was a delay
-        self.smoothed_s = delta
+        if change > _JUMP_S:
+            return self._jump(delta)
+        if change >= -_JUMP_S:
+            self._count = 0
+            self.smoothed_s += change * (_UP if change > 0 else _DOWN)
+            return None
+        if not self._count:
+            self._since, self._back_s = now, delta
+        self._count += 1
+        self._back_s = max(self._back_s, delta)
+        if self._count >= _CERTAIN_MESSAGES and not 0 <= now - self._since < _CERTAIN_S:
+            return self._jump(self._back_s)
         return None
+
+    def _jump(self, delta: float) -> float:
+        change = delta - self.smoothed_s
+        self.smoothed_s = delta
+        self._count = 0
+        self.jumps += 1
+        return change
 
     @property
     def whole_s(self) -> int:

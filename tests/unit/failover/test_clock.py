@@ -26,9 +26,10 @@ def test_a_difference_is_said_on_the_first_message_and_corrected() -> None:
 
 
 def test_drift_is_followed_without_an_alarm() -> None:
-    skew = Skew()
-    assert not [a for n in range(1000) if (a := skew.measure(int(1000 + n * 1.01), 1000 + n)) is not None]
-    assert 9 <= skew.smoothed_s <= 11
+    for rate in (1.01, 0.99):
+        skew = Skew()
+        assert not [a for n in range(1000) if (a := skew.measure(int(1000 + n * rate), 1000 + n)) is not None]
+        assert abs(skew.smoothed_s - 999 * (rate - 1)) < 1
 
 
 def test_one_late_message_hardly_counts() -> None:
@@ -36,29 +37,42 @@ def test_one_late_message_hardly_counts() -> None:
     hear(skew, 1000.0, 10, 100.0)
     before = skew.smoothed_s
     assert skew.measure(1106, 1010.0) is None
-    assert abs(skew.smoothed_s - before) < 0.6
+    assert abs(skew.smoothed_s - before) < 0.4
 
 
-def test_a_clock_that_was_set_counts_at_once_and_is_an_alarm_when_it_lasts() -> None:
-    for by in (3600.0, -3600.0):
-        skew = Skew()
-        hear(skew, 10_000.0, 10, 0.0)
-        assert skew.measure(int(10_010 + by), 10_010.0) is None
-        assert abs(skew.smoothed_s - by) <= 1
-        assert [round(alarm / 10) for alarm in hear(skew, 10_011.0, 30, by)] == [round(by / 10)]
-        assert skew.jumps == 1
+def test_a_clock_that_went_forward_counts_at_once() -> None:
+    skew = Skew()
+    hear(skew, 10_000.0, 10, 0.0)
+    assert [round(alarm) for alarm in hear(skew, 10_010.0, 30, 3600.0)] == [3600]
+    assert abs(skew.smoothed_s - 3600) <= 1 and skew.jumps == 1
 
 
-def test_a_message_that_the_network_held_up_is_no_alarm() -> None:
+def test_a_clock_that_was_set_back_counts_when_a_minute_of_messages_says_so() -> None:
+    skew = Skew()
+    hear(skew, 10_000.0, 10, 0.0)
+    assert not hear(skew, 10_010.0, 60, -3600.0) and abs(skew.smoothed_s) < 1
+    assert [round(alarm / 10) for alarm in hear(skew, 10_070.0, 30, -3600.0)] == [-360]
+    assert abs(skew.smoothed_s + 3600) <= 1 and skew.jumps == 1
+
+
+def test_messages_that_the_network_held_up_are_no_clock_that_was_set_back() -> None:
+    """A stall of the link: the messages of half a minute come late and together, then all is as before."""
     skew = Skew()
     hear(skew, 1000.0, 10, 0.0)
-    assert skew.measure(990, 1010.0) is None, "twenty seconds late"
-    assert skew.smoothed_s < -15, "meanwhile leases last longer, never shorter"
-    assert not hear(skew, 1011.0, 60, 0.0)
-    assert skew.jumps == 0 and abs(skew.smoothed_s) < 1
+    for sent in range(1010, 1040):
+        assert skew.measure(sent, 1045.0 + (sent - 1010) * 0.01) is None
+        assert skew.whole_s == 0
+    assert not hear(skew, 1046.0, 60, 0.0) and skew.jumps == 0
 
 
-def test_our_own_clock_set_back_is_an_alarm_too() -> None:
+def test_the_least_late_message_tells_the_difference() -> None:
+    skew = Skew()
+    hear(skew, 1000.0, 10, 0.0)
+    alarms = [skew.measure(1010 + n - 100 - n % 7, 1010.0 + n) for n in range(70)]
+    assert [round(a) for a in alarms if a is not None] == [-100]
+
+
+def test_our_own_clock_set_back_is_seen_at_once() -> None:
     skew = Skew()
     hear(skew, 10_000.0, 10, 0.0)
     assert len(hear(skew, 6_410.0, 30, 3600.0)) == 1
