@@ -115,3 +115,20 @@ def test_a_changed_mclt_reaches_the_backup() -> None:
     world.run(20)
     assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")
     assert world.backup.endpoint.mclt_s == 1800
+
+
+def test_a_range_that_goes_and_comes_back_still_has_the_backups_addresses() -> None:
+    """On one server alone, restarts in between or not: no address may become both servers' own."""
+    world = World().pair()
+    reload(world, world.main, config(True, scope(last="192.168.50.40")))
+    world.main.crash()
+    world.main.make = lambda: config(True, scope(last="192.168.50.40"))
+    world.main.boot()
+    world.run(5)
+    reload(world, world.main, config(True))
+    world.run(5)
+    assert sizes(world.main) == sizes(world.backup) == (169, 22)  # three more of the small range
+    assert world.main.node is not None and world.backup.node is not None
+    mine = world.main.node.book.pools[0].main.unused
+    theirs = world.backup.node.book.pools[0].backup.unused
+    assert not any(mine.overlap(lo, hi) for lo, hi in theirs)

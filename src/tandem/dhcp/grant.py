@@ -7,7 +7,7 @@ Source: RFC 2131 sections 4.3.1 and 4.3.2; draft-ietf-dhc-failover-12 section 5.
 
 from __future__ import annotations
 
-from typing import Final
+from struct import Struct
 
 from tandem.base.io import Note
 from tandem.base.ipv4 import format_hardware, format_ipv4
@@ -15,15 +15,13 @@ from tandem.base.units import FOREVER
 from tandem.config.compiled import CompiledScope, ServerConfig
 from tandem.dhcp.journal import LEASED, Journal, lease_words
 from tandem.dhcp.query import Query
-from tandem.dhcp.replies import Replies
-from tandem.lease.binding import ACTIVE, BOOTP_FLAG, RESERVED_FLAG, Binding, client_key
+from tandem.dhcp.replies import Replies, renewal_times
+from tandem.lease.binding import ACTIVE, BOOTP_FLAG, INTERESTING, KEPT_BYTES, RESERVED_FLAG, Binding, client_key
 from tandem.lease.book import Book
-from tandem.wire.dhcp import ACK, OPT_LEASE_TIME, OPT_RELAY_INFO, pack_option, unpack_options
+from tandem.wire.dhcp import ACK, OPT_LEASE_TIME, OPT_RELAY_INFO, pack_within, unpack_options
 
-INTERESTING: Final = (12, 60, 77, 81, 82, 118)
-"""Options of a request that a partner wants to know (SYSTEM S4.13)."""
-KEPT_BYTES: Final = 512
-"""How many bytes of them are kept."""
+_TIMES = Struct(">BBIBBI")
+_TIMES_MAX = 1000
 
 
 def desired_seconds(query: Query, scope: CompiledScope) -> int:
@@ -55,6 +53,7 @@ class Leases:
         self.book = book
         self.journal = journal
         self.replies = replies
+        self._times: dict[int, bytes] = {}
 
     def extend(self, query: Query, scope: CompiledScope, binding: Binding) -> None:
         """Extend the client's lease; or, early in it, confirm what is left of it without a save (S3.7).
@@ -90,6 +89,19 @@ class Leases:
         self.journal.counters["leases-granted"] += 1
         self._give(query, scope, binding, FOREVER, FOREVER, True)
 
+    def _reply_options(self, given: int) -> bytes:
+        """Return the options of the reply that a partner wants to know (draft table 7.1.1-3).
+
+        The same bytes for the same time: a million leases share them.
+        """
+        found = self._times.get(given)
+        if found is None:
+            if len(self._times) >= _TIMES_MAX:
+                self._times.clear()
+            renewal, rebinding = renewal_times(given)
+            found = self._times[given] = _TIMES.pack(58, 4, renewal, 59, 4, rebinding)
+        return found
+
     def _give(
         self, query: Query, scope: CompiledScope, binding: Binding, desired: int, given: int, bootp: bool
     ) -> None:
@@ -102,8 +114,10 @@ class Leases:
             relied_on = max(binding.acked_potential, binding.received_potential)
             binding.sent_potential = max(binding.sent_potential, relied_on)
             binding.acked_potential = binding.received_potential = 0
-        binding.options = kept_options(query, binding)
+        options = kept_options(query, binding)
         book.set_client(binding, query.hardware, query.client_id)
+        binding.options = options
+        binding.reply_options = b"" if bootp else self._reply_options(given)
         binding.expires = FOREVER if given == FOREVER else min(query.moment + given, FOREVER - 1)
         binding.last_transaction = moment if binding.status == ACTIVE else max(moment, binding.last_transaction)
         binding.granted_by = 1
@@ -128,11 +142,9 @@ def kept_options(query: Query, binding: Binding) -> bytes:
     A renewal that bypasses the relay does not make untrue what the relay said of the client when the lease began.
     """
     options = query.options
-    found = [pack_option(code, options[code]) for code in INTERESTING if code in options]
+    found = {code: options[code] for code in INTERESTING if code in options}
     if binding.options and OPT_RELAY_INFO not in options and query.message.ciaddr and not query.message.giaddr:
         info = unpack_options(binding.options).get(OPT_RELAY_INFO)
         if info is not None and client_key(binding.client_id, binding.hardware) == query.key:
-            found.append(pack_option(OPT_RELAY_INFO, info))
-    while found and sum(map(len, found)) > KEPT_BYTES:
-        found.remove(max(found, key=len))
-    return b"".join(found)
+            found[OPT_RELAY_INFO] = info
+    return pack_within(found, KEPT_BYTES) if found else b""

@@ -75,10 +75,7 @@ class Replies:
         if tail is None:
             tail = self._assemble(query, scope, wanted)
         if lease_s:
-            if lease_s == FOREVER:
-                renewal = rebinding = FOREVER
-            else:
-                renewal, rebinding = lease_s >> 1, lease_s * 7 >> 3
+            renewal, rebinding = renewal_times(lease_s)
             head = _LEASE.pack(54, 4, query.server_id, 51, 4, lease_s, 58, 4, renewal, 59, 4, rebinding)
         else:
             head = _SERVER.pack(54, 4, query.server_id) if kind else b""
@@ -137,6 +134,11 @@ class Replies:
             )
             query.out.append(Note("Info", "Protocol", MISSING_OPTIONS, text, "missing-options"))
         return tail
+
+
+def renewal_times(lease_s: int) -> tuple[int, int]:
+    """Return T1 and T2 of a lease in seconds: half and seven eighths of it (RFC 2131 section 4.4.5)."""
+    return (FOREVER, FOREVER) if lease_s == FOREVER else (lease_s >> 1, lease_s * 7 >> 3)
 
 
 def _echo(query: Query) -> bytes:

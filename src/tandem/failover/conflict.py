@@ -6,14 +6,17 @@ Source: draft-ietf-dhc-failover-12 sections 7.1.2 to 7.1.5.
 
 from __future__ import annotations
 
+from tandem.base.errors import WireError
 from tandem.base.units import FOREVER
 from tandem.config.compiled import CompiledScope
 from tandem.lease.binding import (
     ABANDONED,
     ACTIVE,
     BACKUP,
+    BOOTP_FLAG,
     EXPIRED,
     FREE,
+    KEPT_BYTES,
     RELEASED,
     RESERVED_FLAG,
     RESET,
@@ -21,7 +24,12 @@ from tandem.lease.binding import (
     client_key,
 )
 from tandem.lease.book import Book
+from tandem.wire.dhcp import pack_within, unpack_options
 from tandem.wire.failover import RejectReason, Update
+
+_DDNS_FLAGS = 0x000F
+_DNS_NAME_MAX = 255
+"""Bytes of a name in DNS encoding (RFC 1035 section 2.3.4)."""
 
 ACCEPT, TRANSACTION_LATER, LEASE_OVER, AFTER_RESET, SAME_CLIENT, REJECT, AFTER_ABANDONED = range(7)
 
@@ -68,8 +76,11 @@ def judge(
     if rule == ACCEPT:
         return None
     if rule == SAME_CLIENT:
-        if not other_client(binding, update) or not main or binding.expires <= now:
+        if not main or binding.expires <= now or not other_client(binding, update):
             return None
+        reservation = scope.reserved.get(update.address)
+        if reservation is not None and reservation.key == b"h" + update.hardware == b"h" + binding.hardware:
+            return None  # the same host by its reservation, under another client identifier
         return RejectReason.FATAL_CONFLICT, "the address is leased to another client here"
     if rule == LEASE_OVER:
         if binding.expires <= now and binding.expires != FOREVER:
@@ -110,7 +121,8 @@ def accept(book: Book, binding: Binding, update: Update, scope: CompiledScope, n
     started = update.start_of_state if update.start_of_state is not None else now
     if update.last_transaction is not None and (update.last_transaction > binding.last_transaction or not same_client):
         binding.last_transaction = update.last_transaction
-    binding.flags = update.flags | (RESERVED_FLAG if update.address in scope.reserved else 0)
+    # The R bit says whether the sender has the address reserved (section 12.12); ours says whether it is here.
+    binding.flags = update.flags & BOOTP_FLAG | (RESERVED_FLAG if update.address in scope.reserved else 0)
     if status == ACTIVE:
         assert update.expires is not None
         potential = update.potential if update.potential is not None else update.expires
@@ -126,7 +138,9 @@ def accept(book: Book, binding: Binding, update: Update, scope: CompiledScope, n
             binding.received_potential = potential
             binding.sent_potential = binding.acked_potential = 0
         if update.request_options:
-            binding.options = update.request_options
+            binding.options = _kept(update.request_options)
+        if update.reply_options:
+            binding.reply_options = _kept(update.reply_options)
         book.set_status(binding, ACTIVE, started)
     elif status == ABANDONED:
         book.set_client(binding, b"", b"")
@@ -140,6 +154,24 @@ def accept(book: Book, binding: Binding, update: Update, scope: CompiledScope, n
         else:
             binding.expires = min(binding.expires, now)
         book.set_status(binding, BACKUP if status == BACKUP else FREE, started)
+    if update.ddns is not None and status != ABANDONED:
+        _take_ddns(binding, *update.ddns)
     binding.up_to_date = not pending
     if not pending:
         binding.generation += 1  # what is on the way of an older state must not count for this one
+
+
+def _kept(options: bytes) -> bytes:
+    """Return a partner's copy of a client's options as it may be stored: readable, and not over ``KEPT_BYTES``."""
+    try:
+        read = unpack_options(options)
+    except WireError:
+        return b""
+    return options if len(options) <= KEPT_BYTES else pack_within(read, KEPT_BYTES)
+
+
+def _take_ddns(binding: Binding, flags: int, name: bytes) -> None:
+    """Store what the partner says of its DNS updates for the client (sections 5.12.2 and 12.9): bits that are not
+    defined count for nothing; a name that is none is not kept."""
+    if len(name) <= _DNS_NAME_MAX:
+        binding.ddns = (flags & _DDNS_FLAGS).to_bytes(2, "big") + name

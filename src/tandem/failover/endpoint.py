@@ -96,6 +96,8 @@ class Endpoint:
         """POOLREQ sent (backup) or received (main)."""
         self.connections = 0
         self.connections_lost = 0
+        self.partner_does_ddns = False
+        """Whether the partner was heard to do DNS updates, and that was said."""
         self.told_buckets = 0
         """On the backup: the hash buckets that the main assigned to it in CONNECT."""
         self.told_delay_s = 0
@@ -539,6 +541,20 @@ class Endpoint:
         """Make never-used addresses lo..hi ``owner``'s, in memory and on stable storage."""
         self.book.assign_unused(lo, hi, owner)
         out.append(SaveShare(lo, hi, owner == BACKUP, acked))
+
+    def unreserved(self, binding: Binding, now: float, out: list[Effect]) -> None:
+        """The reservation of an address is cancelled (section 5.13). The caller saves it, so that it is told.
+
+        The backup gives up what it could give to the client. On the main it becomes an address like others only when
+        the backup agrees: until then the backup may have given it to the client.
+        """
+        if not self.saved.met:
+            return
+        if self.config.main and binding.status == FREE:
+            self.book.set_status(binding, BACKUP, int(now))
+            self.queue.add(Move(binding.address, binding.address, FREE, False))
+        elif not self.config.main and binding.status == BACKUP:
+            self.book.set_status(binding, FREE, int(now))
 
     # --- records ----------------------------------------------------------------------------------------
 

@@ -10,12 +10,13 @@ from collections.abc import Callable
 
 from tandem.base.io import Close, Effect, SaveAcked, SaveBinding, SaveState
 from tandem.base.ipv4 import format_ipv4
+from tandem.config.compiled import CompiledScope
 from tandem.failover import conflict, words
 from tandem.failover.conflicts import HERE, THERE, View, view_of_binding, view_of_update
 from tandem.failover.endpoint import REFUSED_S, Endpoint
 from tandem.failover.link import Link
 from tandem.failover.updates import Move, Sent
-from tandem.lease.binding import ACTIVE, BACKUP, EXPIRED, FREE, RELEASED, RESET, Binding
+from tandem.lease.binding import ACTIVE, BACKUP, EXPIRED, FREE, RELEASED, RESET, Binding, client_key
 from tandem.lease.loadbalance import from_wire, to_wire
 from tandem.wire.failover import (
     VENDOR_CLASS,
@@ -273,6 +274,12 @@ def _one_update(endpoint: Endpoint, update: Update, now: float, out: list[Effect
         return verdict
     if update.address in book.offered:
         book.cancel_offer(update.address)
+    if update.ddns is not None and not endpoint.partner_does_ddns:
+        endpoint.partner_does_ddns = True
+        text = "The partner does DNS updates and this server does not: what the partner put into the DNS stays there"
+        endpoint.note("Warning", 6168, text + " if this server ends the lease; configure both alike", out)
+    if update.status == ACTIVE and (binding is None or conflict.other_client(binding, update)):
+        _two_addresses(endpoint, scope, update, now, out)
     if binding is None:
         binding = book.record(update.address, scope)
     elif update.status == ACTIVE == binding.status and binding.expires > now and conflict.other_client(binding, update):
@@ -292,6 +299,32 @@ def _one_update(endpoint: Endpoint, update: Update, now: float, out: list[Effect
     if crossed:
         endpoint.changed(binding, now, out)
     return None
+
+
+def _two_addresses(
+    endpoint: Endpoint, scope: CompiledScope, update: Update, now: float, out: list[Effect]
+) -> None:  # fmt: skip
+    """One client, two addresses on a LAN segment (section 7.1.2): say it; both leases are kept until they end.
+
+    Neither may be forgotten, as the client may use either. Both servers give it the one with the later transaction
+    from now on (``Book.find``). BOOTP clients may have both for good: the operator has to decide (section 5.14).
+    """
+    book = endpoint.book
+    network = book.network_of(scope)
+    for other in book.bindings_of(client_key(update.client_id, update.hardware)):
+        if other.address == update.address or other.status != ACTIVE or other.expires <= now:
+            continue
+        where = book.scope_at(other.address)
+        if where is None or where not in network.scopes:
+            continue
+        later = (update.last_transaction or 0, -update.address) > (other.last_transaction, -other.address)
+        name, wins = format_ipv4(other.address), format_ipv4(update.address if later else other.address)
+        said = endpoint.conflicts.add(
+            update.address, view_of_binding(other), view_of_update(update), THERE if later else HERE, 0,
+            f"the client has {name} too; it gets {wins} from now on, the other lease runs out by itself", now,
+        )  # fmt: skip
+        text = f"One client has leases of {format_ipv4(update.address)} and {name}: {said}"
+        endpoint.note("Warning", 6167, text, out, "no-failover-conflict")
 
 
 def _range_update(endpoint: Endpoint, update: Update, out: list[Effect]) -> tuple[int, str] | None:

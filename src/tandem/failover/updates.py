@@ -18,6 +18,7 @@ from tandem.lease.binding import (
     BACKUP,
     BOOTP_FLAG,
     FREE,
+    RELEASED,
     RESERVED_FLAG,
     Binding,
 )
@@ -128,11 +129,12 @@ class UpdateQueue:
         batch = UpdateBatch(secret)
         sents: list[Sent] = []
         later: list[Item] = []
+        moving: set[int] = set()
         waiting = self.waiting
         while waiting:
             item = waiting.popleft()
             if isinstance(item, Binding):
-                if item.address in self._addresses_on_the_way:
+                if item.address in self._addresses_on_the_way or item.address in moving:
                     later.append(item)
                     continue
                 if item.up_to_date:
@@ -148,12 +150,17 @@ class UpdateQueue:
             else:
                 if item.unused and item.owner == BACKUP and self._clipped(item):
                     continue
+                told = self.book.by_address.get(item.lo)
+                if item.lo in self._addresses_on_the_way or any(sent.item is told for sent in sents):
+                    later.append(item)
+                    continue
                 update = Update(item.lo, item.owner, start_of_state=now)
                 update.last_address = item.hi if item.unused else None
                 if not batch.add(update):
                     waiting.appendleft(item)
                     break
                 sents.append(Sent(item, 0, 0))
+                moving.add(item.lo)
         waiting.extend(later)
         return batch, sents
 
@@ -230,6 +237,11 @@ class UpdateQueue:
             update.expires = binding.expires
             update.potential = binding.sent_potential
             update.request_options = binding.options
+            update.reply_options = binding.reply_options
+        elif status == RELEASED:
+            update.request_options = binding.options
+        if binding.ddns:
+            update.ddns = (int.from_bytes(binding.ddns[:2], "big"), binding.ddns[2:])
         return update
 
     def _potential(self, binding: Binding) -> int:

@@ -35,6 +35,10 @@ ABANDONED = int(Status.ABANDONED)
 RESET = int(Status.RESET)
 BACKUP = int(Status.BACKUP)
 
+INTERESTING = (12, 60, 77, 81, 82, 118)
+"""Options of a request that a partner wants to know (draft table 7.1.1-2; SYSTEM S4.13)."""
+KEPT_BYTES = 512
+"""How many bytes of a client's options are kept."""
 RESERVED_FLAG = 1
 """IP-flags bit R (draft section 12.12)."""
 BOOTP_FLAG = 2
@@ -43,6 +47,7 @@ BOOTP_FLAG = 2
 COLUMNS = (
     "address", "status", "hardware", "client_id", "expires", "start_of_state", "last_transaction",
     "sent_potential", "acked_potential", "received_potential", "flags", "up_to_date", "granted_by", "options",
+    "reply_options", "ddns",
 )  # fmt: skip
 """Names of ``Binding.row()``, in order; the columns of the lease table."""
 
@@ -54,9 +59,9 @@ class Binding:
     """
 
     __slots__ = (
-        "acked_potential", "address", "client_id", "expires", "flags", "generation", "granted_by", "hardware",
-        "last_transaction", "options", "queued", "received_potential", "sent_potential", "start_of_state",
-        "status", "timed", "up_to_date",
+        "acked_potential", "address", "client_id", "ddns", "expires", "flags", "generation", "granted_by", "hardware",
+        "last_transaction", "options", "queued", "received_potential", "reply_options", "sent_potential",
+        "start_of_state", "status", "timed", "up_to_date",
     )  # fmt: skip
 
     def __init__(self, address: int, status: int = FREE) -> None:
@@ -84,6 +89,11 @@ class Binding:
         """Who gave the lease: 0 nobody, 1 this server, 2 the partner."""
         self.options = b""
         """Options of the client's request that interest a partner (12, 60, 77, 81, 82, 118), as DHCP TLVs."""
+        self.reply_options = b""
+        """Options of the reply that interest a partner (58, 59), likewise."""
+        self.ddns = b""
+        """Contents of the DDNS option (draft section 12.9): two bytes of flags, then the client's name in DNS encoding;
+        empty where no server has done DNS updates for the client."""
         self.generation = 0
         """Counts local changes, so that an acknowledgement of an older state is told from one of this state."""
         self.queued = False
@@ -96,7 +106,7 @@ class Binding:
         return (
             self.address, self.status, self.hardware, self.client_id, self.expires, self.start_of_state,
             self.last_transaction, self.sent_potential, self.acked_potential, self.received_potential,
-            self.flags, 1 if self.up_to_date else 0, self.granted_by, self.options,
+            self.flags, 1 if self.up_to_date else 0, self.granted_by, self.options, self.reply_options, self.ddns,
         )  # fmt: skip
 
     @classmethod
@@ -105,7 +115,7 @@ class Binding:
         b = cls(0)
         (b.address, b.status, b.hardware, b.client_id, b.expires, b.start_of_state, b.last_transaction,
          b.sent_potential, b.acked_potential, b.received_potential, b.flags, up_to_date, b.granted_by,
-         b.options) = row  # type: ignore[assignment]  # fmt: skip
+         b.options, b.reply_options, b.ddns) = row  # type: ignore[assignment]  # fmt: skip
         b.up_to_date = bool(up_to_date)
         b.generation = 0
         b.queued = False

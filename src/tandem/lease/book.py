@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from heapq import heapify, heappop, heappush
 
 from tandem.base.io import Effect, SaveBinding
+from tandem.base.ranges import RangeSet
 from tandem.config.compiled import CompiledScope, Network, ServerConfig
 from tandem.lease.binding import (
     ABANDONED,
@@ -51,6 +52,8 @@ class Book:
         self._offer_ends: list[tuple[int, int]] = []
         self._clients: dict[bytes, Binding | list[Binding]] = {}
         self._timer: list[tuple[int, int]] = []
+        self._parked: list[tuple[int, int]] = []
+        """Never-used addresses of the backup's that no range has at present."""
         self.pools: list[Pool] = []
         self.configure(config)
 
@@ -60,23 +63,21 @@ class Book:
         """Take a (new) configuration: rebuild the pools over the same bindings and the same shares."""
         for held in list(self._offers.values()):
             self._forget(held)
-        shares = [span for pool in self.pools for span in pool.backup.unused]
+        shares = [*self._parked, *(span for pool in self.pools for span in pool.backup.unused)]
         self.config = config
         self.pools = [Pool(scope) for scope in config.scopes]
         order = sorted(config.scopes, key=lambda scope: scope.subnet)
         self._subnets = [scope.subnet for scope in order]
         self._ordered = order
         self._network = {scope.index: network for network in config.networks for scope in network.scopes}
-        for lo, hi in shares:
-            self.assign_unused(lo, hi, BACKUP)
+        self._take_shares(shares)
         self._offer_ends.clear()
         for binding in self.by_address.values():
             self._enter(binding)
 
     def load(self, rows: Iterable[tuple[object, ...]], shares: Iterable[tuple[int, int]]) -> None:
         """Take the stored bindings and the backup's ranges. Once, on the empty book."""
-        for lo, hi in shares:
-            self.assign_unused(lo, hi, BACKUP)
+        self._take_shares(shares)
         for row in rows:
             binding = Binding.from_row(row)
             self.by_address[binding.address] = binding
@@ -84,6 +85,18 @@ class Book:
             self._index(binding)
             if binding.status in (ACTIVE, ABANDONED):
                 self.schedule(binding.expires, binding)
+
+    def _take_shares(self, shares: Iterable[tuple[int, int]]) -> None:
+        """Make never-used addresses the backup's. Those in no range now are kept in mind: whose they are must not be
+        forgotten should the range come back."""
+        rest = RangeSet()
+        for lo, hi in shares:
+            self.assign_unused(lo, hi, BACKUP)
+            rest.add(lo, hi)
+        for pool in self.pools:
+            for lo, hi in pool.backup.unused:
+                rest.remove(lo, hi)
+        self._parked = list(rest)
 
     def _enter(self, binding: Binding) -> None:
         scope = self.scope_at(binding.address)
@@ -114,7 +127,10 @@ class Book:
         return self._network[scope.index]
 
     def find(self, network: Network, key: bytes) -> Binding | None:
-        """Return the client's latest binding on the LAN segment (active or past), or None."""
+        """Return the client's latest binding on the LAN segment (active before past), or None.
+
+        Both servers of a pair find the same one of several (draft section 7.1.2).
+        """
         found = self._clients.get(key)
         if found is None:
             return None
@@ -123,8 +139,8 @@ class Book:
             for binding in found:
                 if self._in_network(network, binding.address) and (
                     best is None
-                    or (binding.status == ACTIVE, binding.last_transaction)
-                    > (best.status == ACTIVE, best.last_transaction)
+                    or (binding.status == ACTIVE, binding.last_transaction, -binding.address)
+                    > (best.status == ACTIVE, best.last_transaction, -best.address)
                 ):
                     best = binding
             return best
@@ -195,11 +211,12 @@ class Book:
         return binding
 
     def set_client(self, binding: Binding, hardware: bytes, client_id: bytes) -> None:
-        """Make ``binding`` the client's, in the index too."""
+        """Make ``binding`` the client's, in the index too; what is known of another client is forgotten."""
         if binding.hardware != hardware or binding.client_id != client_id:
             self._unindex(binding)
             binding.hardware = hardware
             binding.client_id = client_id
+            binding.options = binding.reply_options = binding.ddns = b""
             self._index(binding)
 
     def set_status(self, binding: Binding, status: int, now: int) -> None:

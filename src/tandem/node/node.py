@@ -22,7 +22,7 @@ from tandem.failover.link import Link
 from tandem.failover.rights import free_at
 from tandem.failover.saved import Saved
 from tandem.failover.updates import Move
-from tandem.lease.binding import ABANDONED, ACTIVE, BACKUP, FREE, RESET, Binding
+from tandem.lease.binding import ABANDONED, ACTIVE, BACKUP, FREE, RESERVED_FLAG, RESET, Binding
 from tandem.lease.book import Book
 from tandem.lease.pool import Pool
 from tandem.lease.powers import ANSWER_ALL, STANDALONE
@@ -174,13 +174,30 @@ class Node:
             self._by_link.pop(endpoint.link.number, None)
 
     def _reserve(self, now: float, out: list[Effect]) -> None:
-        """Reserved addresses have records, so that the backup hears of them flagged as reserved (S4.12)."""
+        """Reserved addresses have records, so that the backup hears of them flagged as reserved (S4.12); an address
+        whose reservation is cancelled loses the flag."""
+        book = self.book
         for scope in self.config.scopes:
             for address in scope.reserved:
-                if address not in self.book.by_address:
-                    binding = self.book.record(address, scope)
-                    self.book.set_status(binding, FREE, int(now))
-                    self.book.save(binding, out)
+                binding = book.by_address.get(address)
+                if binding is None:
+                    binding = book.record(address, scope)
+                    book.set_status(binding, FREE, int(now))
+                elif binding.flags & RESERVED_FLAG:
+                    continue
+                binding.flags |= RESERVED_FLAG
+                book.save(binding, out)
+        cancelled = []
+        for binding in book.by_address.values():
+            if binding.flags & RESERVED_FLAG:
+                where = book.scope_at(binding.address)
+                if where is not None and binding.address not in where.reserved:
+                    cancelled.append((binding, where.endpoint))
+        for binding, number in cancelled:
+            binding.flags &= ~RESERVED_FLAG
+            if number:
+                self.endpoints[number - 1].unreserved(binding, now, out)
+            book.save(binding, out)
 
     # --- inputs -----------------------------------------------------------------------------------------
 

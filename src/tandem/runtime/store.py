@@ -27,8 +27,8 @@ Save = SaveBinding | SaveShare | SaveAcked | SaveState
 Row = tuple[object, ...]
 
 FILE = "leases.db"
-VERSION = 1
-_BLOBS = ("hardware", "client_id", "options")
+VERSION = 2
+_BLOBS = ("hardware", "client_id", "options", "reply_options", "ddns")
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _PAGE_BYTES = 1024
 _CHECKPOINT_PAGES = 4096
@@ -51,6 +51,15 @@ _SCHEMA = (
 
 def _many(head: str, row: str, tail: str = "") -> dict[int, str]:
     return {size: head + ",".join([row] * size) + tail for size in _SIZES}
+
+
+_UPGRADES = {
+    1: (
+        "ALTER TABLE lease ADD COLUMN reply_options BLOB NOT NULL DEFAULT x''",
+        "ALTER TABLE lease ADD COLUMN ddns BLOB NOT NULL DEFAULT x''",
+    ),
+}
+"""What makes of a format the next one; new columns come last, as in ``COLUMNS``."""
 
 
 _INSERT = _many("INSERT OR REPLACE INTO lease VALUES ", f"({','.join('?' * len(COLUMNS))})")
@@ -163,6 +172,18 @@ def _write_share(connection: sqlite3.Connection, share: SaveShare) -> None:
     connection.executemany("INSERT INTO share VALUES (?, ?, ?)", keep)
 
 
+def _upgrade(connection: sqlite3.Connection, version: int) -> int:
+    """Bring a database of an older format up to date, as a whole or not at all; return its format then."""
+    connection.execute("BEGIN IMMEDIATE")
+    while version in _UPGRADES:
+        for statement in _UPGRADES[version]:
+            connection.execute(statement)
+        version += 1
+    connection.execute(f"PRAGMA user_version = {version}")
+    connection.execute("COMMIT")
+    return version
+
+
 class Store:
     """The lease database in a directory, as read at start. The caller holds the directory (``hold``)."""
 
@@ -192,6 +213,8 @@ class Store:
             raise self._damaged(" ".join(found.split()))
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+        if version in _UPGRADES:
+            version = _upgrade(connection, version)
         if version == VERSION:
             columns = tuple(row[1] for row in connection.execute("PRAGMA table_info(lease)"))
             if columns != COLUMNS:

@@ -330,6 +330,14 @@ def pack_option(code: int, value: bytes) -> bytes:
     return b"".join(bytes((code, len(piece))) + piece for piece in pieces)
 
 
+def pack_within(options: dict[int, bytes], limit: int) -> bytes:
+    """Return options on the wire, the largest left out where they are over ``limit`` bytes together."""
+    packed = [pack_option(code, value) for code, value in options.items()]
+    while packed and sum(map(len, packed)) > limit:
+        packed.remove(max(packed, key=len))
+    return b"".join(packed)
+
+
 def encode_reply(
     request: Message,
     kind: int,

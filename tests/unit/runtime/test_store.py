@@ -156,9 +156,21 @@ def test_a_database_of_another_version_is_refused(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / FILE)
     connection.execute("PRAGMA user_version = 7")
     connection.close()
-    with pytest.raises(CannotRun, match="format 7, this program knows format 1") as caught:
+    with pytest.raises(CannotRun, match="format 7, this program knows format 2") as caught:
         Store(tmp_path)
     assert caught.value.status == 4
+
+
+def test_a_database_of_the_first_format_is_brought_up_to_date(tmp_path: Path) -> None:
+    write(tmp_path, SaveBinding(row(1, options=b"\x0c\x01a")), SaveState("pair", {"state": 2}))
+    connection = sqlite3.connect(tmp_path / FILE)
+    for column in ("reply_options", "ddns"):
+        connection.execute(f"ALTER TABLE lease DROP COLUMN {column}")
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    assert read(tmp_path) == ([row(1, options=b"\x0c\x01a")], [], {"pair": {"state": 2}})
+    write(tmp_path, SaveBinding(row(2)))
+    assert len(read(tmp_path)[0]) == 2
 
 
 def test_it_can_be_read_while_it_is_written(tmp_path: Path) -> None:
