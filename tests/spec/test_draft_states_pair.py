@@ -9,6 +9,7 @@ from pair import NAME, Client, Server, World, config
 from tandem.base.errors import CommandError
 from tandem.base.io import Effect, Tick
 from tandem.failover.states import SERVING
+from tandem.lease.binding import BACKUP as BACKUP_SHARE
 from tandem.lease.powers import STANDALONE
 from tandem.wire.failover import ServerState as S
 
@@ -63,6 +64,25 @@ def test_9_9_2_renewals_shrink_to_the_mclt_while_the_partner_acknowledges_nothin
     assert client.renew(world.main) and client.left_s == 259200, "acknowledged until 4.5 days after the renewal"
     world.run(259190)
     assert client.renew(world.main) and client.left_s <= 3600 + 5
+
+
+def test_9_9_2_a_client_is_not_believed_whose_lease_is_over_as_both_know() -> None:
+    """The address has become the partner's to give; a client that comes back with it gets silence, not the address."""
+    world = small()
+    late = Client(world, 1)
+    assert late.lease()
+    world.run(3600 + 60)
+    assert world.main.node is not None
+    binding = world.main.node.book.by_address[late.address]
+    out: list[Effect] = []
+    world.main.node.book.set_status(binding, BACKUP_SHARE, int(world.now))
+    world.main.node.book.save(binding, out)
+    world.main.perform(out)
+    world.run(15)
+    cut(world)
+    others = [client for client in (Client(world, 10 + n) for n in range(5)) if client.lease(world.backup)]
+    assert late.address in {client.address for client in others}
+    assert not late.renew(world.main)
 
 
 # --- 9.10, 9.11, 9.12: conflict ---------------------------------------------------------------------------

@@ -87,6 +87,9 @@ class Choice:
             offer = self.book.offer_to(query.network, query.key)
             return offer is not None and offer.address == address
         binding = self.book.by_address.get(address)
+        if binding is not None and binding.status in (FREE, BACKUP):
+            # Both know that the lease it had is over, so the partner may have given the address to another.
+            return not self.holds(query, binding, scope)
         return binding is None or binding.status not in (ACTIVE, ABANDONED)
 
     def take(self, query: Query, scope: CompiledScope, address: int) -> Binding:
