@@ -21,6 +21,11 @@ def details(text: str) -> dict[str, str]:
     return dict(line.strip().split(" = ", 1) for line in text.splitlines() if " = " in line)
 
 
+def conflict(text: str, address: str) -> dict[str, str]:
+    """Return the details of the conflict about ``address``."""
+    return details(text.partition(f"{address}:\n")[2].partition("last-time")[0])
+
+
 def test_logs_views_and_counters_of_a_pair(lab: Lab) -> None:
     """The chapter's "Confirming Failover" with failover-detail; related servers, statistics, a short lease."""
     lab.start_pair(LONG.replace("dhcp reload", DETAIL + "\ndhcp reload"))
@@ -71,12 +76,12 @@ scope other addReservation 192.168.70.9 1,6,02:00:00:00:00:99"""
     line = next(line for line in lab.main.log().splitlines() if " 06162 " in line)
     assert "192.168.70.9 (reason 1: the address is in no scope" in line and "partner's view stays" in line
     assert ACTIVITY.search(lab.main.log())
+    wait_for("transitions are no activity", lambda: "to NORMAL (row " in lab.backup.log(), 5)
     assert " 06160 " not in lab.backup.log() and not ACTIVITY.search(lab.backup.log())
-    assert "to NORMAL (row " in lab.backup.log(), "transitions are no activity"
-    found = details(lab.backup.nrcmd("dhcp getFailoverConflicts\n"))
+    found = conflict(lab.backup.nrcmd("dhcp getFailoverConflicts\n"), "192.168.70.9")
     assert found["winner"] == "this server" and found["reject-reason"].startswith("reason 1: ")
     assert found["partner-state"] == "BACKUP", "as reserved addresses are told"
-    assert details(lab.main.nrcmd("dhcp getFailoverConflicts\n"))["winner"] == "partner"
+    assert conflict(lab.main.nrcmd("dhcp getFailoverConflicts\n"), "192.168.70.9")["winner"] == "partner"
 
 
 def _plain(log: str) -> str:
