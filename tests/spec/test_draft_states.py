@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import pytest
 from moves import cut, mend, partner_down, path, said_states, small
-from pair import MAIN, NAME, Client, World, config
+from pair import MAIN, NAME, Client, Server, World, config, scope
 
 from tandem.base.errors import CommandError
-from tandem.base.io import Effect, SaveState
+from tandem.base.io import ClockSet, Effect, SaveState
 from tandem.wire.failover import ServerState as S
 from tandem.wire.failover import State
 
@@ -303,6 +303,45 @@ def test_9_6_2_a_restart_in_the_wait_does_not_begin_it_anew() -> None:
     assert world.backup.state == "RECOVER-WAIT"
     world.run(100)
     assert world.backup.state == "NORMAL"
+
+
+def set_forward(world: World, server: Server, seconds: float) -> None:
+    server.skew_s += seconds
+    server.handle(ClockSet(seconds))
+    world.run(1)
+
+
+def test_a_clock_that_is_set_forward_shortens_no_wait_in_recover_wait() -> None:
+    world = World().pair()
+    world.backup.crash(keep_disk=False)
+    world.backup.boot()
+    world.run(60)
+    world.main.crash()
+    set_forward(world, world.backup, 7200)
+    assert any("was set forward by 2h" in note for note in world.backup.notes)
+    world.run(3500)
+    assert world.backup.state == "RECOVER-WAIT"
+    world.run(100)
+    assert world.backup.state == "RECOVER-DONE"
+
+
+def test_a_clock_that_is_set_forward_shortens_no_wait_in_partner_down_nor_the_safe_period() -> None:
+    world = World(
+        lambda: config(True, scope(last="192.168.50.29")),
+        lambda: config(False, scope(last="192.168.50.29"), safe_period_s=600),
+    ).pair()
+    world.main.crash()
+    world.run(60)
+    set_forward(world, world.backup, 7200)
+    assert world.backup.state == "COMMUNICATIONS-INTERRUPTED"
+    world.run(600)
+    assert world.backup.state == "PARTNER-DOWN"
+    set_forward(world, world.backup, 7200)
+    assert sum(Client(world, n).lease(world.backup) for n in range(10)) == 2
+    world.run(3500)
+    assert not Client(world, 50).lease(world.backup)
+    world.run(120)
+    assert Client(world, 51).lease(world.backup)
 
 
 def test_partner_down_in_recover_waits_for_the_leases_that_it_may_not_know() -> None:

@@ -79,7 +79,14 @@ class Tick:
     """Time has passed ``Node.deadline()``."""
 
 
-Input = Datagram | LinkUp | LinkData | LinkDown | ConnectFailed | Tick
+@dataclass(slots=True)
+class ClockSet:
+    """The system's clock was set forward by so many seconds, which have not passed."""
+
+    seconds: float
+
+
+Input = Datagram | LinkUp | LinkData | LinkDown | ConnectFailed | Tick | ClockSet
 
 
 # --- effects --------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from tandem.failover.rights import INFINITY, powers_of
 from tandem.failover.saved import Saved
 from tandem.failover.states import BACKUP as BACKUP_ROLE
 from tandem.failover.states import MAIN as MAIN_ROLE
-from tandem.failover.states import TABLE, Cause, state_name
+from tandem.failover.states import SERVING, TABLE, Cause, state_name
 from tandem.failover.updates import Move, UpdateQueue
 from tandem.lease.binding import BACKUP, EXPIRED, FREE, RELEASED, RESET, Binding
 from tandem.lease.book import Book
@@ -212,6 +212,21 @@ class Endpoint:
     def hears(self, now: float) -> bool:
         """Whether the partner has used the connection as lately as one that is there does (CONTACT, section 8.3)."""
         return self.link is not None and now - self.link.last_received < 1.5 * self.link.contact_s
+
+    def clock_set_forward(self, seconds: float, now: float, out: list[Effect]) -> None:
+        """The system's clock was set forward: RECOVER-WAIT, the waits of PARTNER-DOWN and the safe period last as long
+        as they were to. Leases go by the calendar and end earlier by as much."""
+        saved, by = self.saved, round(seconds)
+        self.wait_until += seconds
+        if self.state in SERVING:
+            saved.since += by
+        for name in ("returned_at", "failed_at", "interrupted_since"):
+            if getattr(saved, name):
+                setattr(saved, name, getattr(saved, name) + by)
+        self.save(out)
+        self.adopt_powers()
+        text = f"The system's clock was set forward by {format_duration(by)}"
+        self.note("Warning", 6158, f"{text}: leases end earlier by as much, waits do not", out)
 
     def wake(self, now: float, out: list[Effect]) -> None:
         """The backup has tried to connect, so it is there and has no connection: connect to it now (section 8.2).

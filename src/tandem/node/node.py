@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from tandem.base.errors import CommandError, ProtocolError, WireError
-from tandem.base.io import Close, ConnectFailed, Datagram, Effect, Input, LinkData, LinkDown, LinkUp, Note
+from tandem.base.io import ClockSet, Close, ConnectFailed, Datagram, Effect, Input, LinkData, LinkDown, LinkUp, Note
 from tandem.base.ipv4 import format_ipv4
 from tandem.config.compiled import ServerConfig
 from tandem.dhcp.lifecycle import expire
@@ -216,6 +216,9 @@ class Node:
             self._link_up(event, now, out)
         elif isinstance(event, LinkDown):
             self._link_down(event, now, out)
+        elif isinstance(event, ClockSet):
+            for endpoint in self.endpoints:
+                endpoint.clock_set_forward(event.seconds, now, out)
         elif isinstance(event, ConnectFailed):
             for endpoint in self.endpoints:
                 if endpoint.config.peer == event.peer:

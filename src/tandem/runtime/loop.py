@@ -2,7 +2,8 @@
 
 The clock is the system's (``time.time``): a lease ends when the calendar says so, also after the machine slept.
 The node's deadline is looked at again at least once a second, so a clock that is set forward is noticed within a
-second; one that is set back makes leases last longer by as much, which is safe. Does not know sockets or files.
+second, and the node is told, so that its waits keep their length; one that is set back makes leases last longer by as
+much, which is safe. Does not know sockets or files.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
-from tandem.base.io import Effect, Input, Tick
+from tandem.base.io import ClockSet, Effect, Input, Tick
 from tandem.runtime.effects import Performer
 
 T = TypeVar("T")
 
 _LOOK_S = 1.0
 _LOOK_S_MIN = 0.001
+_STEP_S = 2.0
+"""A clock that gains so much between two looks was set; less is its being trimmed."""
 
 
 class Decider(Protocol):
@@ -43,6 +46,8 @@ class Loop:
         self.node = node
         self._performer = performer
         self._died_of = died_of
+        self._ahead = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        """The calendar's time less the time that has passed since the machine started, asleep or not."""
         self._timer: asyncio.TimerHandle | None = None
         self._wake_at = 0.0
         """When the timer is set for, in the event loop's time."""
@@ -53,6 +58,11 @@ class Loop:
         now = time.time()
         out: list[Effect] = []
         handle = self.node.handle
+        passed = time.clock_gettime(time.CLOCK_BOOTTIME)
+        ahead = now - passed
+        if ahead - self._ahead > _STEP_S:
+            handle(now, ClockSet(ahead - self._ahead), out)
+        self._ahead = ahead
         for event in events:
             try:
                 handle(now, event, out)

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tandem.base.errors import CommandError
-from tandem.base.io import Effect, Input, Interface, LinkDown, Reply, SaveBinding, Tick
+from tandem.base.io import ClockSet, Effect, Input, Interface, LinkDown, Reply, SaveBinding, Tick
 from tandem.runtime.effects import Performer
 from tandem.runtime.loop import Loop
 from tandem.runtime.store import Save
@@ -116,6 +116,32 @@ def test_a_command_that_is_refused_has_its_effects_all_the_same() -> None:
         with pytest.raises(CommandError):
             loop.command(act)
         assert len(sent) == 1
+        loop.stop()
+
+    asyncio.run(run())
+
+
+def test_a_clock_that_is_set_forward_is_told_before_anything_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Listener(Node):
+        def __init__(self) -> None:
+            super().__init__()
+            self.events: list[Input] = []
+
+        def handle(self, now: float, event: Input, out: list[Effect]) -> None:
+            self.events.append(event)
+
+    async def run() -> None:
+        node = Listener()
+        loop, _ = make(node)
+        real = time.time
+        for ahead, told in ((0.5, 0), (3600.5, 1), (0.0, 0), (0.0, 0)):
+            node.events.clear()
+            monkeypatch.setattr(time, "time", lambda by=ahead: real() + by)
+            loop.feed([LinkDown(1, "a")])
+            assert len(node.events) == told + 1
+            if told:
+                first = node.events[0]
+                assert isinstance(first, ClockSet) and abs(first.seconds - 3600) < 0.5
         loop.stop()
 
     asyncio.run(run())
