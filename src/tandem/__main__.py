@@ -23,8 +23,9 @@ def main(argv: list[str] | None = None) -> int:
         case ["local", *rest]:
             from tandem.cluster.local import main as local
             from tandem.control.rest import ApiServer
+            from tandem.runtime.interfaces import own_addresses
 
-            return local(rest, ApiServer)
+            return local(rest, ApiServer, own_addresses)
         case ["demo", *rest]:
             from tandem.demo.program import main as demo
 

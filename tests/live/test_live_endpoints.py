@@ -178,3 +178,37 @@ def test_lan_segments_and_their_errors(lab: Lab) -> None:
     assert {s["name"]: s["failover"] for s in lab.main.ask("scopes")} == {
         "second": f"{MAIN}-{OTHER}", "examplescope": f"{MAIN}-{OTHER}", "farscope": f"{MAIN}-{BACKUP}"
     }  # fmt: skip
+
+
+def test_hosts_with_several_interfaces_use_the_address_that_is_named(lab: Lab) -> None:
+    """"Configuring Failover on Multiple Interface Hosts": each server is known by its LAN address, but failover is set
+    to addresses of another interface; it goes over that one, and clients know servers by the LAN's."""
+    link = {lab.main: "10.77.0.1", lab.backup: "10.77.0.2"}
+    for server, address in link.items():
+        server.space.ip(f"addr add {address}/24 dev peer0")
+    lab.main.start()
+    wrong = batch("dhcp enable failover", "dhcp set failover-main-server=10.78.0.1", "dhcp reload",
+                  "dhcp set failover-backup-server=10.77.0.2", "dhcp reload")  # fmt: skip
+    refused = lab.main.nrcmd(wrong, check=False)
+    assert "failover needs both servers" in refused
+    assert f"is this server's own, {MAIN}, 10.77.0.1; write that for the role that this server has" in refused
+    lab.main.stop()
+    lab.start_pair(
+        batch(_COMMON).replace(f"main-server={MAIN}", "main-server=10.77.0.1").replace(
+            f"backup-server={BACKUP}", "backup-server=10.77.0.2"
+        )
+    )  # fmt: skip
+    for server in link:
+        assert server.states() == {"10.77.0.1-10.77.0.2": NORMAL}
+    connections = lab.main.space.run("ss", "-Htn", "state", "established")
+    assert any("10.77.0.1:" in line and "10.77.0.2:647" in line for line in connections.splitlines())
+    assert f"{BACKUP}:647" not in connections and f"{MAIN}:647" not in connections
+    client = PyClient(LanPort(lab.client_space("raw"), "eth0"), 1)
+    client.lease(server=MAIN)
+    lab.books_equal()
+    lab.cut()
+    lab.both_interrupted()
+    said = lab.main.nrcmd("dhcp setPartnerDown 10.77.0.2 -1s\n")
+    assert "partner 10.77.0.2 is taken as down" in said
+    lab.mend()
+    lab.both_normal()

@@ -28,6 +28,7 @@ from tandem.cluster.manager import SUPERUSER, Manager
 from tandem.cluster.supervisor import ControlSocket, Supervisor
 
 _START_TIMEOUT_S = 30.0
+OwnAddresses = Callable[[], list[int]]
 
 
 @dataclass(slots=True)
@@ -119,7 +120,7 @@ def server_command(options: Options) -> list[str]:
     return command
 
 
-def build(options: Options) -> Manager:
+def build(options: Options, own_addresses: OwnAddresses) -> Manager:
     """Open the database and the log and put the management plane together; nothing runs yet."""
     logs = options.data / "logs"
     log = ClusterLog(logs / f"{options.name}_ccm_1_log", options.name)
@@ -127,7 +128,7 @@ def build(options: Options) -> Manager:
     control = ControlSocket(options.data / "dhcp" / "control.sock", server_log)
     supervisor = Supervisor(server_command(options), control, log)
     database = Database(options.data / "ccm" / "ccm.db")
-    return Manager(options.name, options.address, database, control, supervisor, log, server_log)
+    return Manager(options.name, options.address, database, control, supervisor, log, server_log, own_addresses)
 
 
 @contextlib.contextmanager
@@ -191,13 +192,13 @@ class Api(Protocol):
 MakeApi = Callable[[Manager, socket.socket], Api]
 
 
-async def serve(options: Options, make_api: MakeApi) -> None:
+async def serve(options: Options, make_api: MakeApi, own_addresses: OwnAddresses) -> None:
     """Run the cluster until SIGTERM or SIGINT. Raises NotReady, CommandError."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    manager = build(options)
+    manager = build(options, own_addresses)
     try:
         _ensure_administrator(manager.database, options.admin_password)
         listener = _api_socket(options)
@@ -232,12 +233,12 @@ async def _announce(manager: Manager, options: Options, api: str) -> None:
     )
 
 
-def main(argv: list[str], make_api: MakeApi) -> int:
-    """Run ``tandem local``; return its exit status."""
+def main(argv: list[str], make_api: MakeApi, own_addresses: OwnAddresses) -> int:
+    """Run ``tandem local``; return its exit status. ``own_addresses`` returns the addresses of this machine."""
     options = parse(argv)
     try:
         with _only_one(options.data):
-            asyncio.run(serve(options, make_api))
+            asyncio.run(serve(options, make_api, own_addresses))
     except (NotReady, CommandError, OSError) as error:
         print(f"tandem: {error}", file=sys.stderr)
         return 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -42,6 +43,8 @@ class Manager:
     log: ClusterLog
     server_log: Path
     """The DHCP server's log file."""
+    own_addresses: Callable[[], list[int]] = list
+    """Returns the addresses of this machine."""
     _reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def execute(self, who: str, session: Session, line: str) -> Answer:
@@ -102,7 +105,7 @@ class Manager:
 
     def _check(self, document: object, otherwise: str) -> list[str]:
         """Return the warnings of a configuration. Raises CommandError 316 with the errors and what happens now."""
-        _, problems = compile_config(document, self.address)
+        _, problems = compile_config(document, self.address, own=self.own_addresses())
         errors = [str(problem) for problem in problems if problem.level == "error"]
         if errors:
             raise CommandError(316, f"the configuration cannot work, {otherwise}:\n" + "\n".join(errors))

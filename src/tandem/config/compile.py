@@ -9,7 +9,7 @@ Source: SYSTEM S2.2, S3.2, S3.10, S4.6, S4.7, S4.11; failover chapter.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -31,10 +31,11 @@ _RESPONSES_PER_REQUEST = 4
 
 
 def compile_config(
-    document: object, local_address: int, *, failover_port: int = 647
+    document: object, local_address: int, *, own: Collection[int] = (), failover_port: int = 647
 ) -> tuple[ServerConfig | None, list[Problem]]:
     """Return the configuration of the server at ``local_address``, and the problems found.
 
+    ``own`` are other addresses of its machine: it is the main or the backup by any of its addresses (SYSTEM S1.4).
     The configuration is None when one of them is an error.
     """
     problems = Problems()
@@ -46,7 +47,7 @@ def compile_config(
     for index, s in enumerate(scopes):
         s.scope.index = index
     _check_overlap(scopes, problems)
-    endpoints = Endpoints(server, local_address, failover_port, problems)
+    endpoints = Endpoints(server, local_address, failover_port, problems, own)
     networks = []
     for index, segment in enumerate(make_segments(scopes, problems)):
         endpoint = endpoints.of_segment(segment)
@@ -201,8 +202,8 @@ def _attach(s: ScopeInSegment, endpoint: int, endpoints: Endpoints, problems: Pr
     s.scope.backup_pct = _backup_percentage(s, endpoints.server.values)
     servers = [endpoints.local]
     if endpoint:
-        servers.append(endpoints.made[endpoint - 1].peer)
-    for address in servers:
+        servers += [endpoints.made[endpoint - 1].local, endpoints.made[endpoint - 1].peer]
+    for address in dict.fromkeys(servers):
         if s.scope.ranges.discard(address):
             problems.warning(
                 s.item.label, "ranges", format_ipv4(address),

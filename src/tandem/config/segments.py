@@ -10,6 +10,7 @@ the other scope has failover enabled server-wide", is read as: use-server-settin
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from tandem.base.ipv4 import format_ipv4, prefix_length
@@ -60,6 +61,8 @@ class Endpoints:
     local: int
     port: int
     problems: Problems
+    own: Collection[int] = ()
+    """Other addresses of this machine, of which a relationship may name one as this server's."""
     made: list[EndpointConfig] = field(default_factory=list)
     server_wide: int = 0
     """Number of the server-wide relationship, from 1; 0 = failover is off server-wide."""
@@ -101,26 +104,34 @@ class Endpoints:
                 item.label, _SERVERS[1], format_ipv4(backup), "is the main server's address too; write the partner's"
             )
             return 0
-        if self.local not in (main, backup):
+        mine = [a for a in (main, backup) if a == self.local] or [a for a in (main, backup) if a in self.own]
+        if len(mine) == 2:
+            self.problems.error(
+                item.label, _SERVERS[1], format_ipv4(backup),
+                f"is this server's own address, and so is {_SERVERS[0]} = {format_ipv4(main)}; write the partner's",
+            )  # fmt: skip
+            return 0
+        if not mine:
+            own = ", ".join(format_ipv4(a) for a in dict.fromkeys([self.local, *self.own]))
             self.problems.error(
                 item.label, _SERVERS[0], format_ipv4(main),
                 f"neither this address nor {_SERVERS[1]} = {format_ipv4(backup)} is this server's own,"
-                f" {format_ipv4(self.local)}; write that for the role that this server has",
+                f" {own}; write that for the role that this server has",
             )  # fmt: skip
             return 0
         number = self._numbers.get((main, backup))
         if number is None:
-            self.made.append(self._make(main, backup))
+            self.made.append(self._make(main, backup, mine[0]))
             number = self._numbers[(main, backup)] = len(self.made)
         return number
 
-    def _make(self, main: int, backup: int) -> EndpointConfig:
+    def _make(self, main: int, backup: int, local: int) -> EndpointConfig:
         values = self.server.values
         return EndpointConfig(
             name=f"{format_ipv4(main)}-{format_ipv4(backup)}",
-            main=main == self.local,
-            local=self.local,
-            peer=backup if main == self.local else main,
+            main=main == local,
+            local=local,
+            peer=backup if main == local else main,
             port=self.port,
             mclt_s=values["failover-maximum-client-lead-time"],
             lease_factor=values["failover-lease-period-factor"],

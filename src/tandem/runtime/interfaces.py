@@ -60,6 +60,14 @@ def _addresses() -> list[tuple[int, int, int, bool]]:
     return found
 
 
+def own_addresses() -> list[int]:
+    """Return this machine's addresses outside of 127/8; none when the kernel does not tell them."""
+    try:
+        return [address for _, address, _, _ in _addresses() if address >> 24 != 127]
+    except OSError:
+        return []
+
+
 def _serves_by_default(name: str) -> bool:
     """Whether an interface that was not named is served: it can broadcast and is not the loopback."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:

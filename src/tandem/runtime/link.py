@@ -70,7 +70,7 @@ class Links:
         self._open: dict[int, _Connection] = {}
         self._paused: list[_Connection] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
+        self._servers: dict[int, asyncio.Server] = {}
         self._last_number = 0
         self._finishing = False
         self.counters = {"opened": 0, "refused": 0, "lost": 0, "bytes-received": 0, "bytes-sent": 0}
@@ -79,11 +79,18 @@ class Links:
         """Take the addresses that may connect."""
         self._peers = frozenset(peers)
 
-    async def listen(self) -> None:
-        """Listen for partners. Raises CannotRun."""
-        where = format_ipv4(self._own)
+    async def listen(self, addresses: Iterable[int] = ()) -> None:
+        """Listen for partners on the server's address and on ``addresses``, on no other. Raises CannotRun."""
+        wanted = dict.fromkeys([self._own, *addresses])
+        for address in wanted:
+            if address not in self._servers:
+                self._servers[address] = await self._listen_on(format_ipv4(address))
+        for address in [a for a in self._servers if a not in wanted]:
+            self._servers.pop(address).close()
+
+    async def _listen_on(self, where: str) -> asyncio.Server:
         try:
-            self._server = await self._loop.create_server(
+            return await self._loop.create_server(
                 lambda: _Connection(self, None), where, self._port, reuse_address=True
             )  # fmt: skip
         except OSError as error:
@@ -192,8 +199,8 @@ class Links:
     async def finish(self) -> None:
         """Stop listening, close all connections and return when they are gone."""
         self._finishing = True
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers.values():
+            server.close()
         for task in list(self._tasks):
             task.cancel()
         for number in list(self._open):

@@ -25,6 +25,7 @@ from tandem.node.node import Node
 from tandem.runtime import saved_config
 from tandem.runtime.effects import Performer
 from tandem.runtime.failure import CONFIG_INVALID, CannotRun
+from tandem.runtime.interfaces import own_addresses
 from tandem.runtime.link import Links
 from tandem.runtime.log import Log
 from tandem.runtime.loop import Loop
@@ -56,7 +57,9 @@ class Options:
 
 def compile_document(options: Options, document: object) -> tuple[ServerConfig, list[str]]:
     """Return the configuration of a document and the warnings. Raises CommandError 316 listing all errors."""
-    config, problems = compile_config(document, options.address, failover_port=options.failover_port)
+    config, problems = compile_config(
+        document, options.address, own=own_addresses(), failover_port=options.failover_port
+    )
     if config is None:
         errors = "\n".join(problem.text for problem in problems if problem.fatal)
         raise CommandError(316, f"the configuration cannot work:\n{errors}")
@@ -124,7 +127,7 @@ class Running:
         """Open the sockets and begin to serve. Raises CannotRun."""
         self._events.set_exception_handler(self._unexpected)
         self._writer.start()
-        await self._links.listen()
+        await self._links.listen(endpoint.local for endpoint in self.node.config.endpoints)
         self._udp.open()
         self.loop.command(self.node.start)
         self._serving = True
@@ -177,6 +180,10 @@ class Running:
                 prepared = await asyncio.to_thread(saved_config.prepare, directory, document)
             except OSError as error:
                 raise CommandError(501, f"{unsaved}, so it does not take effect: {error.strerror}") from None
+            try:
+                await self._links.listen(endpoint.local for endpoint in config.endpoints)
+            except CannotRun as error:
+                raise CommandError(501, f"the configuration does not take effect: {error}") from None
             self._configure(config)
             self.loop.command(lambda now, out: self.node.reload(now, config, out))
             self._generation += 1

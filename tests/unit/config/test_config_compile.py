@@ -398,6 +398,24 @@ def test_symmetrical_two_relationships_with_one_partner() -> None:
     ]
 
 
+def test_a_server_with_several_addresses_is_what_any_of_them_says() -> None:
+    """S1.4: the address that is named as main or backup is used for failover, no other."""
+    document = batch()
+    config, _ = compile_config(document, OTHER, own=[MAIN, 0x0A000001])
+    assert config is not None
+    endpoint = config.endpoints[0]
+    assert (endpoint.main, endpoint.local, endpoint.peer) == (True, MAIN, BACKUP)
+    config, _ = compile_config(document, BACKUP, own=[MAIN])
+    assert config is not None and not config.endpoints[0].main, "its --address comes first"
+    _, problems = compile_config(document, OTHER, own=[MAIN, BACKUP])
+    assert [str(p) for p in problems if p.level == "error"] == [
+        "dhcp: failover-backup-server = 127.0.0.12: is this server's own address, and so is failover-main-server ="
+        " 127.0.0.11; write the partner's"
+    ]
+    _, problems = compile_config(document, OTHER, own=[OTHER, 0x0A000001])
+    assert any("is this server's own, 127.0.0.13, 10.0.0.1; write" in str(p) for p in problems)
+
+
 # --- every error --------------------------------------------------------------------------------------------
 
 SCOPE = {"addr": "10.0.0.0", "mask": "255.255.255.0", "ranges": [["10.0.0.10", "10.0.0.20"]]}

@@ -17,4 +17,4 @@ def command(options: local.Options) -> list[str]:
 
 if __name__ == "__main__":
     local.server_command = command
-    sys.exit(local.main(sys.argv[1:], ApiServer))
+    sys.exit(local.main(sys.argv[1:], ApiServer, list))
