@@ -114,6 +114,8 @@ class EndpointConfig:
     """After how many seconds of trying a client is answered by both servers all the same; 0 = never."""
     secret: bytes = b""
     """Shared secret for the message digest; empty = none."""
+    clock_skew_max_s: int | None = None
+    """Clocks further apart are refused; None = never."""
 
 
 @dataclass(slots=True)

@@ -127,6 +127,11 @@ DHCP = ObjectClass(
             "Secret that authenticates the messages of the pair; the same on both. Unset: no authentication.",
             expert=True,
         ),
+        Attribute(
+            "failover-maximum-clock-skew", Time(lo=1), None,
+            "Refuse a partner whose clock differs by more. Unset: any difference is corrected.",
+            unit="seconds", expert=True,
+        ),
         Attribute("max-dhcp-requests", Int(1, 100000), 500, "Requests that the server holds at a time."),
         Attribute(
             "max-dhcp-responses", Int(1, 400000), 1000,

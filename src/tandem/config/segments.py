@@ -143,6 +143,7 @@ class Endpoints:
             balance_backup_pct=values["failover-load-balancing"] and values["failover-load-balancing-backup-pct"],
             balance_delay_s=values["failover-load-balancing-delay"],
             secret=(values["failover-shared-secret"] or "").encode(),
+            clock_skew_max_s=values["failover-maximum-clock-skew"],
         )
 
     def _compare(self, enabled: list[Item]) -> None:

@@ -29,7 +29,7 @@ from tandem.lease.binding import BACKUP, EXPIRED, FREE, RELEASED, RESET, Binding
 from tandem.lease.book import Book
 from tandem.lease.loadbalance import lowest_buckets
 from tandem.lease.pool import Pool
-from tandem.wire.failover import PoolRequest, State, UpdateDone, UpdateRequest, UpdateRequestAll
+from tandem.wire.failover import Contact, PoolRequest, State, UpdateDone, UpdateRequest, UpdateRequestAll
 from tandem.wire.failover import ServerState as S
 
 FLUSH_S = 0.01
@@ -37,6 +37,13 @@ FLUSH_S = 0.01
 FULL_BATCH = 64
 BALANCE_S = 10.0
 RECLAIM_S = 3600.0
+ANSWER_S = 60.0
+"""How long a requested UPDDONE may take while no BNDUPD comes (section 9.5.2)."""
+BACK_OFF_S_MAX = 120.0
+STEADY_S = 60.0
+"""A connection that held for so long ends the growth of the pauses between attempts."""
+_WAKE_S, _WAKE_S_MAX = 0.5, 30.0
+_STALE_S = 5.0
 REFUSED_S = 60.0
 """After how long a refused update is told again (section 7.2.2: not immediately)."""
 _PARTNER_STATES = tuple(int(cause) for cause in Cause if cause < Cause.LINK_DOWN)
@@ -75,9 +82,17 @@ class Endpoint:
         self.lost_moves: list[Move] = []
         """Ranges given away before a restart that the partner may not know of."""
         self.asked_xid: int | None = None
+        self.pool_xid: int | None = None
+        self.answer_until = INFINITY
+        """When the connection is given up unless UPDDONE or a BNDUPD has come."""
         self.connecting = False
         self.retry_at = 0.0
         self.retry_s = min(5.0, config.poll_interval_s)
+        self.tried_at = -INFINITY
+        self.quiet_until = -INFINITY
+        """When the next signed CONNECT may go out: its time, in whole seconds, must be later than the last one's."""
+        self.refusals = 0
+        """How often connections have come to nothing since one held."""
         self.flush_at = INFINITY
         self.startup_until = INFINITY
         self.wait_until = INFINITY
@@ -111,6 +126,11 @@ class Endpoint:
         return self.link is not None and self.link.heard_state
 
     @property
+    def receive_timer_s(self) -> int:
+        """The receive timer, as the partner is told it. ISC dhcpd takes nothing below 3 s."""
+        return max(int(self.config.poll_timeout_s), 3)
+
+    @property
     def mclt_s(self) -> int:
         """The maximum client lead time in force: the main's (S4.3)."""
         return self.config.mclt_s if self.config.main else self.saved.mclt_s or self.config.mclt_s
@@ -140,11 +160,14 @@ class Endpoint:
 
     def deadline(self) -> float:
         """When ``tick`` has work next."""
-        link = self.link.deadline() if self.link is not None else self.retry_at
+        if self.link is not None:
+            link = self.link.deadline()
+        else:
+            link = INFINITY if self.connecting else max(self.retry_at, self.quiet_until)
         safe = self.safe_period_end()
         return min(
             link, safe, self.flush_at, self.startup_until, self.wait_until, self.balance_at, self.refused_at,
-            self.store_at,
+            self.store_at, self.answer_until,
         )  # fmt: skip
 
     def safe_period_end(self) -> float:
@@ -203,7 +226,13 @@ class Endpoint:
         self.config, self.index = config, index
         startup.forget_recovery(self)
         self.retry_s = min(5.0, config.poll_interval_s)
-        if self.link is not None and _told_in_connect(told) != _told_in_connect(config):
+        self.refusals = 0
+        if told.secret != config.secret:
+            self.saved.connect_time = 0  # what was signed with the old secret cannot be replayed
+            self.save(out)
+        if self.link is None:
+            self.retry_at = min(self.retry_at, now)
+        elif _told_in_connect(told) != _told_in_connect(config):
             self.link.disconnect(254, "the configuration has changed; connecting again", now, out)
             self.link_lost("the configuration has changed", now, out)
         self.adopt_powers()
@@ -231,16 +260,45 @@ class Endpoint:
     def wake(self, now: float, out: list[Effect]) -> None:
         """The backup has tried to connect, so it is there and has no connection: connect to it now (section 8.2).
 
-        A connection of ours that it does not know of any more is given up.
+        A connection of ours that it does not know of any more is stale. The first attempt makes us send on it, to
+        which a partner without it answers by a reset; a second one, with nothing heard since, ends it.
         """
         link = self.link
-        if link is not None and now - link.opened_at > 1.0:
-            link.disconnect(6, "the partner looks for a connection, so this one is stale", now, out)
-            self.link_lost("the partner has opened a new connection", now, out)
+        if link is not None:
+            if not link.set_up:
+                stale = now - link.opened_at > _STALE_S
+            elif link.probed_at is None or link.last_received > link.probed_at:
+                link.probed_at = now
+                link.send(Contact(), now, out)
+                stale = False
+            else:
+                stale = now - link.probed_at > 1.0
+            if stale:
+                link.disconnect(6, "the partner looks for a connection, so this one is stale", now, out)
+                self.link_lost("the partner has opened a new connection", now, out)
         if self.link is None:
-            self.connecting = False  # an attempt that hangs does not hold up this one
-            self.retry_at = now
-            self.tick(now, out)
+            pause = 0.0 if link is not None else min(_WAKE_S * 2 ** min(self.refusals, 10), _WAKE_S_MAX)
+            self.retry_at = min(self.retry_at, max(now, self.tried_at + pause))
+            if self.retry_at <= now:
+                self.connecting = False  # an attempt that hangs does not hold up this one
+                self.tick(now, out)
+
+    def clock_set_back(self, seconds: float) -> None:
+        """This server's clock was set back: what was to happen in a while happens in that while all the same.
+
+        Leases, RECOVER-WAIT and the safe period go by the calendar, and last longer by as much.
+        """
+        self.retry_at -= seconds
+        self.tried_at -= seconds
+        self.flush_at -= seconds
+        self.startup_until -= seconds
+        self.balance_at -= seconds
+        self.reclaim_at -= seconds
+        self.refused_at -= seconds
+        self.store_at -= seconds
+        self.answer_until -= seconds
+        if self.link is not None:
+            self.link.clock_set_back(seconds)
 
     def tick(self, now: float, out: list[Effect]) -> None:
         """Do what is due."""
@@ -255,8 +313,13 @@ class Endpoint:
                 self.link_lost(why, now, out)
             else:
                 self.link.contact(now, out)
-        elif now >= self.retry_at and not self.connecting and self.state not in _STOPPING:
+                if now >= self.answer_until:
+                    self._unanswered(now, out)
+        elif (
+            now >= max(self.retry_at, self.quiet_until) and not self.connecting and self.state not in _STOPPING
+        ):  # fmt: skip
             self.connecting = True
+            self.tried_at = now
             self.retry_at = now + self.retry_s
             out.append(Connect(self.config.local, self.config.peer, self.config.port))
         if now >= self.startup_until:
@@ -394,13 +457,14 @@ class Endpoint:
             for pool in self.pools():  # the partner says which never-used addresses are the backup's
                 for lo, hi in pool.scope.ranges:
                     self.take_unused(lo, hi, FREE, True, out)
+        self.answer_until = now + ANSWER_S
         self.asked_xid = self.link.send(UpdateRequestAll() if everything else UpdateRequest(), now, out)
         text = f"Sent {'update request all' if everything else 'update request'} to the partner"
         self.note("Info", 6110, text, out, "no-failover-activity")
 
     def told_all(self, now: float, out: list[Effect]) -> None:
         """All that this server asked for has come (section 7.5.2)."""
-        self.asked_xid = None
+        self.asked_xid, self.answer_until = None, INFINITY
         saved = self.saved
         if saved.cautious:
             saved.cautious, saved.ask_all, saved.returned_at, saved.unknown_s = False, False, 0, 0
@@ -410,18 +474,35 @@ class Endpoint:
 
     # --- the connection ---------------------------------------------------------------------------------
 
-    def link_lost(self, why: str, now: float, out: list[Effect]) -> None:
-        """The connection is gone, whoever closed it (section 8.6)."""
+    def _unanswered(self, now: float, out: list[Effect]) -> None:
+        """UPDDONE does not come, and no update either: a new connection may do better (section 9.5.2)."""
+        assert self.link is not None
+        why = f"no update and no update done came for {ANSWER_S:g} s after an update request"
+        self.link.disconnect(254, why, now, out)
+        self.link_lost(why, now, out, refused=True)
+
+    def link_lost(self, why: str, now: float, out: list[Effect], refused: bool = False) -> None:
+        """The connection is gone, whoever closed it (section 8.6).
+
+        ``refused``: by a CONNECTACK or DISCONNECT with a reason that may still be there. After those, and after
+        connections that came to nothing, the pauses between attempts grow up to ``BACK_OFF_S_MAX`` (section 8.2).
+        """
         link = self.link
         self.link = None
         if link is None:
             return
         self.connecting = False
-        self.asked_xid = None
+        self.asked_xid = self.pool_xid = None
+        self.answer_until = INFINITY
         self.partner_met = None
         self.queue.disconnect()
         self.flush_at = INFINITY
-        self.retry_at = now + (0.2 if link.heard_state else self.retry_s)
+        if link.heard_state and now - link.opened_at >= STEADY_S:
+            self.refusals = 0
+        if refused or not link.heard_state:
+            self.back_off(now)
+        else:
+            self.retry_at = now + 0.2
         if link.heard_state:
             self.connections_lost += 1
             self.note("Warning", 6120, f"The connection to the partner is lost: {why}", out)
@@ -429,13 +510,18 @@ class Endpoint:
             self.adopt_powers()
             self.decide(Cause.LINK_DOWN, now, out)
 
+    def back_off(self, now: float) -> None:
+        """Wait longer than last time before the next attempt, up to a bound (sections 7.9, 7.12, 8.2)."""
+        self.refusals += 1
+        self.retry_at = now + min(self.retry_s * 2 ** min(self.refusals, 10), BACK_OFF_S_MAX)
+
     def connected(self, now: float, out: list[Effect]) -> None:
         """CONNECT and CONNECTACK are through: both timers run, and our STATE goes out first (section 7.9)."""
         link = self.link
         assert link is not None
         link.set_up = True
         self.connections += 1
-        link.receive_s = self.config.poll_timeout_s
+        link.receive_s = self.receive_timer_s
         self.announce(now, out)
 
     def heard_state(self, message: State, now: float, out: list[Effect]) -> None:
@@ -513,7 +599,7 @@ class Endpoint:
         self.balance_at = now + RECLAIM_S  # and then again, should nothing else lead to it (section 7.6)
         if self.link is not None:
             self.pool_requests += 1
-            self.link.send(PoolRequest(), now, out)
+            self.pool_xid = self.link.send(PoolRequest(), now, out)
 
     # --- shares -----------------------------------------------------------------------------------------
 

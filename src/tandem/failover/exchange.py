@@ -13,7 +13,7 @@ from tandem.base.ipv4 import format_ipv4
 from tandem.config.compiled import CompiledScope
 from tandem.failover import conflict, words
 from tandem.failover.conflicts import HERE, THERE, View, view_of_binding, view_of_update
-from tandem.failover.endpoint import REFUSED_S, Endpoint
+from tandem.failover.endpoint import ANSWER_S, REFUSED_S, Endpoint
 from tandem.failover.link import Link
 from tandem.failover.updates import Move, Sent
 from tandem.lease.binding import ACTIVE, BACKUP, EXPIRED, FREE, RELEASED, RESET, Binding, client_key
@@ -31,6 +31,7 @@ from tandem.wire.failover import (
     PoolRequest,
     PoolResponse,
     RejectReason,
+    ServerState,
     State,
     Update,
     UpdateDone,
@@ -54,11 +55,13 @@ def send_connect(endpoint: Endpoint, now: float, out: list[Effect]) -> None:
     """The main opens the relationship on a connection that it made (section 7.8.1)."""
     link, config = endpoint.link, endpoint.config
     assert link is not None
+    if link.secret:
+        endpoint.quiet_until = int(now) + 1
     link.connect_xid = link.send(
         Connect(
             relationship=config.name.encode(),
             max_unacked=MAX_UNACKED,
-            receive_timer=max(int(config.poll_timeout_s), 3),
+            receive_timer=endpoint.receive_timer_s,
             vendor_class=VENDOR_CLASS,
             version=VERSION,
             tls_request=0,
@@ -88,6 +91,30 @@ def _met(vendor: dict[int, bytes], vendor_class: bytes | None) -> bool | None:
     return value != b"\0"
 
 
+def _replayed(endpoint: Endpoint, frame: Frame) -> tuple[int, str] | None:
+    """Why a signed CONNECT is not new (section 11.1), or None.
+
+    The time counts only where the secret is all that protects the connection: a replay cannot start TLS.
+    """
+    latest = endpoint.saved.connect_time
+    if not endpoint.config.secret or frame.time > latest:
+        return None
+    return RejectReason.TIME_MISMATCH, (
+        f"a CONNECT of the time {frame.time} came after one of {latest}: a replay, or the main's clock was set back; "
+        "it is taken again when the main's clock has passed that time, or has another failover-shared-secret"
+    )
+
+
+def _clocks_apart(endpoint: Endpoint, frame: Frame, now: float) -> tuple[int, str] | None:
+    """Why the partner's clock is refused (sections 7.8.2, 11.1), or None."""
+    allowed, delta = endpoint.config.clock_skew_max_s, abs(frame.time + 0.5 - now)
+    if allowed is None or delta <= allowed + 0.5:
+        return None
+    return RejectReason.TIME_MISMATCH, (
+        f"the clocks differ by {delta:.0f} s, more than failover-maximum-clock-skew = {allowed}; set them right"
+    )
+
+
 def accept_connect(endpoint: Endpoint, link: Link, frame: Frame, now: float, out: list[Effect]) -> None:
     """The backup's answer to CONNECT (section 7.8.2). The caller has found the endpoint by the relationship's name.
 
@@ -95,8 +122,10 @@ def accept_connect(endpoint: Endpoint, link: Link, frame: Frame, now: float, out
     """
     message = frame.message
     assert isinstance(message, Connect)
-    reject = None
-    if message.version != VERSION:
+    reject = _replayed(endpoint, frame)
+    if reject is not None:
+        pass
+    elif message.version != VERSION:
         reject = RejectReason.VERSION_MISMATCH, f"protocol version {message.version} is not spoken here, only {VERSION}"
     elif message.tls_request == 2:
         reject = RejectReason.TLS_NOT_SUPPORTED, "TLS is not supported here yet; turn it off on the main"
@@ -106,9 +135,16 @@ def accept_connect(endpoint: Endpoint, link: Link, frame: Frame, now: float, out
         reject = RejectReason.INVALID_PARTNER, _foreign(message.vendor_class)
     elif message.max_unacked < 1 or message.receive_timer < 1:
         reject = RejectReason.UNKNOWN_REASON, "max-unacked-bndupd and receive-timer must be there and at least 1"
+    else:
+        reject = _clocks_apart(endpoint, frame, now)
+    if link.secret and frame.time > endpoint.saved.connect_time:
+        endpoint.saved.connect_time = frame.time
+        out.append(SaveState(endpoint.config.name, endpoint.saved.values()))
     if reject is not None:
-        refuse_connect(link, frame, reject[0], reject[1], now, out)
+        tls = None if message.tls_request is None else 0
+        refuse_connect(link, frame.xid, message.relationship, tls, reject, now, out)
         endpoint.note("Error", 6151, f"Refused the main's CONNECT: {reject[1]}", out)
+        endpoint.back_off(now)
         return
     if endpoint.link is not None and endpoint.link is not link:
         endpoint.link.disconnect(RejectReason.DUPLICATE_CONNECTION, "a newer connection took over", now, out)
@@ -116,6 +152,7 @@ def accept_connect(endpoint: Endpoint, link: Link, frame: Frame, now: float, out
     endpoint.link = link
     saved = endpoint.saved
     _measure(endpoint, frame, now, out)
+    link.opened_by(frame)
     saved.mclt_s = message.mclt
     factor = message.vendor.get(VENDOR_FACTOR, b"") if message.vendor_class == VENDOR_CLASS else b""
     if len(factor) == 4:
@@ -131,7 +168,7 @@ def accept_connect(endpoint: Endpoint, link: Link, frame: Frame, now: float, out
         ConnectAck(
             relationship=endpoint.config.name.encode(),
             max_unacked=MAX_UNACKED,
-            receive_timer=max(int(endpoint.config.poll_timeout_s), 3),
+            receive_timer=endpoint.receive_timer_s,
             vendor_class=VENDOR_CLASS,
             version=VERSION,
             tls_reply=None if message.tls_request is None else 0,
@@ -144,13 +181,13 @@ def accept_connect(endpoint: Endpoint, link: Link, frame: Frame, now: float, out
     endpoint.connected(now, out)
 
 
-def refuse_connect(link: Link, frame: Frame, reason: int, text: str, now: float, out: list[Effect]) -> None:
+def refuse_connect(
+    link: Link, xid: int, relationship: bytes, tls_reply: int | None, reason: tuple[int, str], now: float,
+    out: list[Effect],
+) -> None:  # fmt: skip
     """Send a rejecting CONNECTACK and close (section 7.9.1)."""
-    message = frame.message
-    assert isinstance(message, Connect)
-    tls = None if message.tls_request is None else 0
-    answer = ConnectAck(relationship=message.relationship, version=VERSION, tls_reply=tls, reject=reason, text=text)
-    link.send(answer, now, out, frame.xid)
+    answer = ConnectAck(relationship, version=VERSION, tls_reply=tls_reply, reject=reason[0], text=reason[1])
+    link.send(answer, now, out, xid)
     out.append(Close(link.number))
 
 
@@ -163,33 +200,30 @@ def _connect_ack(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]
     if message.reject is not None:
         why = f"The partner refused the connection ({words.reason(message.reject)}): {message.text}"
         endpoint.note("Error", 6152, why, out)
-        _give_up(endpoint, "the partner refused the connection", now, out)
+        out.append(Close(link.number))
+        endpoint.link_lost("the partner refused the connection", now, out, refused=True)
         return
+    problem: tuple[int, str] | None = None
     if message.relationship != endpoint.config.name.encode():
         why = f"the partner answers for another relationship, {message.relationship!r}"
-        link.disconnect(RejectReason.INVALID_PARTNER, why, now, out)
-        endpoint.note("Error", 6153, why + "; check the main and backup addresses on both servers", out)
-        endpoint.link_lost(why, now, out)
+        problem = RejectReason.INVALID_PARTNER, why + "; check the main and backup addresses on both servers"
+    elif message.version != VERSION:
+        problem = RejectReason.VERSION_MISMATCH, f"the partner speaks protocol version {message.version}, not {VERSION}"
+    elif message.vendor_class != VENDOR_CLASS:
+        problem = RejectReason.INVALID_PARTNER, _foreign(message.vendor_class or b"")
+    else:
+        problem = _clocks_apart(endpoint, frame, now)
+    if problem is not None:
+        endpoint.note("Error", 6153, problem[1], out)
+        link.disconnect(problem[0], problem[1], now, out)
+        endpoint.link_lost(problem[1], now, out, refused=True)
         return
-    if message.vendor_class != VENDOR_CLASS:
-        why = _foreign(message.vendor_class or b"")
-        link.disconnect(RejectReason.INVALID_PARTNER, why, now, out)
-        endpoint.note("Error", 6157, why, out)
-        endpoint.link_lost(why, now, out)
-        return
+    link.opened_by(frame)
     endpoint.partner_met = _met(message.vendor, message.vendor_class)
     link.vendor_class = VENDOR_CLASS
     link.window = max(message.max_unacked or 1, 1)
-    link.contact_s = min(endpoint.config.poll_interval_s, (message.receive_timer or 60) / 3)
+    link.contact_s = min(endpoint.config.poll_interval_s, (message.receive_timer or 60) / 5)
     endpoint.connected(now, out)
-
-
-def _give_up(endpoint: Endpoint, why: str, now: float, out: list[Effect]) -> None:
-    """Close, and wait longer than usual before the next attempt (section 7.9)."""
-    assert endpoint.link is not None
-    out.append(Close(endpoint.link.number))
-    endpoint.link_lost(why, now, out)
-    endpoint.retry_at = now + max(endpoint.retry_s, endpoint.config.poll_interval_s)
 
 
 def _state(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:
@@ -203,7 +237,11 @@ def _disconnect(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect])
     assert isinstance(message, Disconnect)
     why = f"The partner closes the connection ({words.reason(message.reject)}): {message.text}"
     endpoint.note("Warning", 6154, why, out)
-    _give_up(endpoint, message.text or "the partner closed the connection", now, out)
+    assert endpoint.link is not None
+    out.append(Close(endpoint.link.number))
+    stopping = endpoint.saved.partner_state in (ServerState.PAUSED, ServerState.SHUTDOWN)
+    why = message.text or "the partner closed the connection"
+    endpoint.link_lost(why, now, out, refused=not stopping)
 
 
 def _contact(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:
@@ -217,6 +255,8 @@ def _binding_update(endpoint: Endpoint, frame: Frame, now: float, out: list[Effe
     """Judge each update, take in what is accepted, and answer all of it once that is stored (section 7.1.2)."""
     message = frame.message
     assert isinstance(message, BindingUpdate) and endpoint.link is not None
+    if endpoint.asked_xid is not None:
+        endpoint.answer_until = now + ANSWER_S
     skew = endpoint.skew if endpoint.skew.whole_s else None
     answers = []
     for update in message.updates:
@@ -475,7 +515,10 @@ def _pool_request(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect
 def _pool_response(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:
     """Section 7.7.2: ask again while something came."""
     message = frame.message
-    assert isinstance(message, PoolResponse) and endpoint.link is not None
+    assert isinstance(message, PoolResponse)
+    if frame.xid != endpoint.pool_xid:
+        return
+    endpoint.pool_xid = None
     if message.count and not endpoint.config.main:
         endpoint.note("Info", 6171, f"The main gives {message.count} addresses", out, "failover-detail")
         endpoint.ask_for_addresses(now, out)
@@ -518,7 +561,7 @@ def handle(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> N
         return  # an unknown optional message, or a CONNECT on a connection that is set up: ignored (section 6.1)
     if not link.heard_state and kind not in _BEFORE_STATE:
         return  # its sender's state is not known yet; it will say it again (section 8.3)
-    if not link.set_up and kind is not ConnectAck:
+    if not link.set_up and kind is not ConnectAck and kind is not Disconnect:
         return
     _measure(endpoint, frame, now, out)
     handler(endpoint, frame, now, out)

@@ -1,16 +1,41 @@
-"""One TCP connection with a partner: frames in, messages out, its two timers and its numbers.
+"""One TCP connection with a partner: frames in, messages out, its two timers, its numbers and what is no replay.
 
 Does not know states, bindings or who may connect; those are the endpoint's.
-Source: draft-ietf-dhc-failover-12 sections 6.1, 7.8 to 7.12, 8.
+
+With a shared secret nothing counts twice (section 11.1). A message with a number of its own must have a higher one
+than the one before it on its connection; an answer must be to a question that is open on its connection; and no
+message may be older than the CONNECT or CONNECTACK that opened its connection, which keeps those of earlier
+connections out. That the CONNECT itself is new is the endpoint's to see to (``exchange.accept_connect``).
+Deviation: the draft demands rising numbers of every message, also of answers, which carry the number of the question.
+
+Source: draft-ietf-dhc-failover-12 sections 6.1, 7.8 to 7.12, 8, 11.1.
 """
 
 from __future__ import annotations
 
+from tandem.base.errors import ProtocolError
 from tandem.base.io import Close, Effect, Send
-from tandem.wire.failover import Contact, Disconnect, Frame, Framer, Sendable, UpdateBatch, decode, encode
+from tandem.wire.failover import (
+    BindingAck,
+    ConnectAck,
+    Contact,
+    Disconnect,
+    Frame,
+    Framer,
+    PoolResponse,
+    RejectReason,
+    Sendable,
+    Unknown,
+    UpdateBatch,
+    UpdateDone,
+    decode,
+    encode,
+)
 
 SETUP_S = 15.0
 """How long a new connection may take until CONNECT and CONNECTACK are through (section 7.8.2)."""
+_ANSWERS = (BindingAck, ConnectAck, PoolResponse, UpdateDone)
+"""Messages with the number of the request that they answer (section 6.1)."""
 
 
 class Link:
@@ -36,17 +61,40 @@ class Link:
         """How many BNDUPD messages the partner takes unacknowledged."""
         self.vendor_class = b""
         self.connect_xid: int | None = None
+        self.probed_at: float | None = None
+        """When a CONTACT went out to find out whether the connection is stale."""
         self._framer = Framer()
-        self._xid = 0
+        self._xid = int(now)  # so that no CONNECT has the number of an earlier one, whose CONNECTACK could be replayed
+        self._received_xid = -1
+        self._not_before = 0
 
     def receive(self, data: bytes, now: float) -> list[bytes]:
         """Return the frames that ``data`` completes. Raises WireError."""
         self.last_received = now
         return self._framer.feed(data)
 
-    def decode(self, frame: bytes) -> Frame:
-        """Return the message of a frame. Raises WireError, ProtocolError (digest)."""
-        return decode(frame, self.secret)
+    def decode(self, data: bytes) -> Frame:
+        """Return the message of a frame. Raises WireError, ProtocolError (digest, replay)."""
+        frame = decode(data, self.secret)
+        if self.secret and type(frame.message) is not Unknown:
+            self._refuse_replay(frame)
+        return frame
+
+    def _refuse_replay(self, frame: Frame) -> None:
+        """Section 11.1. The endpoint checks that an answer has a question."""
+        if frame.time < self._not_before:
+            why = "a message is older than its connection: a replay, or the partner's clock was set back"
+            raise ProtocolError(RejectReason.UNKNOWN, why)
+        if isinstance(frame.message, _ANSWERS):
+            return
+        if frame.xid <= self._received_xid:
+            why = f"a message has the number {frame.xid} after one with {self._received_xid}: a replay"
+            raise ProtocolError(RejectReason.UNKNOWN, why)
+        self._received_xid = frame.xid
+
+    def opened_by(self, frame: Frame) -> None:
+        """The partner's CONNECT or CONNECTACK was taken: nothing that it sent before may come after it."""
+        self._not_before = frame.time
 
     def send(self, message: Sendable, now: float, out: list[Effect], xid: int | None = None) -> int:
         """Send a message (as an answer to ``xid``, or with a number of its own) and return its xid."""
@@ -81,6 +129,14 @@ class Link:
         if now >= self.last_received + self.receive_s:
             return f"nothing was heard for {self.receive_s:g} s"
         return None
+
+    def clock_set_back(self, seconds: float) -> None:
+        """This server's clock was set back: what has passed since has passed all the same."""
+        self.opened_at -= seconds
+        self.last_received -= seconds
+        self.last_sent -= seconds
+        if self.probed_at is not None:
+            self.probed_at -= seconds
 
     def contact(self, now: float, out: list[Effect]) -> None:
         """Send CONTACT when nothing else was sent for long enough (section 8.3)."""

@@ -45,6 +45,9 @@ class Saved:
     unknown_s: int = 0
     """How long after the partner went down leases may last of which this server does not know: it was set
     PARTNER-DOWN in RECOVER, before its partner could send what this server had lost. FOREVER = without end."""
+    connect_time: int = 0
+    """The time in the main's latest CONNECT, by the main's clock, kept where a shared secret is used: no CONNECT as
+    old as that is taken again (section 11.1)."""
     recovered_from: int = 0
     """The failover-recover time that was acted on, so that it is acted on once."""
 

@@ -27,7 +27,7 @@ from tandem.lease.book import Book
 from tandem.lease.pool import Pool
 from tandem.lease.powers import ANSWER_ALL, STANDALONE
 from tandem.node import relations
-from tandem.wire.failover import Connect, Disconnect, Frame, RejectReason
+from tandem.wire.failover import Connect, Disconnect, Frame, MessageType, RejectReason
 from tandem.wire.failover import ServerState as S
 
 POSTPONE_S = 30
@@ -68,6 +68,7 @@ class Node:
             former = [Saved.from_values(values).mclt_s for values in states.values()]
             self._wait_alone(now + max([*former, *(endpoint.mclt_s for endpoint in self.endpoints)], default=0))
         self.started_at = now
+        self._now = now
         self._strangers: dict[int, Link] = {}
         """Incoming connections whose CONNECT has not come yet, by number."""
         self._by_link: dict[int, Endpoint] = {}
@@ -203,6 +204,9 @@ class Node:
 
     def handle(self, now: float, event: Input, out: list[Effect]) -> None:
         """Take one input and append what is to be done. Bad input is counted and said; it never raises."""
+        if now < self._now:
+            self._clock_set_back(self._now - now)
+        self._now = now
         kind = type(event)
         if kind is Datagram:
             assert isinstance(event, Datagram)
@@ -224,6 +228,12 @@ class Node:
                 if endpoint.config.peer == event.peer:
                     endpoint.connecting = False
         self._settle(now, out)
+
+    def _clock_set_back(self, seconds: float) -> None:
+        for endpoint in self.endpoints:
+            endpoint.clock_set_back(seconds)
+        for link in self._strangers.values():
+            link.clock_set_back(seconds)
 
     def _settle(self, now: float, out: list[Effect]) -> None:
         """Let time act, tell endpoints of changes, and adopt the powers that follow."""
@@ -339,21 +349,27 @@ class Node:
         link = endpoint.link if endpoint is not None else self._strangers.get(event.link)
         if link is None or link.number != event.link:
             return  # the rest of a connection that was given up
+        data = b""
         try:
             for data in link.receive(event.data, now):
                 frame = link.decode(data)
-                if isinstance(frame.message, Connect) and not link.set_up and not link.outgoing:
-                    if not self._introduce(link, frame, now, out):
-                        return
-                    endpoint = self._by_link[event.link]
-                elif endpoint is not None:
+                if endpoint is not None:
                     exchange.handle(endpoint, frame, now, out)
                     if endpoint.link is not link:
                         return
+                elif isinstance(frame.message, Connect):
+                    if not self._introduce(link, frame, now, out):
+                        return
+                    endpoint = self._by_link[event.link]
+                else:
+                    raise ProtocolError(RejectReason.UNKNOWN, "its first message is no CONNECT")
         except WireError as error:
             why = f"it sent bytes that are no message: {error}"
             self._bad_partner(endpoint, link, RejectReason.UNKNOWN, why, now, out)
         except ProtocolError as error:
+            if endpoint is None and data[2] == MessageType.CONNECT:
+                xid, reason = int.from_bytes(data[8:12], "big"), (error.reject, error.why)
+                exchange.refuse_connect(link, xid, self._backup_name(link.peer), None, reason, now, out)
             self._bad_partner(endpoint, link, error.reject, error.why, now, out)
 
     def _introduce(self, link: Link, frame: Frame, now: float, out: list[Effect]) -> bool:
@@ -368,10 +384,16 @@ class Node:
                 exchange.accept_connect(endpoint, link, frame, now, out)
                 return endpoint.link is link
         why = f"no relationship {message.relationship.decode('ascii', 'replace')!r} is configured here as backup"
-        exchange.refuse_connect(link, frame, RejectReason.INVALID_PARTNER, why, now, out)
+        tls = None if message.tls_request is None else 0
+        reason = (RejectReason.INVALID_PARTNER, why)
+        exchange.refuse_connect(link, frame.xid, message.relationship, tls, reason, now, out)
         text = f"Refused a CONNECT from {format_ipv4(link.peer)}: {why}; compare the addresses on both servers"
         out.append(Note("Error", "Failover", 6150, text))
         return False
+
+    def _backup_name(self, peer: int) -> bytes:
+        """The name of our relationship with the main at ``peer``: what a CONNECT that cannot be believed is told."""
+        return next(e.config.name.encode() for e in self.endpoints if e.config.peer == peer and not e.config.main)
 
     def _bad_partner(
         self, endpoint: Endpoint | None, link: Link, reason: int, why: str, now: float, out: list[Effect]
@@ -385,8 +407,7 @@ class Node:
         self._strangers.pop(link.number, None)
         self._by_link.pop(link.number, None)
         if endpoint is not None and endpoint.link is link:
-            endpoint.link_lost(why, now, out)
-            endpoint.retry_at = now + endpoint.config.poll_interval_s
+            endpoint.link_lost(why, now, out, refused=True)
 
     # --- commands ---------------------------------------------------------------------------------------
 
