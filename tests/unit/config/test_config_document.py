@@ -216,6 +216,7 @@ def test_the_chapters_defaults() -> None:
         "failover-poll-timeout": "1m",
         "failover-recover": "0",
         "failover-shared-secret": None,
+        "failover-maximum-clock-skew": None,
         "max-dhcp-requests": "500",
         "max-dhcp-responses": "1000",
         "defer-lease-extensions": "on",
