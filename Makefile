@@ -14,7 +14,7 @@ lint: setup      ## style, types, rooms
 	.venv/bin/mypy src
 
 check: lint      ## lint, types, unit, specification and conversation tests: about a minute
-	$(PY) -m pytest -n 2 -m "not live" tests
+	$(PY) -m pytest -n 2 -m "not live and not slow" tests
 
 test: lint       ## everything, with real processes, clients and foreign servers; installs system packages as root
 	@scripts/system-packages

@@ -90,6 +90,8 @@ class Choice:
         if binding is not None and binding.status in (FREE, BACKUP):
             # Both know that the lease it had is over, so the partner may have given the address to another.
             return not self.holds(query, binding, scope)
+        if binding is not None and binding.status in (EXPIRED, RELEASED) and not self.holds(query, binding, scope):
+            return False  # its last client may have been given more time there
         return binding is None or binding.status not in (ACTIVE, ABANDONED)
 
     def take(self, query: Query, scope: CompiledScope, address: int) -> Binding:

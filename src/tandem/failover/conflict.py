@@ -135,8 +135,11 @@ def accept(book: Book, binding: Binding, update: Update, scope: CompiledScope, n
             book.set_client(binding, update.hardware, update.client_id)
             binding.granted_by = 2
             binding.expires = update.expires
+            # The partner may rely on what it was told before this server took the lease for ended.
+            ended = binding.status in (EXPIRED, RELEASED, RESET) and same_client
+            told = max(binding.sent_potential, binding.acked_potential, binding.received_potential) if ended else 0
             binding.received_potential = potential
-            binding.sent_potential = binding.acked_potential = 0
+            binding.sent_potential, binding.acked_potential = told, 0
         if update.request_options:
             binding.options = _kept(update.request_options)
         if update.reply_options:

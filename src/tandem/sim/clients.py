@@ -246,7 +246,7 @@ class Client:
             self._refused(message)
         elif kind == 0 and self.habits.bootp and self.state == SELECTING:
             self.address, self.end = message.yiaddr, float("inf")
-            self.ledger.take(self.address, self.key, self.end, self.name, 0, self.subnet.net)
+            self.ledger.take(self.address, self.key, self.end, self.name, 0, self.subnet.net, False)
             self._enter(BOUND)
 
     def _take(self, message: dhcp.Message) -> None:
@@ -255,12 +255,13 @@ class Client:
         if self.address and self.address != message.yiaddr:
             self.ledger.drop(self.address, self.key)
         self.address, self.server = message.yiaddr, int.from_bytes(options[54], "big")
+        late = self.state in (RENEWING, REBINDING) and self.end <= self._sent_at
         self.end = self._sent_at + lease_s
         self._t1 = self._sent_at + int.from_bytes(options[58], "big")
         self._t2 = self._sent_at + int.from_bytes(options[59], "big")
         self.world.say(f"{self.name} has {format_ipv4(self.address)} from {format_ipv4(self.server)} for {lease_s} s")
         fresh = self.state == REQUESTING
-        self.ledger.take(self.address, self.key, self.end, self.name, self.server, self.subnet.net)
+        self.ledger.take(self.address, self.key, self.end, self.name, self.server, self.subnet.net, late)
         if fresh and self._chance.random() < self.habits.declines:
             self._decline()
         else:

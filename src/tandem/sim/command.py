@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from itertools import count
 from time import monotonic, time
 
+from tandem.sim.canaries import CANARIES, hunt
+from tandem.sim.coverage import Coverage
 from tandem.sim.profiles import PROFILES
 from tandem.sim.run import Outcome, Scenario, tell
 from tandem.sim.shrink import shrink
@@ -37,10 +39,12 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--only", metavar="N,N", help="of the faults, only those with these numbers (or: none)")
     add("--trace", action="store_true", help="with --seed: print all that happened")
     add("--keep-going", action="store_true", help="do not stop at the first story that fails")
+    add("--canary", choices=sorted(CANARIES), help="plant this bug, and tell stories until it is noticed")
+    add("--coverage", action="store_true", help="say which rows of the decision tables were reached")
     add("--shrink", type=float, default=60.0, metavar="SECONDS", help="how long to make a failing story smaller")
     options = parser.parse_args(argv)
-    if sum(x is not None for x in (options.seed, options.seeds, options.time)) != 1:
-        parser.error("give one of --seed N, --seeds A-B, --time SECONDS")
+    if sum(x is not None for x in (options.seed, options.seeds, options.time, options.canary)) != 1:
+        parser.error("give one of --seed N, --seeds A-B, --time SECONDS, --canary NAME")
     options.profiles = options.profile or list(PROFILES)
     if options.seeds is not None:
         first, _, last = options.seeds.partition("-")
@@ -120,11 +124,30 @@ def run_many(options: argparse.Namespace) -> int:
     return 1 if any(summary.verdicts[verdict] for verdict in summary.verdicts if verdict) else 0
 
 
+def run_canary(options: argparse.Namespace) -> int:
+    """Plant a bug and hunt for it; return 0 when it was noticed."""
+    canary = CANARIES[options.canary]
+    caught = hunt(canary, options.hours, options.clients)
+    if caught is None:
+        print(f"{canary.name} ({canary.help}) was not noticed")
+        return 1
+    print(f"{canary.name} ({canary.help}) was noticed in story {caught.stories}: {caught.outcome.text}")
+    return 0
+
+
 def main(argv: list[str]) -> int:
     """Run ``tandem sim``; return its exit status."""
     options = parse(argv)
+    if options.canary is not None:
+        return run_canary(options)
     if options.seed is None:
-        return run_many(options)
+        if not options.coverage:
+            return run_many(options)
+        coverage = Coverage()
+        with coverage.watching():
+            status = run_many(options)
+        print(coverage.text())
+        return status
     scenario = Scenario(options.seed, options.profiles[0], options.hours, options.clients, options.only)
     outcome = retell(scenario)
     summary = Summary()

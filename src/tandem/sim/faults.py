@@ -218,7 +218,7 @@ def lose_database(story: Story, fault: Fault, machine: Machine) -> None:
         return
     machine.crash(silently=True)
     machine.disk = Disk()
-    story.forget(machine, "its database was lost")
+    story.forget(machine, "its database was lost", lost=True)
     story.boot_later(machine, fault.lasts_s)
 
 
@@ -231,7 +231,7 @@ def restore_database(story: Story, fault: Fault, machine: Machine, honest: bool 
     machine.crash(silently=True)
     machine.disk = copy.copy()
     story.world.say(f"{machine.name} gets the database of {clock_text(machine.true_time(made_at))}")
-    story.forget(machine, "its database is old")
+    story.forget(machine, "its database is old", lost=False)
     if honest:
         story.recover_from[machine.address] = int(made_at)
     else:

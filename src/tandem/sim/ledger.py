@@ -62,11 +62,15 @@ class Ledger:
         """When an address was last declined. Who holds one that another server learned to be in use loses it (draft
         figure 7.1.3-1)."""
 
-    def take(self, address: int, key: bytes, end: float, name: str, server: int, net: int) -> None:
-        """A client has received an ACK. Raises Violation when another validly holds the address."""
+    def take(self, address: int, key: bytes, end: float, name: str, server: int, net: int, late: bool) -> None:
+        """A client has received an ACK. Raises Violation when another validly holds the address.
+
+        ``late``: it asked to extend a lease that it no longer held. A server that cannot ask its partner has to believe
+        it, so two holders are then possible.
+        """
         self.promises += 1
         here = self.held.setdefault(address, {})
-        mine = Held(key, end, name, server, net, bool(self.excuses), self.world.now)
+        mine = Held(key, end, name, server, net, bool(self.excuses) or late, self.world.now)
         for other in list(here.values()):
             if other.end <= self.world.now + self.slack_s:
                 if other.end <= self.world.now:

@@ -103,6 +103,8 @@ class Machine:
         self._writer: Writer | None = None
         self._wake_at = float("inf")
         self._ticks = (0.0, 0)
+        self.changed_at: dict[int, float] = {}
+        """When a binding was last decided to be saved (true time), by address."""
         wires.hosts[address] = self
 
     # --- clock ------------------------------------------------------------------------------------------
@@ -282,6 +284,8 @@ class Machine:
         for effect in effects:
             if isinstance(effect, SaveBinding | SaveState | SaveShare):
                 saves.append(effect)
+                if isinstance(effect, SaveBinding):
+                    self.changed_at[effect.row[0]] = self.world.now  # type: ignore[index]
                 if new is None:
                     group = new = Group(self.world.now)
             elif isinstance(effect, SaveAcked):

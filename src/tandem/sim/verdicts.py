@@ -27,6 +27,8 @@ KNOWN = (
     " gives the address to another. Such leases (Held.lost) are tolerated as doubles until the partner waits for them.",
 )
 """Known issues of the servers that verdicts make an allowance for."""
+_COINCIDENCES = 3
+"""So many equal numbers are no coincidence."""
 WHOLE_S = 20.0
 """How often whole checks run."""
 _COLUMN = {name: i for i, name in enumerate(COLUMNS)}
@@ -44,6 +46,10 @@ class Verdicts:
         self.machines: dict[int, Machine] = {}
         self.amnesia: dict[int, str] = {}
         """Servers whose database was lost or is old, and why, until they have recovered."""
+        self._lost_at: dict[int, float] = {}
+        """When a server lost its database."""
+        self._asked_at: dict[int, float] = {}
+        """When a server last asked its partner for updates."""
         self._partners: dict[tuple[int, int], int] = {}
         self.learn(settings)
         self._states: dict[tuple[int, str], int] = {}
@@ -60,9 +66,11 @@ class Verdicts:
             self._partners[subnet.net, subnet.main] = subnet.backup
             self._partners[subnet.net, subnet.backup] = subnet.main
 
-    def forgets(self, machine: Machine, why: str) -> None:
+    def forgets(self, machine: Machine, why: str, lost: bool) -> None:
         """A server's database is lost or old. What its partner does not know either is known to nobody any more."""
         self.amnesia[machine.address] = why
+        if lost:
+            self._lost_at[machine.address] = self.world.now
         for address, held in self.ledger.valid():
             partner = self.machines.get(self._partners.get((address & MASK, machine.address), 0))
             if partner is None or held.server != machine.address:
@@ -77,7 +85,11 @@ class Verdicts:
 
     def sending(self, machine: Machine, data: bytes) -> None:
         """State before wire: the partner hears of a state only when it is on disk."""
-        if len(data) < 3 or data[2] != MessageType.STATE:
+        if len(data) < 3:
+            return
+        if data[2] in (MessageType.UPDREQ, MessageType.UPDREQALL):
+            self._asked_at[machine.address] = self.world.now
+        if data[2] != MessageType.STATE:
             return
         message = decode(data, self._secret).message
         assert isinstance(message, State)
@@ -177,12 +189,19 @@ class Verdicts:
     def _judge_clock(self, machine: Machine, endpoint: Endpoint) -> None:
         partner = self.machines.get(endpoint.config.peer)
         if partner is not None and endpoint.link is not None:
-            wrong = abs(endpoint.skew.whole_s - (partner.clock - machine.clock))
+            wrong = abs(endpoint.skew.smoothed_s - (partner.clock - machine.clock))
             self._misjudged_s = max(self._misjudged_s, wrong)
 
     def _state_changed(self, machine: Machine, endpoint: Endpoint, before: int | None) -> None:
         if before == S.RECOVER and endpoint.state in _WHOLE_AGAIN:
             self._has_recovered(machine, endpoint)
+        if endpoint.state == S.RECOVER_DONE and machine.address in self._lost_at:
+            waited_s = self.world.now - self._lost_at.pop(machine.address)
+            if waited_s < endpoint.mclt_s - self.ledger.slack_s - 1:
+                raise Violation(
+                    "recovered", f"{machine.name} lost its database and is in RECOVER-DONE after {waited_s:.0f} s,"
+                    f" before leases that nobody knows can have ended (MCLT {endpoint.mclt_s} s)", machine.name,
+                )  # fmt: skip
         if endpoint.state == S.PARTNER_DOWN and self.settings.safe_period_s:
             self.ledger.excuse("the safe period is over, and the partner may be serving")
         if endpoint.state == S.NORMAL:
@@ -215,7 +234,8 @@ class Verdicts:
         if theirs is None or machine.node is None or partner.node is None:
             return
         for binding in theirs.bindings():
-            if binding.status != ACTIVE or binding.address in theirs.unacked:
+            asked_at = self._asked_at.get(machine.address, 0.0)
+            if binding.status != ACTIVE or partner.changed_at.get(binding.address, 0.0) >= asked_at:
                 continue
             mine = machine.node.book.by_address.get(binding.address)
             if mine is None or (mine.status == FREE and not mine.hardware):
@@ -230,6 +250,7 @@ class Verdicts:
         """Check all that can be seen at an instant."""
         for main, backup in self.settings.pairs():
             self._one_owner(self.machines[main], self.machines[backup])
+            self._same_ends(self.machines[main], self.machines[backup])
         for machine in self.machines.values():
             if machine.node is not None and machine.address not in self.amnesia:
                 self._granted_is_known(machine)
@@ -273,6 +294,23 @@ class Verdicts:
                         format_ipv4(address), main.name, backup.name,
                     )  # fmt: skip
 
+    def _same_ends(self, main: Machine, backup: Machine) -> None:
+        """Servers whose clocks differ note different numbers for the same end of a lease."""
+        ours, theirs = main.endpoint_with(backup.address, True), backup.endpoint_with(main.address, False)
+        if ours is None or theirs is None or backup.node is None or abs(backup.clock - main.clock) < 30:
+            return
+        there = backup.node.book.by_address
+        alike = [
+            here for here in ours.bindings()
+            if here.status == ACTIVE and here.expires != FOREVER and here.address in there
+            and there[here.address].status == ACTIVE and there[here.address].expires == here.expires
+        ]  # fmt: skip
+        if len(alike) >= _COINCIDENCES:
+            raise Violation(
+                "same ends", f"the clocks of {main.name} and {backup.name} are {backup.clock - main.clock:.0f} s apart,"
+                f" and both note the same ends for {len(alike)} leases, first {alike[0]!r}", main.name, backup.name,
+            )  # fmt: skip
+
     # --- at the end -------------------------------------------------------------------------------------
 
     def unsettled(self) -> str:
@@ -307,7 +345,7 @@ class Verdicts:
                     return f"the books differ at {format_ipv4(address)}: {main.name} {here!r}, {backup.name} {there!r}"
                 if here is not None and there is not None and here.status == there.status == ACTIVE:
                     same = _is_of(there, client_key(here.client_id, here.hardware))
-                    late = abs(there.expires - here.expires - apart) if here.expires != there.expires else 0
+                    late = 0 if here.expires == there.expires == FOREVER else abs(there.expires - here.expires - apart)
                     if not same or late > self.ledger.slack_s + 3:
                         return f"the leases of {format_ipv4(address)} differ: {here!r} and {there!r}"
             theirs = backup.node.book.pools[b.scope_at(pool.scope.subnet).index]  # type: ignore[union-attr]

@@ -1,0 +1,18 @@
+"""Each planted bug is noticed within its budget of stories: the verdicts can fail."""
+
+from __future__ import annotations
+
+import pytest
+
+from tandem.sim.canaries import CANARIES, hunt
+
+NAMES = [
+    pytest.param(name, marks=[pytest.mark.slow] if canary.seeds > 20 else []) for name, canary in CANARIES.items()
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_bug_is_noticed(name: str) -> None:
+    canary = CANARIES[name]
+    caught = hunt(canary)
+    assert caught is not None, f"{canary.help}: not noticed in {canary.seeds} seeds"
