@@ -179,12 +179,17 @@ class TestBelief:
         play >> ANNA.renew(10) << Saved(10, status=ACTIVE, granted_by=1, acked_potential=0) << Got("ACK", lease=MCLT)
         play >> BERT.renew(10) << Got("NAK")
 
-    def test_also_where_an_older_lease_has_ended_here(self) -> None:
-        for status in (EXPIRED, RELEASED, FREE):
+    def test_also_where_an_older_lease_has_ended_for_both(self) -> None:
+        play = self.play()
+        play.record(10, FREE, BERT, -10).acked_potential = int(play.now) + DAY
+        play >> ANNA.renew(10)
+        play << Saved(10, status=ACTIVE, hardware=ANNA.hardware, acked_potential=0) << Got("ACK", lease=MCLT)
+
+    def test_not_where_the_partner_may_have_extended_the_lease_that_ended_here(self) -> None:
+        for status in (EXPIRED, RELEASED):
             play = self.play()
-            play.record(10, status, BERT, -10).acked_potential = int(play.now) + DAY
-            play >> ANNA.renew(10)
-            play << Saved(10, status=ACTIVE, hardware=ANNA.hardware, acked_potential=0) << Got("ACK", lease=MCLT)
+            play.record(10, status, BERT, -10)
+            play >> ANNA.renew(10) << silence
 
     def test_not_where_another_holds_it_or_was_offered_it_or_it_is_unusable(self) -> None:
         play = self.play()
