@@ -143,7 +143,7 @@ def accept(book: Book, binding: Binding, update: Update, scope: CompiledScope, n
         if update.request_options:
             binding.options = _kept(update.request_options)
         if update.reply_options:
-            binding.reply_options = _kept(update.reply_options)
+            binding.reply_options = book.shared(update.reply_options) or book.share(_kept(update.reply_options))
         book.set_status(binding, ACTIVE, started)
     elif status == ABANDONED:
         book.set_client(binding, b"", b"")

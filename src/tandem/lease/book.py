@@ -25,6 +25,8 @@ from tandem.lease.binding import (
 from tandem.lease.pool import Pool
 from tandem.lease.powers import Powers
 
+_SHARED_MAX = 1000
+
 
 class Offer:
     """An address set aside for a client until it answers our offer (not stored: RFC 2131 section 4.3.1)."""
@@ -52,6 +54,7 @@ class Book:
         self._offer_ends: list[tuple[int, int]] = []
         self._clients: dict[bytes, Binding | list[Binding]] = {}
         self._timer: list[tuple[int, int]] = []
+        self._shared: dict[bytes, bytes] = {}
         self._parked: list[tuple[int, int]] = []
         """Never-used addresses of the backup's that no range has at present."""
         self.pools: list[Pool] = []
@@ -80,6 +83,8 @@ class Book:
         self._take_shares(shares)
         for row in rows:
             binding = Binding.from_row(row)
+            if binding.reply_options:
+                binding.reply_options = self.shared(binding.reply_options) or self.share(binding.reply_options)
             self.by_address[binding.address] = binding
             self._enter(binding)
             self._index(binding)
@@ -185,6 +190,17 @@ class Book:
             found.remove(binding)
             if len(found) == 1:
                 self._clients[key] = found[0]
+
+    def shared(self, options: bytes) -> bytes | None:
+        """Return the bytes that ``share`` has, equal to ``options``, or None."""
+        return self._shared.get(options)
+
+    def share(self, options: bytes) -> bytes:
+        """Keep options that many bindings have alike, so that they are one object; return them."""
+        if len(self._shared) >= _SHARED_MAX:
+            self._shared.clear()
+        self._shared[options] = options
+        return options
 
     # --- changing ---------------------------------------------------------------------------------------
 
