@@ -275,6 +275,16 @@ class TestStatuses:
         world.run(86400)
         assert binding(world.main, client.address).status == EXPIRED
 
+    def test_a_lease_that_ran_out_says_when_the_client_was_heard(self) -> None:
+        """Not when it ran out (section 7.1.3)."""
+        world = World().pair()
+        client = Client(world, 1)
+        heard = int(world.now)
+        assert client.lease(world.main)
+        wire = Wire(world.backup)
+        world.run(3700)
+        assert [u.last_transaction for u in wire.updates() if u.status == EXPIRED] == [heard]
+
     def test_the_grace_period_is_waited_out_before_the_partner_is_told(self) -> None:
         world = World(lambda: config(True, scope(grace_s=600)), lambda: config(False, scope(grace_s=600))).pair()
         client = Client(world, 1)
