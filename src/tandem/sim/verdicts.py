@@ -69,6 +69,7 @@ class Verdicts:
     def forgets(self, machine: Machine, why: str, lost: bool) -> None:
         """A server's database is lost or old. What its partner does not know either is known to nobody any more."""
         self.amnesia[machine.address] = why
+        self._lost_at.pop(machine.address, None)
         if lost:
             self._lost_at[machine.address] = self.world.now
         for address, held in self.ledger.valid():
