@@ -127,6 +127,27 @@ def test_after_partner_down_both_were_running() -> None:
     assert len(world.main.active()) == 2
 
 
+def test_a_main_that_lost_its_database_and_started_alone_asks_the_backup_for_all_of_it() -> None:
+    """Without a record it takes itself for a new main; the backup, which has met it, knows its clients' leases."""
+    world = World().pair()
+    clients = [Client(world, number) for number in range(1, 6)]
+    for client in clients:
+        assert client.lease()
+    world.run(5)
+    world.books_agree()
+    world.backup.crash()
+    world.main.crash(keep_disk=False)
+    world.run(10)
+    world.main.boot()
+    world.run(60)
+    assert world.main.state == "PARTNER-DOWN"
+    world.backup.boot()
+    world.run(120)
+    assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")
+    assert {client.address for client in clients} <= set(world.main.active())
+    world.books_agree()
+
+
 @pytest.mark.parametrize("who", ["main", "backup"])
 def test_lost_lease_database(who: str) -> None:
     """S4.2e: the server that lost its database asks for everything, waits the MCLT, and both are NORMAL."""

@@ -534,6 +534,9 @@ class Endpoint:
         saved.partner_since = self.skew.ours(message.start_of_state) or 0
         saved.last_contact = int(now)
         self.partner_starting = message.startup
+        if self.state == S.PARTNER_DOWN and (saved.ask_all or not (saved.met or self.partner_met is False)):
+            saved.ask_all = True  # it served alone without the lease data that this partner, which has met it, has
+            self.ask(now, out)
         if self.state != S.STARTUP:
             saved.met = True
         if self.state not in (S.STARTUP, S.PARTNER_DOWN, S.NORMAL):
