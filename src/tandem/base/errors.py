@@ -28,7 +28,7 @@ class ProtocolError(Exception):
 class CommandError(Exception):
     """An operator's mistake. Has one status code (three digits, as nrcmd prints it) and says what to do.
 
-    ``status`` also decides the HTTP status: 302 -> 404, 401 -> 401, 408 -> 409, other 3xx -> 400, 5xx -> 503.
+    ``status`` also decides the HTTP status: 302 -> 404, 401 -> 401, 320 and 408 -> 409, other 3xx -> 400, 5xx -> 503.
     """
 
     def __init__(self, status: int, text: str) -> None:
@@ -43,6 +43,6 @@ class CommandError(Exception):
             return 404
         if self.status == 401:
             return 401
-        if self.status == 408:
+        if self.status in (320, 408):
             return 409
         return 503 if self.status >= 500 else 400

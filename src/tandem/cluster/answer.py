@@ -23,6 +23,7 @@ _HEADS = {
     313: "No match",
     316: "Invalid",
     320: "EX_CONFLICT_EXISTS",
+    387: "Changed Meanwhile",
     401: "Login Failure",
     501: "Connection Failure",
 }

@@ -13,6 +13,7 @@ import asyncio
 from tandem.base.errors import CommandError
 from tandem.base.ipv4 import format_ipv4, parse_ipv4
 from tandem.base.units import format_duration
+from tandem.cluster import administration as _administration  # noqa: F401  fills the registry
 from tandem.cluster import objects
 from tandem.cluster import partners as _partners  # noqa: F401  fills the registry
 from tandem.cluster.answer import Answer, Item
@@ -20,6 +21,7 @@ from tandem.cluster.display import item_of, tail
 from tandem.cluster.manager import Manager
 from tandem.cluster.objects import edit
 from tandem.cluster.registry import NAME, REGISTRY, Argument, Command, Request
+from tandem.config.access import DHCP_ADMIN, FAILOVER_OPERATOR, READ_ONLY
 from tandem.config.document import Document, read_object
 from tandem.config.policies import (
     get_lease_time,
@@ -29,6 +31,7 @@ from tandem.config.policies import (
     set_option,
     unset_option,
 )
+from tandem.config.schema import SERVED
 from tandem.config.scopes import (
     add_range,
     add_reservation,
@@ -38,6 +41,8 @@ from tandem.config.scopes import (
     remove_reservation,
 )
 
+COMMAND = "POST /command"
+"""The route that runs any line; the only one of what concerns nothing but a session."""
 _PAGE = 10_000
 """Leases asked of the server at a time."""
 _LOG_LINES = 40
@@ -85,7 +90,7 @@ async def _health(manager: Manager, request: Request) -> Answer:
     except CommandError as error:
         facts["health"] = error.text if manager.supervisor.wanted else "stopped"
     facts["restarts"] = manager.supervisor.restarts
-    facts["changes-not-loaded"] = manager.database.changes_since_loaded()
+    facts["changes-not-loaded"] = manager.database.changes_since_loaded(SERVED)
     return Answer([item_of("dhcp", facts, request.session)])
 
 
@@ -95,18 +100,18 @@ async def _server_logs(manager: Manager, request: Request) -> Answer:
 
 REGISTRY.add(
     Command(("dhcp", "reload"), "Have the server run by the configuration as it is now.", "dhcp reload", _reload,
-            write=True),
+            role=FAILOVER_OPERATOR, effect="server"),
     Command(("dhcp", "start"), "Start the server, with the configuration as it is now.", "dhcp start", _start,
-            write=True),
+            role=FAILOVER_OPERATOR, effect="server"),
     Command(("dhcp", "stop"), "Stop the server for a short time; its partner serves from its own share.", "dhcp stop",
-            _stop, write=True),
+            _stop, role=FAILOVER_OPERATOR, effect="server"),
     Command(("dhcp", "getStats"), "Show the server's counters, and those of each failover relationship.",
             "dhcp getStats failover", _statistics,
-            (Argument("which", "all (as when left out), server or failover", optional=True),)),
+            (Argument("which", "all (as when left out), server or failover", optional=True),), role=READ_ONLY),
     Command(("dhcp", "gethealth"), "Show whether the server runs, and by the newest configuration.",
-            "dhcp gethealth", _health),
+            "dhcp gethealth", _health, role=READ_ONLY),
     Command(("dhcp", "serverLogs"), f"Show the last {_LOG_LINES} lines of the server's log.", "dhcp serverLogs",
-            _server_logs),
+            _server_logs, role=READ_ONLY),
 )  # fmt: skip
 
 
@@ -170,20 +175,23 @@ _WHICH = Argument("which", "the reserved address, or the client")
 
 REGISTRY.add(
     Command(("scope", NAME, "addRange"), "Add addresses to be given to clients.",
-            "scope examplescope addRange 192.168.50.10 192.168.50.200", _add_range, (_LOWEST, _HIGHEST), write=True),
+            "scope examplescope addRange 192.168.50.10 192.168.50.200", _add_range, (_LOWEST, _HIGHEST),
+            role=DHCP_ADMIN, effect="configuration"),
     Command(("scope", NAME, "removeRange"), "Take addresses out of the ranges.",
             "scope examplescope removeRange 192.168.50.10 192.168.50.20", _remove_range, (_LOWEST, _HIGHEST),
-            write=True),
-    Command(("scope", NAME, "listRanges"), "Show the ranges.", "scope examplescope listRanges", _list_ranges),
+            role=DHCP_ADMIN, effect="configuration"),
+    Command(("scope", NAME, "listRanges"), "Show the ranges.", "scope examplescope listRanges", _list_ranges,
+            role=READ_ONLY),
     Command(("scope", NAME, "addReservation"), "Reserve an address for one client.",
             "scope examplescope addReservation 192.168.50.9 1,6,00:d0:ba:d3:bd:3b", _add_reservation,
-            (_ADDRESS, _CLIENT), write=True),
+            (_ADDRESS, _CLIENT), role=DHCP_ADMIN, effect="configuration"),
     Command(("scope", NAME, "removeReservation"), "Remove a reservation.",
-            "scope examplescope removeReservation 192.168.50.9", _remove_reservation, (_WHICH,), write=True),
+            "scope examplescope removeReservation 192.168.50.9", _remove_reservation, (_WHICH,),
+            role=DHCP_ADMIN, effect="configuration"),
     Command(("scope", NAME, "listReservations"), "Show the reservations.", "scope examplescope listReservations",
-            _list_reservations),
+            _list_reservations, role=READ_ONLY),
     Command(("scope", NAME, "listLeases"), "Show the leases that clients have or had.",
-            "scope examplescope listLeases", _list_leases),
+            "scope examplescope listLeases", _list_leases, role=READ_ONLY),
 )  # fmt: skip
 
 
@@ -233,15 +241,18 @@ _VALUE = Argument("value", "the option's value", many=True)
 
 REGISTRY.add(
     Command(("policy", NAME, "setLeaseTime"), "Set the lease time.", "policy default setLeaseTime 3d", _set_lease_time,
-            (Argument("time", "seconds, a mix such as 1w2d3h4m5s, or forever"),), write=True),
-    Command(("policy", NAME, "getLeaseTime"), "Show the lease time.", "policy default getLeaseTime", _get_lease_time),
+            (Argument("time", "seconds, a mix such as 1w2d3h4m5s, or forever"),),
+            role=DHCP_ADMIN, effect="configuration"),
+    Command(("policy", NAME, "getLeaseTime"), "Show the lease time.", "policy default getLeaseTime", _get_lease_time,
+            role=READ_ONLY),
     Command(("policy", NAME, "setOption"), "Set a DHCP option.", "policy default setOption routers 192.168.50.1",
-            _set_option, (_OPTION, _VALUE), write=True),
+            _set_option, (_OPTION, _VALUE), role=DHCP_ADMIN, effect="configuration"),
     Command(("policy", NAME, "getOption"), "Show a DHCP option.", "policy default getOption routers", _get_option,
-            (_OPTION,)),
+            (_OPTION,), role=READ_ONLY),
     Command(("policy", NAME, "unsetOption"), "Take a DHCP option out.", "policy default unsetOption routers",
-            _unset_option, (_OPTION,), write=True),
-    Command(("policy", NAME, "listOptions"), "Show all DHCP options.", "policy default listOptions", _list_options),
+            _unset_option, (_OPTION,), role=DHCP_ADMIN, effect="configuration"),
+    Command(("policy", NAME, "listOptions"), "Show all DHCP options.", "policy default listOptions", _list_options,
+            role=READ_ONLY),
 )  # fmt: skip
 
 
@@ -274,13 +285,13 @@ async def _force_available(manager: Manager, request: Request) -> Answer:
 
 
 REGISTRY.add(
-    Command(("lease", NAME), "Show a lease, by its address.", "lease 192.168.50.10", _show_lease),
+    Command(("lease", NAME), "Show a lease, by its address.", "lease 192.168.50.10", _show_lease, role=READ_ONLY),
     Command(("lease", NAME, "show"), "Show a lease, by its address.", "lease 192.168.50.10 show", _show_lease,
-            route=False),
+            route="GET /lease/{name}", role=READ_ONLY),
     Command(("lease", NAME, "force-available"), "End a lease, although its client may still use the address.",
-            "lease 192.168.50.10 force-available", _force_available, write=True),
+            "lease 192.168.50.10 force-available", _force_available, role=DHCP_ADMIN, effect="server"),
     Command(("lease", NAME, "forceAvailable"), "The same as force-available.", "lease 192.168.50.10 forceAvailable",
-            _force_available, write=True, route=False),
+            _force_available, role=DHCP_ADMIN, effect="server", route="POST /lease/{name}/force-available"),
 )  # fmt: skip
 
 
@@ -337,15 +348,17 @@ _ASSIGNMENTS = Argument("assignments", "default-format=user or script; visibilit
 _WORDS = Argument("command", "the first words of a command", optional=True, many=True)
 
 REGISTRY.add(
-    Command(("session",), "Show the session's settings.", "session", _show_session, route=False),
-    Command(("session", "show"), "Show the session's settings.", "session show", _show_session, route=False),
+    Command(("session",), "Show the session's settings.", "session", _show_session, route=COMMAND, role=READ_ONLY),
+    Command(("session", "show"), "Show the session's settings.", "session show", _show_session,
+            route=COMMAND, role=READ_ONLY),
     Command(("session", "get"), "Show one setting.", "session get default-format", _get_session, (_ATTRIBUTE,),
-            route=False),
+            route=COMMAND, role=READ_ONLY),
     Command(("session", "set"), "Change how this session is answered.", "session set default-format=script",
-            _set_session, (_ASSIGNMENTS,), route=False),
+            _set_session, (_ASSIGNMENTS,), route=COMMAND, role=READ_ONLY),
     Command(("save",), "Nothing is left to be done: every change is in the database at once.", "save", _save,
-            route=False),
-    Command(("help",), "List the commands, or tell about some.", "help scope", _help, (_WORDS,), route=False),
-    Command(("exit",), "Leave nrcmd.", "exit", _save, route=False),
-    Command(("quit",), "Leave nrcmd.", "quit", _save, route=False),
+            route=COMMAND, role=READ_ONLY),
+    Command(("help",), "List the commands, or tell about some.", "help scope", _help, (_WORDS,),
+            route=COMMAND, role=READ_ONLY),
+    Command(("exit",), "Leave nrcmd.", "exit", _save, route=COMMAND, role=READ_ONLY),
+    Command(("quit",), "Leave nrcmd.", "quit", _save, route=COMMAND, role=READ_ONLY),
 )  # fmt: skip

@@ -1,7 +1,7 @@
-"""The configuration database of a local cluster: objects, change log, last loaded document, administrators.
+"""The configuration database of a local cluster: objects, change log, last loaded document, tokens, log-ins.
 
-One SQLite file. An edit is one transaction: the object and the change log rows that describe the edit are
-saved together, or neither is. Does not know what attributes mean: whoever calls ``edit`` hands in a function
+One SQLite file. An edit is one transaction: the object and the change log rows that describe the edit (its change
+set) are saved together, or neither is. Does not know what attributes mean: whoever calls ``edit`` hands in a function
 that changes the document and refuses what is wrong by raising CommandError.
 
 Source: SYSTEM S2.2, S2.3, S7.4.
@@ -19,8 +19,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 
 from tandem.base.errors import CommandError
 
@@ -28,31 +26,69 @@ T = TypeVar("T")
 Document = dict[str, Any]
 """class -> name -> object, or class -> object for a class with one object: ``config``'s document."""
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE object (class TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (class, name));
+CREATE TABLE change_set (id INTEGER PRIMARY KEY, at REAL NOT NULL, who TEXT NOT NULL, undoes INTEGER);
 CREATE TABLE change (
-    id INTEGER PRIMARY KEY, at REAL NOT NULL, who TEXT NOT NULL, class TEXT NOT NULL, name TEXT NOT NULL,
+    id INTEGER PRIMARY KEY, change_set INTEGER NOT NULL REFERENCES change_set, class TEXT NOT NULL, name TEXT NOT NULL,
     attribute TEXT NOT NULL, old TEXT, new TEXT);
+CREATE INDEX change_by_set ON change (change_set);
 CREATE TABLE loaded (one INTEGER PRIMARY KEY CHECK (one = 1), at REAL NOT NULL, who TEXT NOT NULL,
     change INTEGER NOT NULL, document TEXT NOT NULL);
-CREATE TABLE administrator (name TEXT PRIMARY KEY, hash TEXT NOT NULL, roles TEXT NOT NULL);
+CREATE TABLE token (name TEXT PRIMARY KEY, owner TEXT NOT NULL, role TEXT NOT NULL, hash BLOB NOT NULL UNIQUE,
+    created REAL NOT NULL, expires REAL NOT NULL);
+CREATE TABLE login (id INTEGER PRIMARY KEY, at REAL NOT NULL, name TEXT NOT NULL, address TEXT NOT NULL,
+    how TEXT NOT NULL, result TEXT NOT NULL);
 """
 
-_HIDDEN = '"********"'
+HIDDEN = '"********"'
+"""What the change log has in place of a secret."""
+_LOGINS_MAX = 10_000
+_TOKENS = "SELECT name, owner, role, created, expires FROM token"
+_CHANGES = """SELECT change_set.id, at, who, undoes, class, name, attribute, old, new
+    FROM change JOIN change_set ON change_set.id = change_set"""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """One row of the change log. ``old`` and ``new`` are JSON text; None = the attribute was (is) not set."""
 
+    set: int
+    """Number of its change set: what one command changed."""
     at: float
     who: str
+    undoes: int | None
+    """Number of the change set that this one took back."""
     cls: str
     name: str
     attribute: str
     old: str | None
     new: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token that stands for its owner, with one role, until it expires. The token itself is not kept."""
+
+    name: str
+    owner: str
+    role: str
+    created: float
+    expires: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoginRecord:
+    """One line of the log of log-ins."""
+
+    id: int
+    at: float
+    name: str
+    address: str
+    how: str
+    """password, session or token"""
+    result: str
 
 
 def encode(value: object) -> str:
@@ -89,12 +125,20 @@ class Database:
 
     # --- configuration --------------------------------------------------------------------------------
 
-    def edit(self, who: str, cls: str, name: str, change: Callable[[Document], T], hidden: Collection[str] = ()) -> T:
+    def edit(
+        self,
+        who: str,
+        cls: str,
+        name: str,
+        change: Callable[[Document], T],
+        hidden: Collection[str] = (),
+        undoes: int | None = None,
+    ) -> T:
         """Run ``change`` on a draft of the document, then save object ``name`` of ``cls`` and log what differs.
 
         ``name`` is "" where the class has one object. ``change`` may touch that object only. When it raises,
         or the disk refuses, nothing has changed. The change log shows no values of the attributes ``hidden``.
-        Returns what ``change`` returned.
+        ``undoes`` is the change set that is taken back. Returns what ``change`` returned.
         """
         old = _get(self.document, cls, name)
         draft = dict(self.document)
@@ -104,7 +148,7 @@ class Database:
         result = change(draft)
         new = _get(draft, cls, name)
         rows = [
-            (time.time(), who, cls, name, attribute, *(v and (_HIDDEN if attribute in hidden else v) for v in values))
+            (cls, name, attribute, *(v and (HIDDEN if attribute in hidden else v) for v in values))
             for attribute, *values in differences(old if name else old or {}, new)
         ]
         if not rows:
@@ -114,15 +158,20 @@ class Database:
                 db.execute("DELETE FROM object WHERE class = ? AND name = ?", (cls, name))
             else:
                 db.execute("INSERT OR REPLACE INTO object VALUES (?, ?, ?)", (cls, name, encode(new)))
-            db.executemany("INSERT INTO change VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", rows)
+            number = db.execute("INSERT INTO change_set VALUES (NULL, ?, ?, ?)", (time.time(), who, undoes)).lastrowid
+            db.executemany(f"INSERT INTO change VALUES (NULL, {number}, ?, ?, ?, ?, ?)", rows)
         self.document = draft
         return result
 
-    def changes(self, limit: int = 100) -> list[Change]:
-        """Return the newest ``limit`` changes, newest first."""
-        rows = self._db.execute(
-            "SELECT at, who, class, name, attribute, old, new FROM change ORDER BY id DESC LIMIT ?", (limit,)
-        )
+    def changes(self, limit: int = 100, before: int | None = None) -> list[Change]:
+        """Return the newest ``limit`` changes of change sets below number ``before``, newest first."""
+        where = "" if before is None else f"WHERE change_set < {before:d}"
+        rows = self._db.execute(f"{_CHANGES} {where} ORDER BY change.id DESC LIMIT ?", (limit,))
+        return [Change(*row) for row in rows]
+
+    def change_set(self, number: int) -> list[Change]:
+        """Return the changes of one set, in the order made; none for a number that there is not."""
+        rows = self._db.execute(f"{_CHANGES} WHERE change_set = ? ORDER BY change.id", (number,))
         return [Change(*row) for row in rows]
 
     def snapshot(self) -> tuple[Document, int]:
@@ -140,34 +189,49 @@ class Database:
         row = self._db.execute("SELECT document FROM loaded").fetchone()
         return None if row is None else dict(msgspec.json.decode(row[0]))
 
-    def changes_since_loaded(self) -> int:
-        """Return how many changes the running DHCP server has not been told of."""
+    def changes_since_loaded(self, classes: Collection[str]) -> int:
+        """Return how many changes of objects of ``classes`` the running DHCP server has not been told of."""
         since = "(SELECT coalesce(max(change), 0) FROM loaded)"
-        return int(self._db.execute(f"SELECT count(*) FROM change WHERE id > {since}").fetchone()[0])
+        marks = ", ".join("?" * len(classes))
+        query = f"SELECT count(*) FROM change WHERE id > {since} AND class IN ({marks})"
+        return int(self._db.execute(query, tuple(classes)).fetchone()[0])
 
-    # --- administrators -------------------------------------------------------------------------------
+    # --- tokens and log-ins ---------------------------------------------------------------------------
 
-    def has_administrators(self) -> bool:
-        """Return whether anybody can log in."""
-        return self._db.execute("SELECT 1 FROM administrator LIMIT 1").fetchone() is not None
-
-    def set_administrator(self, name: str, password: str, roles: list[str]) -> None:
-        """Create administrator ``name``, or give an existing one this password and these roles."""
-        if not password:
-            raise CommandError(316, f"the password of administrator {name} is empty; give one that is not")
-        row = (name, PasswordHasher().hash(password), encode(roles))
+    def add_token(self, token: Token, hashed: bytes) -> None:
+        """Keep a token, known by ``hashed``. Raises CommandError 320 when there is one of that name."""
+        if any(token.name == other.name for other in self.tokens()):
+            raise CommandError(320, f"token {token.name} exists; choose another name, or delete it first")
+        row = (token.name, token.owner, token.role, hashed, token.created, token.expires)
         with self._transaction() as db:
-            db.execute("INSERT OR REPLACE INTO administrator VALUES (?, ?, ?)", row)
+            db.execute("INSERT INTO token VALUES (?, ?, ?, ?, ?, ?)", row)
 
-    def password_hash(self, name: str) -> str | None:
-        """Return the stored argon2 hash of administrator ``name``, or None when there is none."""
-        row = self._db.execute("SELECT hash FROM administrator WHERE name = ?", (name,)).fetchone()
-        return None if row is None else str(row[0])
+    def find_token(self, hashed: bytes) -> Token | None:
+        """Return the token that is known by ``hashed``."""
+        row = self._db.execute(f"{_TOKENS} WHERE hash = ?", (hashed,)).fetchone()
+        return None if row is None else Token(*row)
 
-    def roles(self, name: str) -> list[str]:
-        """Return the roles of administrator ``name``; none for an unknown one."""
-        row = self._db.execute("SELECT roles FROM administrator WHERE name = ?", (name,)).fetchone()
-        return [] if row is None else list(msgspec.json.decode(row[0]))
+    def tokens(self) -> list[Token]:
+        """Return all tokens, in the order of their names."""
+        return [Token(*row) for row in self._db.execute(f"{_TOKENS} ORDER BY name")]
+
+    def delete_token(self, name: str) -> None:
+        """Delete a token."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM token WHERE name = ?", (name,))
+
+    def add_login(self, name: str, address: str, how: str, result: str) -> None:
+        """Record that somebody logged in, or tried to. The newest 10 000 records are kept."""
+        with self._transaction() as db:
+            row = (time.time(), name, address, how, result)
+            number = db.execute("INSERT INTO login VALUES (NULL, ?, ?, ?, ?, ?)", row).lastrowid or 0
+            db.execute("DELETE FROM login WHERE id <= ?", (number - _LOGINS_MAX,))
+
+    def logins(self, limit: int, before: int | None = None) -> list[LoginRecord]:
+        """Return the newest ``limit`` log-ins below number ``before``, newest first."""
+        where = "" if before is None else f"WHERE id < {before:d}"
+        rows = self._db.execute(f"SELECT * FROM login {where} ORDER BY id DESC LIMIT ?", (limit,))
+        return [LoginRecord(*row) for row in rows]
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -183,14 +247,6 @@ class Database:
         finally:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-
-
-def check_password(stored_hash: str, password: str) -> bool:
-    """Return whether ``password`` has argon2 hash ``stored_hash``. Takes tens of milliseconds on purpose."""
-    try:
-        return PasswordHasher().verify(stored_hash, password)
-    except (VerificationError, InvalidHashError):
-        return False
 
 
 def differences(old: Document | None, new: Document | None) -> Iterator[tuple[str, str | None, str | None]]:

@@ -22,10 +22,12 @@ from typing import Protocol
 from tandem.base.errors import CommandError
 from tandem.base.ipv4 import format_ipv4, parse_ipv4
 from tandem.cluster import commands as _commands  # noqa: F401  fills the registry
+from tandem.cluster.accounts import has_superuser, set_administrator
 from tandem.cluster.database import Database
 from tandem.cluster.log import ClusterLog
-from tandem.cluster.manager import SUPERUSER, Manager
+from tandem.cluster.manager import Manager
 from tandem.cluster.supervisor import ControlSocket, Supervisor
+from tandem.config.access import SUPERUSER
 
 _START_TIMEOUT_S = 30.0
 OwnAddresses = Callable[[], list[int]]
@@ -145,7 +147,7 @@ def _only_one(data: Path) -> Iterator[None]:
 
 def _ensure_administrator(database: Database, given: str | None) -> None:
     """See to it that administrator 'admin' can log in. Raises NotReady when there is no password for it."""
-    if given is None and not database.has_administrators():
+    if given is None and not has_superuser(database.document):
         if not sys.stdin.isatty():
             raise NotReady(
                 "the first start needs a password for administrator 'admin': "
@@ -155,7 +157,7 @@ def _ensure_administrator(database: Database, given: str | None) -> None:
         if given != getpass.getpass("Again: "):
             raise NotReady("the two passwords differ; start again")
     if given is not None:
-        database.set_administrator("admin", given, [SUPERUSER])
+        set_administrator(database, "admin", given, [SUPERUSER])
 
 
 def _api_socket(options: Options) -> socket.socket:

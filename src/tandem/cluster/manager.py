@@ -18,15 +18,30 @@ from typing import Any, TypeVar
 import msgspec
 
 from tandem.base.errors import CommandError
+from tandem.cluster.accounts import roles_of
 from tandem.cluster.answer import Answer
 from tandem.cluster.database import Database
+from tandem.cluster.guard import Guard
 from tandem.cluster.log import ClusterLog
-from tandem.cluster.registry import REGISTRY, Command, Request, Session, split
+from tandem.cluster.registry import REGISTRY, Login, Request, Session, split
 from tandem.cluster.supervisor import ControlSocket, Supervisor
+from tandem.config.access import allows
 from tandem.config.compile import compile_config
+from tandem.config.schema import SERVED
 
 T = TypeVar("T")
-SUPERUSER = "superuser"
+
+
+class Forbidden(CommandError):
+    """The administrator may not do that."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(320, f"AX_SCP_PERMISSION_DENIED: {text}")
+
+    @property
+    def http_status(self) -> int:
+        """403 in place of the status that conflicts have."""
+        return 403
 
 
 @dataclass(slots=True)
@@ -45,33 +60,40 @@ class Manager:
     """The DHCP server's log file."""
     own_addresses: Callable[[], list[int]] = list
     """Returns the addresses of this machine."""
+    guard: Guard = field(init=False)
     _reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def execute(self, who: str, session: Session, line: str) -> Answer:
-        """Run one command line for administrator ``who``. Raises CommandError."""
+    def __post_init__(self) -> None:
+        self.guard = Guard(self.database, self.log)
+
+    async def execute(self, login: Login, session: Session, line: str) -> Answer:
+        """Run one command line for an administrator. Raises CommandError."""
         words = split(line)
         if not words:
             raise CommandError(310, "the line is empty; 'help' lists the commands")
         command, name, rest = REGISTRY.find(words)
-        request = Request(who, session, name)
+        self.permit(login, command.role, command.effect)
+        request = Request(login, session, name)
         command.fill(request, rest)
-        return await self.run(command, request)
-
-    async def run(self, command: Command, request: Request) -> Answer:
-        """Run ``command`` if the administrator's roles allow it. Raises CommandError."""
-        if command.write:
-            self.permit(request.who, command.role)
         return await command.run(self, request)
 
-    def permit(self, who: str, role: str) -> None:
-        """Return when administrator ``who`` has ``role``. Raises CommandError 320."""
-        roles = self.database.roles(who)
-        if role not in roles and SUPERUSER not in roles:
-            raise CommandError(
-                320,
-                f"AX_SCP_PERMISSION_DENIED: {who} lacks role {role}; ask an administrator with "
-                f"role {SUPERUSER} to do this",
-            )
+    def login_of(self, name: str) -> Login:
+        """Return the log-in of administrator ``name``, with the roles of this moment."""
+        return Login(name, roles_of(self.database, name))
+
+    def permit(self, login: Login, role: str, effect: str = "none") -> None:
+        """Return when ``login`` may do what needs ``role`` and has ``effect``. Raises Forbidden."""
+        if login.token and effect == "access":
+            raise Forbidden(f"{login}: a token cannot change who may log in; use a password for that")
+        if not allows(login.roles, role):
+            made = "; a token keeps the role that it was made with" if login.token else ""
+            cure = f"a superuser can give it with 'admin {login.name} set roles={role}'"
+            raise Forbidden(f"{login} lacks role {role}; {cure}{made}")
+
+    def served(self) -> tuple[dict[str, Any], int]:
+        """Return the configuration of the DHCP server, which later edits leave alone, and its last change."""
+        document, change = self.database.snapshot()
+        return {cls: section for cls, section in document.items() if cls in SERVED}, change
 
     async def reload(self, who: str) -> list[str]:
         """Have the DHCP server run by the present configuration; return warnings.
@@ -80,9 +102,9 @@ class Manager:
         server does not run.
         """
         async with self._reloading:
-            document, change = self.database.snapshot()
+            document, change = self.served()
             problems = self._check(document, "the DHCP server goes on with the one it has")
-            await self.server.call("reload", {"document": document}, timeout_s=60)
+            await self._call("reload", {"document": document}, timeout_s=60)
             self.database.mark_loaded(who, document, change)
             self.log.note("Info", "Configuration", 60010, f"The DHCP server was reloaded by {who}.")
             return problems
@@ -94,8 +116,8 @@ class Manager:
         """
         async with self._reloading:
             warnings: list[str] = []
-            if not self.supervisor.wanted:
-                document, change = self.database.snapshot()
+            if not self.supervisor.wanted or self.supervisor.pausing:
+                document, change = self.served()
                 warnings = self._check(document, "the DHCP server is not started")
                 await asyncio.to_thread(_write, self.server.path.parent / "config.json", document)
                 self.database.mark_loaded(who, document, change)
@@ -113,7 +135,12 @@ class Manager:
 
     async def ask(self, op: str, **args: Any) -> Any:
         """Return the running DHCP server's answer to operation ``op``. Raises CommandError."""
-        return await self.server.call(op, args)
+        return await self._call(op, args)
+
+    async def _call(self, op: str, args: dict[str, Any], timeout_s: float = 10) -> Any:
+        """Ask the DHCP server, after it has come up if it is just starting."""
+        await self.supervisor.settled()
+        return await self.server.call(op, args, timeout_s)
 
 
 def _write(path: Path, document: object) -> None:

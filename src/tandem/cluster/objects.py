@@ -8,14 +8,18 @@ Source: reference "commands and attributes" section 1.2.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tandem.base.errors import CommandError
+from tandem.cluster.accounts import hash_password, keeping_a_superuser
 from tandem.cluster.answer import Answer, Item
+from tandem.cluster.database import encode
 from tandem.cluster.manager import Manager
-from tandem.cluster.registry import NAME, REGISTRY, Argument, Command, Request, Session
+from tandem.cluster.registry import NAME, REGISTRY, Argument, Command, Login, Request, Session
 from tandem.config import document as config
+from tandem.config.access import ADMIN, DHCP_ADMIN, READ_ONLY, SUPERUSER, Password
 from tandem.config.attribute import ObjectClass
 from tandem.config.document import Document
 from tandem.config.policies import set_option
@@ -23,8 +27,15 @@ from tandem.config.schema import SECTIONS
 from tandem.config.scopes import add_range, add_reservation
 from tandem.config.types import Bool, Secret
 
-ROLE = "dhcp-admin"
-"""The role that edits the DHCP server's configuration."""
+
+def edit_role(cls: ObjectClass) -> str:
+    """Return the role that edits objects of a class."""
+    return SUPERUSER if cls is ADMIN else DHCP_ADMIN
+
+
+def read_role(cls: ObjectClass) -> str:
+    """Return the role that sees objects of a class."""
+    return SUPERUSER if cls is ADMIN else READ_ONLY
 
 
 def item(manager: Manager, session: Session, cls: str, name: str) -> Item:
@@ -38,10 +49,27 @@ def item(manager: Manager, session: Session, cls: str, name: str) -> Item:
     return Item(name or cls, shown)
 
 
-def edit(manager: Manager, request: Request, cls: str, change: Callable[[Document], None]) -> None:
-    """Change one object in the configuration database. Raises CommandError."""
-    hidden = {a.name for a in config.class_of(cls).attributes if isinstance(a.type, Secret)}
-    manager.database.edit(request.who, cls, request.name, change, hidden)
+def edit(
+    manager: Manager, request: Request, cls: str, change: Callable[[Document], None], undoes: int | None = None
+) -> None:
+    """Change one object in the configuration database, taking back change set ``undoes``. Raises CommandError."""
+    if cls == ADMIN.name:
+        change = keeping_a_superuser(change)
+    manager.database.edit(request.who, cls, request.name, change, secrets_of(config.class_of(cls)), undoes)
+
+
+def secrets_of(cls: ObjectClass) -> frozenset[str]:
+    """Return the names of the attributes whose values are never shown."""
+    return frozenset(a.name for a in cls.attributes if isinstance(a.type, Secret))
+
+
+def _hashed(cls: ObjectClass, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``values`` with the hashes of passwords in their places. Raises CommandError 316."""
+    kinds = {a.name: a.type for a in cls.attributes}
+    return {
+        a: hash_password(name, value) if isinstance(kinds.get(a), Password) and isinstance(value, str) else value
+        for a, value in values.items()
+    }
 
 
 # --- commands -------------------------------------------------------------------------------------------
@@ -71,8 +99,8 @@ def _commands_of(cls: ObjectClass) -> list[Command]:
     """Return the commands of a class."""
     prefix = (cls.name,) if cls.singleton else (cls.name, NAME)
     some = "dhcp" if cls.singleton else f"{cls.name} {_EXAMPLE_NAMES.get(cls.name, 'example')}"
-    first = cls.attributes[0].name if cls.singleton else cls.attributes[2].name
-    boolean = next(a.name for a in cls.attributes if isinstance(a.type, Bool))
+    first = next(a.name for a in cls.attributes if not a.required and not isinstance(a.type, Password))
+    boolean = next((a.name for a in cls.attributes if isinstance(a.type, Bool)), None)
 
     async def show(manager: Manager, request: Request) -> Answer:
         return Answer([item(manager, request.session, cls.name, request.name)])
@@ -84,7 +112,7 @@ def _commands_of(cls: ObjectClass) -> list[Command]:
         return Answer(lines=[f"{attribute}={text}"])
 
     async def set_(manager: Manager, request: Request) -> Answer:
-        pairs = assignments(request)
+        pairs = _hashed(cls, request.name, assignments(request))
 
         def change(document: Document) -> None:
             for attribute, text in pairs.items():
@@ -119,7 +147,12 @@ def _commands_of(cls: ObjectClass) -> list[Command]:
     def command(*words: str, run: Any, help: str, example: str, takes: Argument | None = None) -> Command:
         arguments = () if takes is None else (takes,)
         write = run in (set_, unset, enable, disable)
-        return Command((*prefix, *words), help, f"{some} {example}".strip(), run, arguments, ROLE, write, route=False)
+        one = "/".join(["", cls.name, *([] if cls.singleton else ["{name}"])])
+        return Command(
+            (*prefix, *words), help, f"{some} {example}".strip(), run, arguments,
+            role=edit_role(cls) if write else read_role(cls), effect=effect_of(cls) if write else "none",
+            route=f"{'PATCH' if write else 'GET'} {one}",
+        )  # fmt: skip
 
     return [
         command(run=show, help="Show all attributes.", example=""),
@@ -129,28 +162,41 @@ def _commands_of(cls: ObjectClass) -> list[Command]:
         command(
             "unset", run=unset, help="Return attributes to their defaults.", example=f"unset {first}", takes=several
         ),
-        command("enable", run=enable, help="Switch an attribute on.", example=f"enable {boolean}", takes=switch),
-        command("disable", run=disable, help="Switch an attribute off.", example=f"disable {boolean}", takes=switch),
-        *([] if cls.singleton else _collection_commands(cls, some)),
-    ]
+        *([] if boolean is None else [
+            command("enable", run=enable, help="Switch an attribute on.", example=f"enable {boolean}", takes=switch),
+            command("disable", run=disable, help="Switch an attribute off.", example=f"disable {boolean}",
+                    takes=switch),
+        ]),
+        *([] if cls.singleton else _collection_commands(cls)),
+    ]  # fmt: skip
+
+
+def effect_of(cls: ObjectClass) -> str:
+    """Return the effect of editing objects of a class."""
+    return "access" if cls is ADMIN else "configuration"
 
 
 _EXAMPLE_NAMES = {"scope": "examplescope", "policy": "default"}
-_EXAMPLE_SETS = {"dhcp": "failover-main-server=192.168.50.2", "scope": "policy=default", "policy": "grace-period=10m"}
+_EXAMPLE_SETS = {
+    "dhcp": "failover-main-server=192.168.50.2", "scope": "policy=default", "policy": "grace-period=10m",
+    "admin": "roles=failover-operator",
+}  # fmt: skip
 
 
-def _collection_commands(cls: ObjectClass, some: str) -> list[Command]:
+def _collection_commands(cls: ObjectClass) -> list[Command]:
     """Return the commands that make, delete and list objects of a class."""
 
     async def create(manager: Manager, request: Request) -> Answer:
         words = request.words
         split = next((i for i, word in enumerate(words) if "=" in word), len(words))
-        pairs, clock = _pairs(words[split:]), request.session.clock()
+        pairs, clock = _hashed(cls, request.name, _pairs(words[split:])), request.session.clock()
+        given = list(_hashed(cls, request.name, dict(zip(cls.create, words[:split], strict=False))).values())
+        given += words[len(given) : split]
         edit(
             manager,
             request,
             cls.name,
-            lambda d: config.create_object(d, cls.name, request.name, words[:split], pairs, clock),
+            lambda d: config.create_object(d, cls.name, request.name, given, pairs, clock),
         )
         return Answer([item(manager, request.session, cls.name, request.name)])
 
@@ -170,30 +216,30 @@ def _collection_commands(cls: ObjectClass, some: str) -> list[Command]:
         rows = []
         for name in config.list_names(document, cls.name):
             texts = config.show(document, cls.name, name, request.session.clock())
-            rows.append([name, *(texts[attribute] for attribute in cls.create)])
+            rows.append([name, *(texts.get(attribute, "") for attribute in cls.create)])
         return Answer(lines=table(rows))
 
-    needed = " ".join({"addr": "192.168.50.0", "mask": "255.255.255.0"}[a] for a in cls.create)
-    takes = Argument("values", " ".join([*cls.create, "attribute=value ..."]), optional=not cls.create, many=True)
+    required = [a for a in cls.create if cls.by_name[a].required]
+    needed = " ".join({"addr": "192.168.50.0", "mask": "255.255.255.0"}[a] for a in required)
+    takes = Argument("values", " ".join([*cls.create, "attribute=value ..."]), optional=not required, many=True)
     fresh = f"{cls.name} {_NEW_NAMES.get(cls.name, 'example')}"
+
+    def command(*words: str, run: Any, help: str, example: str, write: str = "") -> Command:
+        path = f"/{cls.name}/{{name}}" if write else f"/{cls.name}"
+        return Command(
+            (cls.name, *words), help, example.strip(), run, (takes,) if run is create else (),
+            role=edit_role(cls) if write else read_role(cls), effect=effect_of(cls) if write else "none",
+            route=f"{write or 'GET'} {path}",
+        )  # fmt: skip
+
     return [
-        Command(
-            (cls.name, NAME, "create"),
-            f"Create a {cls.name}.",
-            f"{fresh} create {needed}".strip(),
-            create,
-            (takes,),
-            ROLE,
-            True,
-            route=False,
-        ),
-        Command(
-            (cls.name, NAME, "delete"), f"Delete a {cls.name}.", f"{fresh} delete", delete, (), ROLE, True, route=False
-        ),
-        Command((cls.name, "list"), "Show all, with their attributes.", f"{cls.name} list", every, route=False),
-        Command((cls.name, "listnames"), "Show all names.", f"{cls.name} listnames", names, route=False),
-        Command((cls.name, "listbrief"), "Show all, one a line.", f"{cls.name} listbrief", brief, route=False),
-    ]
+        command(NAME, "create", run=create, help=f"Create a {cls.name}.", example=f"{fresh} create {needed}",
+                write="PUT"),
+        command(NAME, "delete", run=delete, help=f"Delete a {cls.name}.", example=f"{fresh} delete", write="DELETE"),
+        command("list", run=every, help="Show all, with their attributes.", example=f"{cls.name} list"),
+        command("listnames", run=names, help="Show all names.", example=f"{cls.name} listnames"),
+        command("listbrief", run=brief, help="Show all, one a line.", example=f"{cls.name} listbrief"),
+    ]  # fmt: skip
 
 
 _NEW_NAMES = {"scope": "examplescope", "policy": "examplepolicy"}
@@ -208,7 +254,7 @@ def table(rows: list[list[str]]) -> list[str]:
 def attribute_help(command: Command) -> list[str]:
     """Return a line about each attribute that ``command`` may be given; nothing for other commands."""
     cls = SECTIONS.get(command.path[0])
-    if cls is None or command.route or not command.arguments:
+    if cls is None or not command.route or not command.arguments:
         return []
     fits = [a for a in cls.attributes if command.path[-1] not in ("enable", "disable") or isinstance(a.type, Bool)]
     rows = []
@@ -237,45 +283,82 @@ def names(manager: Manager, cls: str) -> list[str]:
     return config.list_names(manager.database.document, cls)
 
 
-def merge(manager: Manager, who: str, cls: str, name: str, values: dict[str, Any]) -> dict[str, Any]:
+def merge(
+    manager: Manager, login: Login, cls: str, name: str, values: dict[str, Any], match: str | None
+) -> dict[str, Any]:
     """Set what ``values`` gives (in stored form), unset what it gives as None; return the object."""
-    manager.permit(who, ROLE)
+    check_version(manager, cls, name, match)
+    values = _hashed(config.class_of(cls), name, values)
 
     def change(document: Document) -> None:
         config.read_object(document, cls, name)
-        _apply(document, cls, name, values)
+        apply(document, cls, name, values)
 
-    edit(manager, Request(who, Session(), name), cls, change)
+    edit(manager, Request(login, Session(), name), cls, change)
     return stored(manager, cls, name)
 
 
-def replace(manager: Manager, who: str, cls: str, name: str, values: dict[str, Any]) -> dict[str, Any]:
+def replace(
+    manager: Manager, login: Login, cls: str, name: str, values: dict[str, Any], match: str | None
+) -> dict[str, Any]:
     """Make an object exactly what ``values`` says, creating it where it does not exist; return it."""
-    manager.permit(who, ROLE)
+    if name in config.list_names(manager.database.document, cls):
+        check_version(manager, cls, name, match)
+    values = _hashed(config.class_of(cls), name, values)
+    edit(manager, Request(login, Session(), name), cls, lambda d: make(d, cls, name, values))
+    return stored(manager, cls, name)
+
+
+def make(document: Document, cls: str, name: str, values: dict[str, Any]) -> None:
+    """Make an object what ``values`` says in stored form, whether it exists or not. Raises CommandError."""
     declared = config.class_of(cls)
     given = {a: v for a, v in values.items() if a in declared.by_name and declared.by_name[a].read_only}
-
-    def change(document: Document) -> None:
-        document.get(cls, {}).pop(name, None)
-        if name not in declared.builtin:
-            texts = {a: _text(declared, name, a, value) for a, value in given.items()}
-            config.create_object(document, cls, name, (), texts)
-        _apply(document, cls, name, {a: v for a, v in values.items() if a not in given})
-
-    edit(manager, Request(who, Session(), name), cls, change)
-    return stored(manager, cls, name)
+    document.get(cls, {}).pop(name, None)
+    if name not in declared.builtin:
+        texts = {a: _text(declared, name, a, value) for a, value in given.items()}
+        config.create_object(document, cls, name, (), texts)
+    apply(document, cls, name, {a: v for a, v in values.items() if a not in given})
 
 
-def remove(manager: Manager, who: str, cls: str, name: str) -> None:
-    """Delete an object. Raises CommandError 302, 320."""
-    manager.permit(who, ROLE)
-    edit(manager, Request(who, Session(), name), cls, lambda d: config.delete_object(d, cls, name))
+def remove(manager: Manager, login: Login, cls: str, name: str, match: str | None) -> None:
+    """Delete an object. Raises CommandError 302, 320, Stale."""
+    check_version(manager, cls, name, match)
+    edit(manager, Request(login, Session(), name), cls, lambda d: config.delete_object(d, cls, name))
 
 
-def _apply(document: Document, cls: str, name: str, values: dict[str, Any]) -> None:
+class Stale(CommandError):
+    """The object is not as the editor saw it, or the editor did not say how that was."""
+
+    def __init__(self, label: str, match: str | None) -> None:
+        wrong = "say with If-Match which version you change" if match is None else "it was changed meanwhile"
+        super().__init__(
+            387, f"{label}: {wrong}: read it again, and send its ETag as If-Match (or * to overwrite whatever it is)"
+        )
+        self._http_status = 428 if match is None else 412
+
+    @property
+    def http_status(self) -> int:
+        """428 where a version is required, 412 where it is an old one."""
+        return self._http_status
+
+
+def version(manager: Manager, cls: str, name: str) -> str:
+    """Return what changes whenever the object does, secrets included, quoted as an ETag. Raises CommandError 302."""
+    content = config.read_object(manager.database.document, cls, name)
+    return f'"{hashlib.sha256(encode(content).encode()).hexdigest()[:16]}"'
+
+
+def check_version(manager: Manager, cls: str, name: str, match: str | None) -> None:
+    """Return when ``match`` names the object's present version, or is ``*``. Raises CommandError 302, Stale."""
+    present = version(manager, cls, name)
+    if match is None or (match.strip() != "*" and present not in [one.strip() for one in match.split(",")]):
+        raise Stale(config.class_of(cls).label(name), match)
+
+
+def apply(document: Document, cls: str, name: str, values: dict[str, Any]) -> None:
     for attribute, value in values.items():
         if attribute in config.class_of(cls).parts:
-            _replace_part(document, cls, name, attribute, value)
+            replace_part(document, cls, name, attribute, value)
         elif value is None:
             config.unset_attribute(document, cls, name, attribute)
         else:
@@ -291,7 +374,7 @@ def _text(cls: ObjectClass, name: str, attribute: str, value: object) -> str:
     return declared.type.show(value)
 
 
-def _replace_part(document: Document, cls: str, name: str, part: str, value: object) -> None:
+def replace_part(document: Document, cls: str, name: str, part: str, value: object) -> None:
     """Make a scope's ranges or reservations, or a policy's options, what ``value`` says; None = none."""
     content = config.write_object(document, cls, name)
     content.pop(part, None)

@@ -14,6 +14,7 @@ from tandem.cluster.answer import Answer
 from tandem.cluster.display import item_of, related_lines
 from tandem.cluster.manager import Manager
 from tandem.cluster.registry import REGISTRY, Argument, Command, Request
+from tandem.config.access import FAILOVER_OPERATOR, READ_ONLY
 from tandem.config.dates import DATE_FORMS, parse_date
 
 
@@ -73,11 +74,12 @@ _DATE = Argument(
 
 REGISTRY.add(
     Command(("dhcp", "getRelatedServers"), "Show failover partners, their states and why.",
-            "dhcp getRelatedServers", _related_servers),
+            "dhcp getRelatedServers", _related_servers, role=READ_ONLY),
     Command(("dhcp", "getFailoverConflicts"), "Show what the partners did not agree on: both views, the winner, why.",
-            "dhcp getFailoverConflicts", _conflicts),
+            "dhcp getFailoverConflicts", _conflicts, role=READ_ONLY),
     Command(("dhcp", "setPartnerDown"), "Declare the partner down, so that this server may use its addresses.",
-            "dhcp setPartnerDown 192.168.60.2 -5m", _set_partner_down, (_PARTNER, _DATE), write=True),
+            "dhcp setPartnerDown 192.168.60.2 -5m", _set_partner_down, (_PARTNER, _DATE),
+            role=FAILOVER_OPERATOR, effect="server"),
     Command(("dhcp", "shutdown"), "Stop the server for a long time; its partner takes over completely.",
-            "dhcp shutdown", _shut_down, write=True),
+            "dhcp shutdown", _shut_down, role=FAILOVER_OPERATOR, effect="server"),
 )  # fmt: skip

@@ -1,13 +1,14 @@
 """The one registry of operator commands. nrcmd's grammar and help, and the REST routes, derive from it.
 
-A command is declared once: its words, arguments, what it does, who may run it, whether it changes anything,
-and an example. Words match in any case. Does not know HTTP, terminals or how a command does its work.
+A command is declared once: its words, arguments, what it does, the role it needs, its effect, and an example.
+Words match in any case. Does not know HTTP, terminals or how a command does its work.
 
 Source: reference "commands and attributes" section 1.2; SYSTEM S7.1, S7.3.
 """
 
 from __future__ import annotations
 
+import re
 import shlex
 import time
 from collections.abc import Awaitable, Callable
@@ -17,7 +18,9 @@ from typing import TYPE_CHECKING
 
 from tandem.base.errors import CommandError
 from tandem.base.ipv4 import format_ipv4, parse_ipv4
+from tandem.base.units import parse_duration
 from tandem.cluster.answer import FORMATS, Answer
+from tandem.config.access import ROLES
 from tandem.config.dates import Clock
 
 if TYPE_CHECKING:
@@ -64,11 +67,26 @@ class Session:
         return {"default-format": self.default_format, "visibility": str(self.visibility)}
 
 
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who asks, and what they may do now."""
+
+    name: str
+    """An administrator's name."""
+    roles: tuple[str, ...] = ()
+    token: str = ""
+    """Name of the token that was shown in place of a password; it cannot change who may log in."""
+
+    def __str__(self) -> str:
+        """Return who it is, for logs."""
+        return f"{self.name} (token {self.token})" if self.token else self.name
+
+
 @dataclass(slots=True)
 class Request:
     """One command to be run, on behalf of whom."""
 
-    who: str
+    login: Login
     session: Session
     name: str = ""
     """The object's name, where the command's path has NAME."""
@@ -76,6 +94,11 @@ class Request:
     """Text of each argument by name, checked against its kind; "" for an optional one that was left out."""
     words: list[str] = field(default_factory=list)
     """The words of the last argument, where it takes many."""
+
+    @property
+    def who(self) -> str:
+        """Who asks, for logs."""
+        return str(self.login)
 
 
 def _ipv4(text: str) -> str:
@@ -86,7 +109,26 @@ def _plain(text: str) -> str:
     return text
 
 
-KINDS: dict[str, Callable[[str], str]] = {"text": _plain, "ipv4": _ipv4}
+def _number(text: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise ValueError(f"{text!r} is not a whole number")
+    return str(int(text))
+
+
+def _duration(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
+def _role(text: str) -> str:
+    if text not in ROLES:
+        raise ValueError(f"{text!r} is not one of {', '.join(ROLES)}")
+    return text
+
+
+KINDS: dict[str, Callable[[str], str]] = {
+    "text": _plain, "secret": _plain, "ipv4": _ipv4, "number": _number, "duration": _duration, "role": _role,
+}  # fmt: skip
 """Kinds of arguments: a function that returns the text in its plain form, or raises ValueError."""
 
 
@@ -107,6 +149,14 @@ class Argument:
         return f"[{shown}]" if self.optional else shown
 
 
+EFFECTS = {
+    "none": "changes nothing",
+    "configuration": "edits the configuration; the DHCP server knows after the next reload",
+    "server": "acts on the DHCP server or a lease at once",
+    "access": "changes who may log in and what they may do, at once",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """An operator command, declared."""
@@ -116,12 +166,24 @@ class Command:
     example: str
     run: Callable[[Manager, Request], Awaitable[Answer]]
     arguments: tuple[Argument, ...] = ()
-    role: str = "dhcp-admin"
-    write: bool = False
-    """Whether it changes the configuration, a lease or a server's state."""
-    route: bool = True
-    """Whether REST has a route of its own for it. Not so what only a session needs, and what the routes of the
-    objects themselves cover."""
+    role: str = field(kw_only=True)
+    """The role that it needs, one of ``config.access.ROLES``."""
+    effect: str = field(default="none", kw_only=True)
+    """One of EFFECTS."""
+    route: str = field(default="", kw_only=True)
+    """Method and path of the REST route that does the same, where it has no route of its own: those of the objects,
+    or ``POST /command`` for what only a session needs."""
+
+    @property
+    def write(self) -> bool:
+        """Whether it changes anything."""
+        return self.effect != "none"
+
+    @property
+    def own_route(self) -> tuple[str, str] | None:
+        """Method and path of its own REST route, if it has one."""
+        path = "/" + "/".join("{name}" if word == NAME else word for word in self.path)
+        return None if self.route else ("POST" if self.write else "GET", path)
 
     def usage(self) -> str:
         """Return the synopsis, e.g. ``scope NAME addRange <lowest> <highest>``."""
@@ -177,6 +239,7 @@ class Registry:
                     node = node.children[word.lower()]
             assert node.command is None, f"{command.path} is declared twice"
             assert all(argument.kind in KINDS for argument in command.arguments)
+            assert command.role in ROLES and command.effect in EFFECTS, command.path
             assert not any(argument.many for argument in command.arguments[:-1])
             node.command = command
             self.commands.append(command)

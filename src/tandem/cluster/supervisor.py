@@ -1,8 +1,9 @@
 """Keeps the DHCP server running as a child process, and talks to it over its control socket.
 
 A child that dies is started again after a pause that doubles from 0.5 s to 30 s and begins anew once a child
-has run for 60 s. The child cannot outlive this process: the kernel kills it when its parent is gone. Does not
-know what the operations on the control socket mean.
+has run for 60 s. One that ends because its configuration or its lease database is damaged needs an operator: what to
+do is said in the log, and it is tried again every five minutes only, or at ``dhcp start``. The child cannot outlive
+this process: the kernel kills it when its parent is gone. Does not know what the operations on the control socket mean.
 
 Source: SYSTEM S7; docs/architecture.md, "runtime <-> cluster".
 """
@@ -10,6 +11,7 @@ Source: SYSTEM S7; docs/architecture.md, "runtime <-> cluster".
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import signal
@@ -28,6 +30,16 @@ _PATH_BYTES_MAX = 107
 """Longest path of a Unix socket; longer ones are reached by way of their open directory."""
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
+
+
+_CURES = {
+    3: "its saved configuration is damaged: 'dhcp start' writes it anew from the configuration database",
+    4: "its lease database is damaged: restore it from a backup and set failover-recover to the time of that backup, "
+    "or move it aside and let the partner send everything; then 'dhcp start'",
+}
+"""Exit statuses of the DHCP server after which trying again is no cure, and what is."""
+_STARTING_S = 15.0
+"""How long a question waits for a server that is just starting."""
 
 
 class ControlSocket:
@@ -88,6 +100,7 @@ class Supervisor:
         *,
         pause_s: float = 0.5,
         pause_s_max: float = 30,
+        damaged_pause_s: float = 300,
         settled_s: float = 60,
         stop_timeout_s: float = 10,
     ) -> None:
@@ -96,17 +109,25 @@ class Supervisor:
         self._log = log
         self._pause_s = pause_s
         self._pause_s_max = pause_s_max
+        self._damaged_pause_s = damaged_pause_s
         self._settled_s = settled_s
         self._stop_timeout_s = stop_timeout_s
         self._task: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._stop_wanted = asyncio.Event()
+        self._hurry = asyncio.Event()
+        """Set to stop or to try again at once: ends a pause."""
+        self._up = False
+        """Whether the running child has answered."""
         self.restarts = 0
         """How often the server was started again after it died by itself."""
         self._deaths = 0
         self._death = ""
         """How it last died, with its last words."""
         self._last_words = ""
+        self._cure = ""
+        """What an operator must do before it can run; empty when it may run by itself."""
+        self._pausing = False
 
     @property
     def pid(self) -> int | None:
@@ -118,8 +139,14 @@ class Supervisor:
         """Whether the server should be running: between ``start`` and ``stop``."""
         return self._task is not None and not self._task.done()
 
+    @property
+    def pausing(self) -> bool:
+        """Whether it died and waits to be tried again."""
+        return self._pausing
+
     def start(self) -> None:
-        """Start the server and keep it running until ``stop``; no effect when it is started already."""
+        """Start the server and keep it running until ``stop``; one that waits to be tried again is tried now."""
+        self._hurry.set()
         if not self.wanted:
             self._stop_wanted.clear()
             self._task = asyncio.create_task(self._keep_running())
@@ -139,11 +166,22 @@ class Supervisor:
             text = f"the DHCP server did not come up within {timeout_s:g} s; see log {self._log.path}"
             raise CommandError(501, text) from None
 
+    async def settled(self) -> None:
+        """Return when the server is up, or is not about to be; waits at most 15 s for one that is just starting."""
+        deaths = self._deaths
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_STARTING_S):
+                while self.wanted and not self._up and not self._stop_wanted.is_set() and self._deaths == deaths:
+                    if self._pausing or await self._answers():
+                        return
+                    await asyncio.sleep(0.05)
+
     async def _answers(self) -> bool:
         try:
             await self._control.call("ping", timeout_s=5)
         except CommandError:
             return False
+        self._up = self._process is not None
         return True
 
     async def stop(self) -> None:
@@ -152,6 +190,7 @@ class Supervisor:
             return
         assert self._task is not None
         self._stop_wanted.set()
+        self._hurry.set()
         for step in (self._ask_to_stop, self._terminate, self._kill):
             await step()
             done, _ = await asyncio.wait([self._task], timeout=self._stop_timeout_s)
@@ -191,13 +230,24 @@ class Supervisor:
                 pause_s = self._pause_s
             self._deaths += 1
             self._death = f"{end}: {self._last_words}" if self._last_words else end
-            text = f"The DHCP server died ({end}). Starting it again in {pause_s:g} s."
-            self._log.note("Error", "Server", 60003, text)
-            try:
-                await asyncio.wait_for(self._stop_wanted.wait(), pause_s)
-            except TimeoutError:
-                self.restarts += 1
-            pause_s = min(pause_s * 2, self._pause_s_max)
+            wait_s, pause_s = pause_s, min(pause_s * 2, self._pause_s_max)
+            text = f"The DHCP server died ({end})."
+            if self._cure:
+                wait_s, pause_s = self._damaged_pause_s, self._pause_s
+                text = f"The DHCP server cannot run: {self._cure}."
+                self._death = f"{self._death}; {self._cure}"
+            self._log.note("Error", "Server", 60003, f"{text} Starting it again in {wait_s:g} s.")
+            await self._pause(wait_s)
+
+    async def _pause(self, wait_s: float) -> None:
+        """Wait before the next try, or until somebody wants it, or the end, now."""
+        self._hurry.clear()
+        self._pausing = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._hurry.wait(), wait_s)
+        self._pausing = False
+        if not self._stop_wanted.is_set():
+            self.restarts += 1
 
     async def _run_once(self) -> str:
         """Run the server to its end; return how it ended."""
@@ -220,6 +270,8 @@ class Supervisor:
             code = await process.wait()
         finally:
             self._process = None
+            self._up = False
+        self._cure = _CURES.get(code, "")
         return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
 
     async def _log_output(self, process: asyncio.subprocess.Process) -> None:

@@ -92,6 +92,10 @@ class ObjectClass:
     """Keys of an object that are not attributes and have functions of their own: ranges, reservations, options."""
     builtin: tuple[str, ...] = ()
     """Names of objects that always exist; deleting one brings back its original values."""
+    managed_only: bool = False
+    """Only the management plane uses these objects: the DHCP server is not given them."""
+    part_sync: Mapping[str, str] = field(default_factory=dict)
+    """Row of ``SYNC_ROWS`` of the parts that are not of the row of the class."""
     element_of: str = ""
     """The class whose part holds these objects; they have no names and no section of their own."""
     by_name: Mapping[str, Attribute] = field(init=False)
@@ -104,12 +108,15 @@ class ObjectClass:
         assert self.sync in SYNC_ROWS, self.sync
         assert not any(part in by_name for part in self.parts), self.name
         assert all(name in by_name for name in self.create), self.name
+        assert all(part in self.parts and row in SYNC_ROWS for part, row in self.part_sync.items()), self.name
         defaults = {a.name: None if a.default is None else a.type.use(a.default) for a in self.attributes}
         object.__setattr__(self, "by_name", by_name)
         object.__setattr__(self, "defaults", defaults)
 
-    def sync_of(self, attribute: Attribute) -> str:
-        """Return the row of table 16-1 that ``attribute`` belongs to."""
+    def sync_of(self, attribute: Attribute | str) -> str:
+        """Return the row of table 16-1 that ``attribute``, or the part of that name, belongs to."""
+        if isinstance(attribute, str):
+            return self.part_sync.get(attribute, self.sync)
         return attribute.sync or self.sync
 
     def label(self, name: str) -> str:

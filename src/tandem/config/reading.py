@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tandem.config.attribute import NAME_FORM, ObjectClass, is_name
-from tandem.config.schema import SECTIONS
+from tandem.config.schema import SERVED
 from tandem.config.types import quote
 
 
@@ -99,10 +99,10 @@ def read_document(document: object, problems: Problems) -> dict[str, dict[str, I
         problems.error("configuration", "", quote(document), "is not a JSON object of classes")
         document = {}
     for name in document:
-        if name not in SECTIONS:
-            known = ", ".join(SECTIONS)
+        if name not in SERVED:
+            known = ", ".join(SERVED)
             problems.error("configuration", quote(name), "", f"this version knows no such class; it knows {known}")
-    for cls in SECTIONS.values():
+    for cls in SERVED.values():
         section = document.get(cls.name, {})
         if not isinstance(section, dict):
             problems.error(cls.name, "", quote(section), "is not a JSON object; remove it and set it anew")

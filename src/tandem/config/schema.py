@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tandem.config.access import ADMIN
 from tandem.config.attribute import Attribute, ObjectClass
 from tandem.config.types import (
     Bool,
@@ -218,6 +219,7 @@ POLICY = ObjectClass(
     help="Options and settings for clients.",
     sync="policy",
     parts=("options",),
+    part_sync={"options": "policy-options"},
     builtin=("default", SYSTEM_DEFAULT_POLICY),
     attributes=(
         Attribute(
@@ -246,8 +248,11 @@ POLICY = ObjectClass(
 BUILTIN_OPTIONS: Mapping[str, Mapping[str, str]] = {SYSTEM_DEFAULT_POLICY: {"dhcp-lease-time": "604800"}}
 """Options that a builtin policy has as long as they are not set (SYSTEM S3.3: seven days)."""
 
-CLASSES: Mapping[str, ObjectClass] = {cls.name: cls for cls in (DHCP, SCOPE, RESERVATION, POLICY)}
+CLASSES: Mapping[str, ObjectClass] = {cls.name: cls for cls in (DHCP, SCOPE, RESERVATION, POLICY, ADMIN)}
 """Every class, by name."""
 
 SECTIONS: Mapping[str, ObjectClass] = {name: cls for name, cls in CLASSES.items() if not cls.element_of}
 """The classes that have a section in the configuration document."""
+
+SERVED: Mapping[str, ObjectClass] = {name: cls for name, cls in SECTIONS.items() if not cls.managed_only}
+"""The sections that the DHCP server is given."""

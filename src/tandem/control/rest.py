@@ -1,9 +1,14 @@
 """The REST API of a cluster. Its routes derive from the registry of commands and from the declared classes.
 
+    POST, GET, DELETE /api/v1/session          log in with a browser, who am I, log out
     POST /api/v1/command                       one nrcmd line (how nrcmd works)
     GET  /api/v1/commands                      the grammar, for completion
     GET  /api/v1/{class}                       objects; GET, PUT, PATCH, DELETE /api/v1/{class}/{name}: one
     GET or POST /api/v1/{words of a command}   every other command; POST when it changes something
+
+Who asks is told by name and password (Basic), by a token (Bearer), or by a browser's session: a cookie, and for what
+changes anything also the session's token against forged requests (X-CSRF-Token). An object that exists is changed only
+by one who says which version of it they saw (If-Match with its ETag, or *).
 
 Every answer is JSON with ``status`` as nrcmd prints it; a refusal also has the HTTP status that fits. Schema at
 /api/v1/openapi.json. Does not know what commands do.
@@ -13,75 +18,35 @@ No postponed annotations here: FastAPI reads those of functions that are made wi
 
 import asyncio
 import contextlib
-import hashlib
 import inspect
 import re
 import secrets
 import socket
-import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta, timezone
 from typing import Annotated, Any
 
 import uvicorn
-from argon2 import PasswordHasher
-from fastapi import Body, Depends, FastAPI, Request
+from fastapi import Body, Depends, FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from fastapi.security import HTTPBasic, HTTPBasicCredentials
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBasic, HTTPBasicCredentials, HTTPBearer
 from pydantic import BaseModel, Field
 
 from tandem.base.errors import CommandError
 from tandem.cluster import objects
 from tandem.cluster.answer import Answer, error_line
-from tandem.cluster.database import check_password
-from tandem.cluster.manager import Manager
-from tandem.cluster.registry import NAME, REGISTRY, Command, Session
+from tandem.cluster.guard import LoginError
+from tandem.cluster.manager import Forbidden, Manager
+from tandem.cluster.registry import EFFECTS, NAME, REGISTRY, Command, Login, Session
 from tandem.cluster.registry import Request as CommandRequest
+from tandem.config.access import READ_ONLY
+from tandem.config.attribute import ObjectClass
 from tandem.config.schema import SECTIONS
 
 PREFIX = "/api/v1"
-_VERIFIED_S = 60.0
-_VERIFIED_MAX = 256
-_CHECKS_AT_ONCE = 2
-"""Passwords verified at a time: each costs tens of milliseconds and megabytes on purpose."""
-
-
-class LoginError(CommandError):
-    """A request without a valid name and password."""
-
-    def __init__(self) -> None:
-        super().__init__(401, "Login Failure: wrong name or password")
-
-
-class Authenticator:
-    """Checks names and passwords; remembers for a minute those that were right."""
-
-    def __init__(self, manager: Manager) -> None:
-        self._manager = manager
-        self._salt = secrets.token_bytes(16)
-        self._verified: dict[bytes, tuple[str, float]] = {}
-        """Salted hash of name and password -> (stored hash that it matched, until when)."""
-        self._slots = asyncio.Semaphore(_CHECKS_AT_ONCE)
-        self._nobody = PasswordHasher().hash(secrets.token_hex(16))
-        """Checked for unknown names, so that they take as long as known ones."""
-
-    async def check(self, name: str, password: str) -> None:
-        """Return when the password is right. Raises LoginError."""
-        stored = self._manager.database.password_hash(name)
-        key = hashlib.sha256(self._salt + f"{len(name)}:{name}{password}".encode()).digest()
-        now = time.monotonic()
-        match, until = self._verified.get(key, ("", 0.0))
-        if stored is not None and match == stored and now < until:
-            return
-        async with self._slots:
-            right = await asyncio.to_thread(check_password, stored or self._nobody, password)
-        if stored is None or not right:
-            self._manager.log.note("Warning", "Security", 60020, f"Login of {name[:64]!r} failed.")
-            raise LoginError
-        if len(self._verified) >= _VERIFIED_MAX:
-            self._verified.clear()
-        self._verified[key] = (stored, now + _VERIFIED_S)
+CSRF_HEADER = "X-CSRF-Token"
+_SAFE = ("GET", "HEAD", "OPTIONS")
 
 
 class CommandBody(BaseModel):
@@ -116,20 +81,28 @@ class RunAnswer(BaseModel):
     lines: list[str]
 
 
+class Done(BaseModel):
+    """It was done, and there is nothing to show."""
+
+    status: int = 100
+    text: str = "Ok"
+
+
 class ErrorAnswer(BaseModel):
     """A refusal."""
 
     status: int = Field(description="the status that nrcmd prints")
     text: str = Field(description="what is wrong and what to do")
+    lines: list[str] = Field(description="the same as nrcmd prints it")
 
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
-    code: {"model": ErrorAnswer} for code in (400, 401, 403, 404, 409, 422, 500, 501, 503)
+    code: {"model": ErrorAnswer} for code in (400, 401, 403, 404, 409, 412, 422, 428, 500, 503)
 }
 
 
-def create_app(manager: Manager) -> FastAPI:
-    """Return the API of ``manager`` as an ASGI application."""
+def create_app(manager: Manager, cookie: str = "__Host-tandem") -> FastAPI:
+    """Return the API of ``manager`` as an ASGI application; ``cookie`` names its browsers' sessions."""
     app = FastAPI(
         title="Tandem local cluster",
         version="1",
@@ -138,28 +111,113 @@ def create_app(manager: Manager) -> FastAPI:
         redoc_url=None,
         responses=_ERRORS,
     )
-    authenticator = Authenticator(manager)
-    basic = HTTPBasic(auto_error=False)
-
-    async def login(credentials: Annotated[HTTPBasicCredentials | None, Depends(basic)]) -> str:
-        if credentials is None:
-            raise LoginError
-        await authenticator.check(credentials.username, credentials.password)
-        return credentials.username
-
+    door = Door(manager, cookie)
     app.add_exception_handler(CommandError, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(Exception, _broken)
-    _add_command_routes(app, manager, login)
+    _add_session_routes(app, manager, door)
+    _add_command_routes(app, manager, door)
     for command in REGISTRY.commands:
-        if command.route:
-            _add_route(app, manager, login, command)
+        if command.own_route:
+            _add_route(app, manager, door, command)
     for cls in SECTIONS.values():
-        _add_object_routes(app, manager, login, cls.name, cls.singleton)
+        _add_object_routes(app, manager, door, cls)
     return app
 
 
-Login = Callable[..., Awaitable[str]]
+class Door:
+    """Finds out who asks, and lets in those who have the role that a route needs."""
+
+    def __init__(self, manager: Manager, cookie: str) -> None:
+        self._manager = manager
+        self.cookie = cookie
+        self._basic = HTTPBasic(auto_error=False, description="name and password of an administrator")
+        self._bearer = HTTPBearer(auto_error=False, description="a token made with 'token NAME create'")
+        self._cookie = APIKeyCookie(name=cookie, auto_error=False, description=f"a browser's, with {CSRF_HEADER}")
+
+    def needs(self, role: str | None, effect: str = "none") -> Any:
+        """Return the dependency of a route that needs ``role`` (None: any administrator) and has ``effect``."""
+
+        async def login(
+            request: Request,
+            basic: Annotated[HTTPBasicCredentials | None, Depends(self._basic)],
+            bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(self._bearer)],
+            session: Annotated[str | None, Depends(self._cookie)],
+        ) -> Login:
+            found = await self._who(request, basic, bearer, session)
+            if role is not None:
+                self._manager.permit(found, role, effect)
+            return found
+
+        return Depends(login)
+
+    async def _who(
+        self,
+        request: Request,
+        basic: HTTPBasicCredentials | None,
+        bearer: HTTPAuthorizationCredentials | None,
+        session: str | None,
+    ) -> Login:
+        guard = self._manager.guard
+        if basic is not None:
+            return await guard.password(basic.username, basic.password, address_of(request))
+        if bearer is not None:
+            return guard.token(bearer.credentials, address_of(request))
+        if session is None:
+            raise LoginError("Login Failure: say who you are: name and password, or a token")
+        login, open_session = guard.session(session)
+        if request.method not in _SAFE and not secrets.compare_digest(
+            request.headers.get(CSRF_HEADER, "").encode(), open_session.csrf.encode()
+        ):
+            raise Forbidden(f"header {CSRF_HEADER} is not this session's; GET {PREFIX}/session tells it")
+        return login
+
+
+def address_of(request: Request) -> str:
+    """Return the address that a request comes from."""
+    return request.client.host if request.client else "unknown"
+
+
+def declared(role: str, effect: str) -> dict[str, Any]:
+    """Return what the schema says about who may use a route and what it does."""
+    return {"x-role": role, "x-effect": effect}
+
+
+class LoginBody(BaseModel):
+    """Who wants to log in."""
+
+    name: str = Field(max_length=255)
+    password: str = Field(max_length=255, json_schema_extra={"format": "password"})
+
+
+class SessionAnswer(BaseModel):
+    """A browser's session."""
+
+    name: str
+    roles: list[str]
+    csrf: str = Field(description=f"to be sent as {CSRF_HEADER} with everything that changes anything")
+
+
+def _add_session_routes(app: FastAPI, manager: Manager, door: Door) -> None:
+    guard = manager.guard
+
+    @app.post(f"{PREFIX}/session", summary="Log in with a browser", tags=["session"])
+    async def begin(body: LoginBody, request: Request, response: Response) -> SessionAnswer:
+        login = await guard.password(body.name, body.password, address_of(request))
+        secret, session = guard.open_session(login)
+        response.set_cookie(door.cookie, secret, secure=True, httponly=True, samesite="strict", path="/")
+        return SessionAnswer(name=login.name, roles=list(login.roles), csrf=session.csrf)
+
+    @app.get(f"{PREFIX}/session", summary="Who this session is", tags=["session"])
+    async def who(request: Request) -> SessionAnswer:
+        login, session = guard.session(request.cookies.get(door.cookie, ""))
+        return SessionAnswer(name=login.name, roles=list(login.roles), csrf=session.csrf)
+
+    @app.delete(f"{PREFIX}/session", summary="Log out", tags=["session"])
+    async def end(request: Request, response: Response, who: Annotated[Login, door.needs(None)]) -> Done:
+        guard.close_session(request.cookies.get(door.cookie, ""))
+        response.delete_cookie(door.cookie, secure=True, httponly=True, samesite="strict", path="/")
+        return Done()
 
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
@@ -183,9 +241,12 @@ async def _broken(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"status": 300, "text": text, "lines": [f"300 {text}"]}, 500)
 
 
-def _add_command_routes(app: FastAPI, manager: Manager, login: Login) -> None:
-    @app.post(f"{PREFIX}/command", summary="Run one nrcmd line", tags=["command"])
-    async def command(body: CommandBody, who: Annotated[str, Depends(login)]) -> CommandAnswer:
+def _add_command_routes(app: FastAPI, manager: Manager, door: Door) -> None:
+    @app.post(
+        f"{PREFIX}/command", summary="Run one nrcmd line", tags=["command"],
+        description="Needs the role of the command in the line.", openapi_extra=declared(READ_ONLY, "none"),
+    )  # fmt: skip
+    async def command(body: CommandBody, who: Annotated[Login, door.needs(READ_ONLY)]) -> CommandAnswer:
         session = Session(zone=timezone(timedelta(seconds=body.utc_offset_s)))
         for attribute, value in body.session.items():
             session.set(attribute, value)
@@ -194,13 +255,20 @@ def _add_command_routes(app: FastAPI, manager: Manager, login: Login) -> None:
             status=answer.status, lines=answer.render(session.default_format), session=session.attributes()
         )
 
-    @app.get(f"{PREFIX}/commands", summary="The grammar of all commands", tags=["command"])
-    async def commands(who: Annotated[str, Depends(login)]) -> dict[str, Any]:
+    @app.get(
+        f"{PREFIX}/commands", summary="The grammar of all commands", tags=["command"],
+        openapi_extra=declared(READ_ONLY, "none"),
+    )  # fmt: skip
+    async def commands(who: Annotated[Login, door.needs(READ_ONLY)]) -> dict[str, Any]:
         return {
             "commands": [
-                {"path": c.path, "usage": c.usage(), "help": c.help, "example": c.example, "write": c.write}
+                {
+                    "path": c.path, "usage": c.usage(), "help": c.help, "example": c.example, "role": c.role,
+                    "effect": c.effect, "arguments": [{"name": a.name, "kind": a.kind} for a in c.arguments],
+                }
                 for c in REGISTRY.commands
             ],
+            "secrets": sorted({name for cls in SECTIONS.values() for name in objects.secrets_of(cls)}),
             "attributes": {cls.name: {a.name: a.help for a in cls.attributes} for cls in SECTIONS.values()},
         }
 
@@ -208,15 +276,17 @@ def _add_command_routes(app: FastAPI, manager: Manager, login: Login) -> None:
 class _Endpoint:
     """A route's function, with the signature that FastAPI is to see."""
 
-    def __init__(self, manager: Manager, command: Command, login: Login) -> None:
+    def __init__(self, manager: Manager, command: Command, door: Door) -> None:
         self._manager = manager
         self._command = command
         kind = inspect.Parameter.KEYWORD_ONLY
-        parameters = [inspect.Parameter("who", kind, annotation=Annotated[str, Depends(login)])]
+        who = Annotated[Login, door.needs(command.role, command.effect)]
+        parameters = [inspect.Parameter("who", kind, annotation=who)]
         if NAME in command.path:
             parameters.append(inspect.Parameter("name", kind, annotation=str))
         for argument in command.arguments:
-            field = Body(description=argument.help, embed=True) if command.write else Field(description=argument.help)
+            more: dict[str, Any] = {"description": argument.help, "json_schema_extra": {"x-kind": argument.kind}}
+            field = Body(embed=True, **more) if command.write else Query(**more)
             default = "" if argument.optional else inspect.Parameter.empty
             parameters.append(
                 inspect.Parameter(python_name(argument.name), kind, annotation=Annotated[str, field], default=default)
@@ -224,15 +294,15 @@ class _Endpoint:
         self.__signature__ = inspect.Signature(parameters, return_annotation=RunAnswer)
         self.__name__ = "_".join(python_name(word) for word in command.path)
 
-    async def __call__(self, **values: str) -> RunAnswer:
-        request = CommandRequest(values.pop("who"), Session(), values.pop("name", ""))
+    async def __call__(self, *, who: Login, name: str = "", **values: str) -> RunAnswer:
+        request = CommandRequest(who, Session(), name)
         words = []
         for argument in self._command.arguments:
             text = values[python_name(argument.name)]
             if text:
                 words += text.split() if argument.many else [text]
         self._command.fill(request, words)
-        return _run_answer(await self._manager.run(self._command, request))
+        return _run_answer(await self._command.run(self._manager, request))
 
 
 def python_name(name: str) -> str:
@@ -245,48 +315,65 @@ def _run_answer(answer: Answer) -> RunAnswer:
     return RunAnswer(status=answer.status, text=answer.text, items=items, lines=answer.lines)
 
 
-def _add_route(app: FastAPI, manager: Manager, login: Login, command: Command) -> None:
-    path = "/".join("{name}" if word == NAME else word for word in command.path)
+def _add_route(app: FastAPI, manager: Manager, door: Door, command: Command) -> None:
+    assert command.own_route
+    method, path = command.own_route
     app.add_api_route(
-        f"{PREFIX}/{path}",
-        _Endpoint(manager, command, login),
-        methods=["POST" if command.write else "GET"],
+        PREFIX + path,
+        _Endpoint(manager, command, door),
+        methods=[method],
         summary=command.help,
-        description=f"As nrcmd's: {command.example}",
+        description=f"As nrcmd's: {command.example}. Needs role {command.role}; {EFFECTS[command.effect]}.",
         tags=[command.path[0]],
+        openapi_extra=declared(command.role, command.effect),
     )
 
 
-def _add_object_routes(app: FastAPI, manager: Manager, login: Login, cls: str, singleton: bool) -> None:
-    base = f"{PREFIX}/{cls}"
-    one = base if singleton else base + "/{name}"
-    who_is = Depends(login)
+def _add_object_routes(app: FastAPI, manager: Manager, door: Door, cls: ObjectClass) -> None:
+    base = f"{PREFIX}/{cls.name}"
+    one = base if cls.singleton else base + "/{name}"
+    effect = objects.effect_of(cls)
+    reader = door.needs(objects.read_role(cls))
+    editor = door.needs(objects.edit_role(cls), effect)
+    Match = Annotated[str | None, Header(description="the ETag of the version that is to be changed, or *")]
 
-    async def get(who: str = who_is, name: str = "") -> dict[str, Any]:
-        return objects.stored(manager, cls, name)
+    def tagged(response: Response, name: str, content: dict[str, Any]) -> dict[str, Any]:
+        response.headers["ETag"] = objects.version(manager, cls.name, name)
+        return content
 
-    async def put(values: dict[str, Any], who: str = who_is, name: str = "") -> dict[str, Any]:
-        return objects.replace(manager, who, cls, name, values)
+    async def get(response: Response, who: Login = reader, name: str = "") -> dict[str, Any]:
+        return tagged(response, name, objects.stored(manager, cls.name, name))
 
-    async def patch(values: dict[str, Any], who: str = who_is, name: str = "") -> dict[str, Any]:
-        return objects.merge(manager, who, cls, name, values)
+    async def put(
+        values: dict[str, Any], response: Response, who: Login = editor, name: str = "", if_match: Match = None
+    ) -> dict[str, Any]:
+        return tagged(response, name, objects.replace(manager, who, cls.name, name, values, if_match))
 
-    async def delete(name: str, who: str = who_is) -> dict[str, Any]:
-        objects.remove(manager, who, cls, name)
-        return {"status": 100, "text": "Ok"}
+    async def patch(
+        values: dict[str, Any], response: Response, who: Login = editor, name: str = "", if_match: Match = None
+    ) -> dict[str, Any]:
+        return tagged(response, name, objects.merge(manager, who, cls.name, name, values, if_match))
 
-    async def every(who: str = who_is) -> dict[str, Any]:
-        return {name: objects.stored(manager, cls, name) for name in objects.names(manager, cls)}
+    async def delete(name: str, who: Login = editor, if_match: Match = None) -> Done:
+        objects.remove(manager, who, cls.name, name, if_match)
+        return Done()
+
+    async def every(who: Login = reader) -> dict[str, Any]:
+        return {name: objects.stored(manager, cls.name, name) for name in objects.names(manager, cls.name)}
 
     def route(path: str, method: str, function: Callable[..., Any], summary: str) -> None:
-        ident = f"{method.lower()}_{python_name(cls)}" + ("_all" if function is every else "")
+        ident = f"{method.lower()}_{python_name(cls.name)}" + ("_all" if function is every else "")
+        writes = method != "GET"
+        role = objects.edit_role(cls) if writes else objects.read_role(cls)
         app.add_api_route(
-            path, function, methods=[method], summary=summary, tags=[cls], operation_id=ident, response_model=None
-        )
+            path, function, methods=[method], summary=summary, tags=[cls.name], operation_id=ident,
+            response_model=Done if function is delete else dict[str, Any],
+            openapi_extra=declared(role, effect if writes else "none"),
+        )  # fmt: skip
 
-    route(one, "GET", get, f"The {cls}'s attributes that are set")
+    route(one, "GET", get, f"The {cls.name}'s attributes that are set")
     route(one, "PATCH", patch, "Set the attributes given, unset those given as null")
-    if singleton:
+    if cls.singleton:
         return
     route(one, "PUT", put, "Create it, or replace it by exactly this")
     route(one, "DELETE", delete, "Delete it")

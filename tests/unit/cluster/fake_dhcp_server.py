@@ -1,6 +1,6 @@
 """A stand-in for the DHCP server process: speaks the control socket's protocol, serves no client.
 
-Options beyond the real server's come from the environment: FAKE_DIE_AT_ONCE ends it with a message and status 3;
+Options beyond the real server's come from the environment: FAKE_DIE_AT_ONCE ends it with a message and that status;
 FAKE_STUBBORN makes it ignore the operation ``stop`` and SIGTERM.
 """
 
@@ -69,7 +69,7 @@ def perform(op: str, args: dict[str, Any]) -> Any:
 async def main(data: Path) -> None:
     if os.environ.get("FAKE_DIE_AT_ONCE"):
         print("no such interface", file=sys.stderr)
-        sys.exit(3)
+        sys.exit(int(os.environ["FAKE_DIE_AT_ONCE"]))
     stopping = asyncio.Event()
     stubborn = bool(os.environ.get("FAKE_STUBBORN"))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: stubborn or stopping.set())

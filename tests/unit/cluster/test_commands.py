@@ -13,12 +13,14 @@ from fake_dhcp_server import Refused, perform
 
 from tandem.base.errors import CommandError
 from tandem.cluster import commands as _commands  # noqa: F401  fills the registry
+from tandem.cluster.accounts import set_administrator
 from tandem.cluster.answer import error_line
 from tandem.cluster.database import Database
 from tandem.cluster.log import ClusterLog
 from tandem.cluster.manager import Manager
 from tandem.cluster.registry import Session
 from tandem.cluster.supervisor import ControlSocket, Supervisor
+from tandem.config.schema import SERVED
 
 BATCH = """\
 dhcp enable failover
@@ -57,7 +59,7 @@ def manager(tmp_path: Path) -> Manager:
     log = ClusterLog(tmp_path / "logs" / "ccm.log", "test")
     server = FakeServer(tmp_path / "logs" / "dhcp.log")
     database = Database(tmp_path / "ccm" / "ccm.db")
-    database.set_administrator("admin", "p", ["superuser"])
+    set_administrator(database, "admin", "p", ["superuser"])
     return Manager("test", 0x7F00000B, database, server, Supervisor(["false"], server, log), log, server._log)
 
 
@@ -70,7 +72,7 @@ def run(manager: Manager) -> Run:
 
     def run_line(line: str, who: str = "admin") -> list[str]:
         try:
-            return asyncio.run(manager.execute(who, session, line)).render(session.default_format)
+            return asyncio.run(manager.execute(manager.login_of(who), session, line)).render(session.default_format)
         except CommandError as error:
             return error_line(error).split("\n")
 
@@ -170,7 +172,7 @@ def test_an_impossible_configuration_is_not_sent_to_the_server(run: Run, manager
     for line in BATCH.splitlines()[:9]:
         run(line)
     loaded = manager.database.loaded()
-    assert loaded is not None and manager.database.changes_since_loaded() == 0
+    assert loaded is not None and manager.database.changes_since_loaded(SERVED) == 0
     asked = len(manager.server.asked)  # type: ignore[attr-defined]
     run("scope other create 192.168.50.0 255.255.255.128")
     answer = run("dhcp reload")
@@ -201,7 +203,7 @@ def test_dates_are_read_and_shown_in_the_operators_zone(manager: Manager) -> Non
     session = Session(zone=timezone(timedelta(hours=2)))
 
     def run(line: str) -> list[str]:
-        return asyncio.run(manager.execute("admin", session, line)).render("user")
+        return asyncio.run(manager.execute(manager.login_of("admin"), session, line)).render("user")
 
     run('dhcp set failover-recover="Oct 31 02:00:00 2001"')
     assert manager.database.document["dhcp"]["failover-recover"] == 1004486400
@@ -267,13 +269,17 @@ def test_secrets_are_never_shown(run: Run, manager: Manager) -> None:
     assert not any("geheim" in line for line in shown)
 
 
-def test_an_administrator_without_the_role_may_look_but_not_change(run: Run, manager: Manager) -> None:
-    manager.database.set_administrator("guest", "p", [])
+def test_an_administrator_may_do_what_the_roles_allow(run: Run, manager: Manager) -> None:
+    set_administrator(manager.database, "guest", "p", [])
+    assert run("dhcp get failover", "guest")[0].startswith("320 AX_SCP_PERMISSION_DENIED: guest lacks role read-only")
+    set_administrator(manager.database, "guest", "p", ["read-only"])
     assert run("dhcp get failover", "guest")[0] == "100 Ok"
-    assert run("dhcp enable failover", "guest")[0].startswith("320 AX_SCP_PERMISSION_DENIED")
+    refused = run("dhcp enable failover", "guest")[0]
+    assert refused.startswith("320 AX_SCP_PERMISSION_DENIED") and "admin guest set roles=dhcp-admin" in refused
     assert run("dhcp get failover", "guest") == ["100 Ok", "failover=off"]
-    manager.database.set_administrator("guest", "p", ["dhcp-admin"])
+    set_administrator(manager.database, "guest", "p", ["dhcp-admin"])
     assert run("dhcp enable failover", "guest") == ["100 Ok"]
+    assert run("admin list", "guest")[0].startswith("320 AX_")
 
 
 def test_help_tells_about_commands_and_attributes(run: Run) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tandem.base.errors import CommandError
-from tandem.cluster.database import Database, check_password, differences
+from tandem.cluster.accounts import check_password, has_superuser, password_hash, roles_of, set_administrator
+from tandem.cluster.database import Database, differences
 
 
 @pytest.fixture
@@ -113,9 +114,9 @@ def test_a_snapshot_does_not_see_later_edits(path: Path) -> None:
     database.edit("admin", "dhcp", "", set_to("dhcp", "", a=2))
     database.edit("admin", "scope", "s", set_to("scope", "s", a=2))
     assert document == {"dhcp": {"a": 1}, "scope": {"s": {"a": 1}}}
-    assert database.loaded() is None and database.changes_since_loaded() == 5
+    assert database.loaded() is None and database.changes_since_loaded({"dhcp", "scope"}) == 5
     database.mark_loaded("admin", document, change)
-    assert database.loaded() == document and database.changes_since_loaded() == 2
+    assert database.loaded() == document and database.changes_since_loaded({"dhcp", "scope"}) == 2
 
 
 @pytest.mark.parametrize(
@@ -137,18 +138,40 @@ def test_what_a_change_tells(old: Any, new: Any, told: Any) -> None:
 
 def test_passwords_are_stored_as_argon2_hashes(path: Path) -> None:
     database = Database(path)
-    assert not database.has_administrators()
-    database.set_administrator("admin", "geheim", ["superuser"])
-    stored = database.password_hash("admin")
+    assert not has_superuser(database.document)
+    set_administrator(database, "admin", "geheim", ["superuser"])
+    stored = password_hash(database, "admin")
     assert stored is not None and stored.startswith("$argon2id$") and "geheim" not in stored
     assert check_password(stored, "geheim") and not check_password(stored, "wrong")
-    assert database.roles("admin") == ["superuser"] and database.roles("nobody") == []
+    assert roles_of(database, "admin") == ("superuser",) and roles_of(database, "nobody") == ()
+    assert has_superuser(database.document)
     assert b"geheim" not in path.read_bytes() + path.with_name("ccm.db-wal").read_bytes()
+    assert not any(str(c.new).startswith('"$argon2') for c in database.changes())
 
 
 def test_an_empty_password_is_refused(path: Path) -> None:
-    with pytest.raises(CommandError, match="empty"):
-        Database(path).set_administrator("admin", "", [])
+    with pytest.raises(CommandError, match="1 to 255 bytes"):
+        set_administrator(Database(path), "admin", "", [])
+
+
+def test_the_change_log_is_read_in_pages_and_by_set(path: Path) -> None:
+    database = Database(path)
+    for value in range(5):
+        database.edit("admin", "dhcp", "", set_to("dhcp", "", a=value, b=value))
+    newest = database.changes(4)
+    assert [(c.set, c.attribute) for c in newest] == [(5, "b"), (5, "a"), (4, "b"), (4, "a")]
+    assert [c.set for c in database.changes(100, before=4)] == [3, 3, 2, 2, 1, 1]
+    assert [(c.attribute, c.old, c.new) for c in database.change_set(3)] == [("a", "1", "2"), ("b", "1", "2")]
+    assert database.change_set(99) == []
+
+
+def test_the_log_of_logins_is_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tandem.cluster.database._LOGINS_MAX", 3)
+    database = Database(path)
+    for n in range(5):
+        database.add_login(f"a{n}", "10.0.0.1", "password", "ok")
+    assert [login.name for login in database.logins(10)] == ["a4", "a3", "a2"]
+    assert [login.name for login in database.logins(10, before=5)] == ["a3", "a2"]
 
 
 def test_a_database_of_another_format_is_refused(path: Path) -> None:

@@ -6,8 +6,9 @@ import pytest
 
 from tandem.base.errors import CommandError
 from tandem.cluster import commands as _commands  # noqa: F401  fills the registry
-from tandem.cluster.registry import KINDS, REGISTRY, Command, Request, Session, split
+from tandem.cluster.registry import KINDS, REGISTRY, Command, Login, Request, Session, split
 from tandem.config.schema import SECTIONS
+from tandem.config.types import Bool
 
 
 @pytest.mark.parametrize("command", REGISTRY.commands, ids=lambda c: " ".join(c.path))
@@ -18,7 +19,7 @@ def test_every_command_is_declared_in_full_and_its_example_means_it(command: Com
     found, name, words = REGISTRY.find(split(command.example))
     assert found is command
     assert bool(name) == ("NAME" in command.path)
-    request = Request("admin", Session(), name)
+    request = Request(Login("admin"), Session(), name)
     command.fill(request, words)
     assert set(request.values) == {argument.name for argument in command.arguments}
 
@@ -27,7 +28,8 @@ def test_every_class_has_the_common_commands() -> None:
     paths = {command.path for command in REGISTRY.commands}
     for cls in SECTIONS.values():
         prefix = (cls.name,) if cls.singleton else (cls.name, "NAME")
-        for verb in ("show", "get", "set", "unset", "enable", "disable"):
+        switches = ("enable", "disable") if any(isinstance(a.type, Bool) for a in cls.attributes) else ()
+        for verb in ("show", "get", "set", "unset", *switches):
             assert (*prefix, verb) in paths
         if not cls.singleton:
             assert {(*prefix, "create"), (*prefix, "delete")} <= paths
@@ -61,7 +63,7 @@ def test_every_class_has_the_common_commands() -> None:
 def test_a_line_that_is_no_command(line: str, status: int) -> None:
     with pytest.raises(CommandError) as refusal:
         command, name, words = REGISTRY.find(split(line))
-        command.fill(Request("admin", Session(), name), words)
+        command.fill(Request(Login("admin"), Session(), name), words)
     assert refusal.value.status == status
     assert len(refusal.value.text) > 10
 
@@ -85,7 +87,7 @@ def test_quotes_keep_words_together() -> None:
 
 def test_arguments_take_their_plain_form() -> None:
     command, name, words = REGISTRY.find(split("scope x addRange 010.0.0.1 10.0.0.009"))
-    request = Request("admin", Session(), name)
+    request = Request(Login("admin"), Session(), name)
     command.fill(request, words)
     assert request.values == {"lowest": "10.0.0.1", "highest": "10.0.0.9"}
 

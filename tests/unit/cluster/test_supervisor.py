@@ -95,7 +95,7 @@ def test_pauses_double_up_to_a_limit_and_the_servers_words_are_logged(
         await s.supervisor.stop()
         said = [line.rpartition(" in ")[2] for line in s.logged(60003)]
         assert said[:4] == ["0.02 s.", "0.04 s.", "0.05 s.", "0.05 s."][: len(said)] and len(said) >= 3
-        assert "(exit status 3)" in s.logged(60003)[0]
+        assert "(exit status 1)" in s.logged(60003)[0]
         assert "no such interface" in s.logged(60004)[0]
 
     asyncio.run(story())
@@ -108,7 +108,7 @@ def test_waiting_for_a_server_that_dies_ends_with_its_words(tmp_path: Path, monk
         s = Setup(tmp_path, pause_s=60)
         s.supervisor.start()
         with pytest.raises(
-            CommandError, match=r"died \(exit status 3: no such interface\); it is tried again"
+            CommandError, match=r"died \(exit status 1: no such interface\); it is tried again"
         ) as refusal:
             await s.supervisor.ready()
         assert refusal.value.status == 501
@@ -256,3 +256,36 @@ def test_a_socket_with_a_long_path_is_reached(tmp_path: Path) -> None:
     directory = os.open(deep, os.O_RDONLY)
     asyncio.run(story())
     os.close(directory)
+
+
+@pytest.mark.parametrize(("status", "cure"), [("3", "'dhcp start' writes it anew"), ("4", "set failover-recover")])
+def test_damage_is_tried_again_slowly_or_when_told_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str, cure: str
+) -> None:
+    monkeypatch.setenv("FAKE_DIE_AT_ONCE", status)
+
+    async def story() -> None:
+        s = Setup(tmp_path, pause_s=0.02, pause_s_max=0.05)
+        s.supervisor.start()
+        await until(lambda: s.supervisor.pausing)
+        line = s.logged(60003)[0]
+        assert cure in line and line.endswith("Starting it again in 300 s.")
+        await s.supervisor.settled()  # does not wait for what will not come
+        monkeypatch.delenv("FAKE_DIE_AT_ONCE")
+        s.supervisor.start()
+        await s.supervisor.ready()
+        assert s.supervisor.restarts == 1
+        await s.supervisor.stop()
+
+    asyncio.run(story())
+
+
+def test_a_question_waits_for_a_server_that_is_just_starting(tmp_path: Path) -> None:
+    async def story() -> None:
+        s = Setup(tmp_path)
+        s.supervisor.start()
+        await s.supervisor.settled()
+        assert await s.supervisor._control.call("ping") == "pong"
+        await s.supervisor.stop()
+
+    asyncio.run(story())

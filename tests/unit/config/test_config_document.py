@@ -37,9 +37,10 @@ def example() -> Document:
 
 REFUSED: list[tuple[Callable[[Document], object], int, str]] = [
     # the class, the object, the attribute
-    (lambda x: d.get(x, "scop", "lan", "addr"), 306, "'scop' is no class of objects; write one of dhcp, scope, policy"),
+    (lambda x: d.get(x, "scop", "lan", "addr"), 306,
+     "'scop' is no class of objects; write one of dhcp, scope, policy, admin"),
     (lambda x: d.read_object(x, "reservation", "a"), 306,
-     "'reservation' is no class of objects; write one of dhcp, scope, policy"),
+     "'reservation' is no class of objects; write one of dhcp, scope, policy, admin"),
     (lambda x: d.get(x, "scope", "wan", "addr"), 302,
      "scope 'wan' does not exist; 'scope listnames' shows those that do"),
     (lambda x: d.set_attribute(x, "scope", "wan", "renew-only", "on"), 302,

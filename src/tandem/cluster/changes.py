@@ -1,0 +1,165 @@
+"""The change log as operators see it, and taking a change set back.
+
+A change set is what one command changed. Taking it back makes every attribute that it changed what it was before,
+if it still is what the set made it; lists lose what the set added and regain what it took away. The outcome passes
+the same checks as any edit, and is a change set itself. Secrets are not in the log, so an old secret cannot return.
+
+Source: SYSTEM S2.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from tandem.base.errors import CommandError
+from tandem.cluster.answer import Answer, Item
+from tandem.cluster.database import HIDDEN, Change
+from tandem.cluster.manager import Manager
+from tandem.cluster.objects import apply, edit, edit_role, make, table
+from tandem.cluster.registry import NAME, REGISTRY, Argument, Command, Request, Session
+from tandem.config import document as config
+from tandem.config.access import ADMIN, DHCP_ADMIN, READ_ONLY
+from tandem.config.dates import format_date
+from tandem.config.document import Document
+
+_PAGE, _PAGE_MAX = 50, 1000
+
+
+def page(request: Request) -> tuple[int, int | None]:
+    """Return how many records are asked for, at most 1000, and before which number."""
+    count, before = request.values["count"], request.values["before"]
+    return min(int(count), _PAGE_MAX) if count else _PAGE, int(before) if before else None
+
+
+COUNT = Argument("count", f"how many to show, at most {_PAGE_MAX} (default {_PAGE})", "number", optional=True)
+BEFORE = Argument("before", "show those before this number: the last one of the page before", "number", optional=True)
+
+
+def _answer(changes: list[Change], session: Session) -> Answer:
+    clock = session.clock()
+    rows = [["Set", "When", "Who", "Object", "Attribute", "Old", "New"]]
+    items = []
+    for change in changes:
+        label = config.class_of(change.cls).label(change.name)
+        what = [change.attribute or "(all of it)", change.old or "-", change.new or "-"]
+        who = change.who if change.undoes is None else f"{change.who} (undo of {change.undoes})"
+        rows.append([str(change.set), format_date(int(change.at), clock), who, label, *what])
+        titles = ("at", "who", "object", "attribute", "old", "new")
+        items.append(Item(str(change.set), dict(zip(titles, rows[-1][1:], strict=True))))
+    return Answer(items, table(rows))
+
+
+async def _list(manager: Manager, request: Request) -> Answer:
+    count, before = page(request)
+    return _answer(manager.database.changes(count, before), request.session)
+
+
+def _find(manager: Manager, request: Request) -> list[Change]:
+    changes = manager.database.change_set(int(request.name)) if request.name.isdecimal() else []
+    if not changes:
+        raise CommandError(302, f"there is no change set {request.name}; 'change list' shows the newest")
+    return changes
+
+
+async def _show(manager: Manager, request: Request) -> Answer:
+    return _answer(_find(manager, request), request.session)
+
+
+async def _undo(manager: Manager, request: Request) -> Answer:
+    changes = _find(manager, request)
+    first = changes[0]
+    role = edit_role(config.class_of(first.cls))
+    if first.cls == ADMIN.name:
+        manager.permit(request.login, role, "access")
+    warnings: list[str] = []
+    on = Request(request.login, request.session, first.name)
+    edit(manager, on, first.cls, lambda document: _take_back(document, changes, warnings), undoes=first.set)
+    return Answer(lines=warnings, status=101, text="Ok, with warnings") if warnings else Answer()
+
+
+def _take_back(document: Document, changes: list[Change], warnings: list[str]) -> None:
+    first = changes[0]
+    cls, name = first.cls, first.name
+    label = config.class_of(cls).label(name)
+    rows = {change.attribute: (_value(change.old), _value(change.new)) for change in changes}
+    for attribute, (old, _) in list(rows.items()):
+        if old == _value(HIDDEN):
+            warnings.append(f"{label}: {attribute} is secret, and its old value not known: set it anew")
+            del rows[attribute]
+    _, made = rows.pop("", (None, None))
+    present = None if name and name not in config.list_names(document, cls) else config.read_object(document, cls, name)
+    if any(change.attribute == "" and change.new is None for change in changes):
+        if present:
+            raise CommandError(320, f"{label} exists again; delete it first")
+        make(document, cls, name, _nested({attribute: old for attribute, (old, _) in rows.items()}))
+        return
+    if present is None:
+        raise CommandError(302, f"{label} does not exist any more; take back what deleted it first ('change list')")
+    values = {a: _before(label, a, _at(present, a), old, new) for a, (old, new) in rows.items()}
+    if made is not None:
+        added = sorted(set(_flat(present)) - set(rows))
+        if added:
+            raise CommandError(320, f"{label}: {added[0]} was set later; take that back first, or delete the object")
+        config.delete_object(document, cls, name)
+        return
+    nested = _nested(values)
+    for part in ("options",):
+        if part in nested:
+            nested[part] = {k: v for k, v in {**present.get(part, {}), **nested[part]}.items() if v is not None}
+    apply(document, cls, name, nested)
+
+
+def _before(label: str, attribute: str, present: Any, old: Any, new: Any) -> Any:
+    """Return what an attribute was. Raises CommandError 320 when it is no longer what the set made it."""
+    if isinstance(present, list) and (isinstance(old, list) or isinstance(new, list)):
+        came, left = new or [], old or []
+        reordered = sorted(map(str, came)) == sorted(map(str, left))
+        if all(item in present for item in came) and (reordered or not any(item in present for item in left)):
+            return [item for item in present if item not in came] + left or None
+    elif present == new or new == _value(HIDDEN):
+        return old
+    raise CommandError(320, f"{label}: {attribute} was changed again since; take that back first ('change list')")
+
+
+def _value(text: str | None) -> Any:
+    return None if text is None else msgspec.json.decode(text)
+
+
+def _at(content: Mapping[str, Any], attribute: str) -> Any:
+    outer, _, inner = attribute.partition(".")
+    return content.get(outer, {}).get(inner) if inner else content.get(outer)
+
+
+def _flat(content: Mapping[str, Any]) -> list[str]:
+    return [
+        name
+        for attribute, value in content.items()
+        for name in ([f"{attribute}.{key}" for key in value] if isinstance(value, dict) else [attribute])
+    ]
+
+
+def _nested(values: dict[str, Any]) -> dict[str, Any]:
+    """Return attributes with those named ``outer.inner`` gathered under their outer ones."""
+    nested: dict[str, Any] = {}
+    for attribute, value in values.items():
+        outer, _, inner = attribute.partition(".")
+        if inner:
+            nested.setdefault(outer, {})[inner] = value
+        else:
+            nested[outer] = value
+    return nested
+
+
+REGISTRY.add(
+    Command(("change", "list"), "Show what was changed, by whom, when: the newest first.", "change list 20", _list,
+            (COUNT, BEFORE), role=READ_ONLY),
+    Command(("change", NAME), "Show one change set: what one command changed.", "change 1", _show, role=READ_ONLY),
+    Command(("change", NAME, "show"), "Show one change set: what one command changed.", "change 1 show", _show,
+            role=READ_ONLY, route="GET /change/{name}"),
+    Command(("change", NAME, "undo"), "Take a change set back; administrators' need a superuser.", "change 1 undo",
+            _undo, role=DHCP_ADMIN, effect="configuration"),
+)  # fmt: skip
+

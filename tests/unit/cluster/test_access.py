@@ -1,0 +1,267 @@
+"""Who may log in and what they may do; the change log and taking change sets back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_dhcp_server import perform
+
+from tandem.base.errors import CommandError
+from tandem.cluster import commands as _commands  # noqa: F401  fills the registry
+from tandem.cluster.accounts import set_administrator
+from tandem.cluster.answer import error_line
+from tandem.cluster.database import Database
+from tandem.cluster.guard import LOCK_S, SESSION_IDLE_S, Guard, LoginError
+from tandem.cluster.log import ClusterLog
+from tandem.cluster.manager import Manager
+from tandem.cluster.registry import REGISTRY, Command, Login, Session
+from tandem.cluster.supervisor import ControlSocket, Supervisor
+from tandem.config.access import ROLES, allows
+from tandem.config.schema import SECTIONS
+
+
+class FakeServer(ControlSocket):
+    async def call(self, op: str, args: dict[str, Any] | None = None, timeout_s: float = 10) -> Any:
+        return perform(op, args or {})
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Manager:
+    log = ClusterLog(tmp_path / "logs" / "ccm.log", "test")
+    server = FakeServer(tmp_path / "none", tmp_path / "dhcp.log")
+    database = Database(tmp_path / "ccm" / "ccm.db")
+    set_administrator(database, "admin", "geheim", ["superuser"])
+    return Manager("test", 0x7F00000B, database, server, Supervisor(["false"], server, log), log, tmp_path / "dhcp.log")
+
+
+Run = Callable[..., list[str]]
+
+
+@pytest.fixture
+def run(manager: Manager) -> Run:
+    def run_line(line: str, login: Login | None = None) -> list[str]:
+        try:
+            who = login or manager.login_of("admin")
+            return asyncio.run(manager.execute(who, Session(), line)).render("user")
+        except CommandError as error:
+            return error_line(error).split("\n")
+
+    return run_line
+
+
+PREPARE = """\
+scope examplescope create 192.168.50.0 255.255.255.0
+scope examplescope addRange 192.168.50.10 192.168.50.200
+scope examplescope addReservation 192.168.50.9 1,6,00:d0:ba:d3:bd:3b
+policy default setLeaseTime 3d
+policy default setOption routers 192.168.50.1
+admin example create pw roles=read-only
+token monitoring create read-only
+"""
+_MISSING_FIRST = {  # what an example makes must not be there yet
+    "scope examplescope create": "scope examplescope delete", "admin example create": "admin example delete",
+    "token monitoring create": "token monitoring delete",
+    "scope examplescope addReservation": "scope examplescope removeReservation 192.168.50.9",
+}  # fmt: skip
+_NOT_FAKED = {"getFailoverConflicts", "shutdown"}
+"""Commands of the running server that the stand-in does not know."""
+
+
+@pytest.mark.parametrize(
+    "command", [c for c in REGISTRY.commands if c.path[-1] not in _NOT_FAKED], ids=lambda c: " ".join(c.path)
+)
+def test_every_example_runs(run: Run, command: Command) -> None:
+    for line in PREPARE.splitlines():
+        assert run(line)[0] == "100 Ok", line
+    for made, undo in _MISSING_FIRST.items():
+        if command.example.startswith(made):
+            assert run(undo)[0] == "100 Ok"
+    if command.path == ("policy", "NAME", "delete"):
+        run("policy examplepolicy create")
+    assert int(run(command.example)[0][:3]) < 300, run(command.example)
+
+
+@pytest.mark.parametrize("role", [*ROLES, ""])
+def test_every_command_is_refused_without_its_role(run: Run, role: str) -> None:
+    login = Login("somebody", (role,) if role else ())
+    for command in REGISTRY.commands:
+        if not allows(login.roles, command.role):
+            assert run(command.example, login)[0].startswith("320 AX_SCP_PERMISSION_DENIED"), command.path
+
+
+def test_every_attribute_is_declared_in_full() -> None:
+    for cls in SECTIONS.values():
+        assert cls.sync and all(cls.sync_of(part) for part in cls.parts)
+        for attribute in cls.attributes:
+            assert attribute.help.endswith(".") and attribute.type.word and cls.sync_of(attribute)
+    assert SECTIONS["policy"].sync_of("options") == "policy-options"
+
+
+def test_the_dhcp_server_is_not_told_of_administrators(run: Run, manager: Manager) -> None:
+    assert run("dhcp reload")[0] == "100 Ok"
+    assert "admin" in manager.database.document and "admin" not in (manager.database.loaded() or {"admin": 0})
+
+
+def test_a_superuser_is_always_left(run: Run) -> None:
+    assert run("admin second create pw roles=dhcp-admin") == [
+        "100 Ok", "second:", "    password = ********", "    roles = dhcp-admin"
+    ]  # fmt: skip
+    for line in ("admin admin delete", "admin admin set roles=dhcp-admin", "admin admin unset password"):
+        assert run(line)[0].startswith("320 EX_CONFLICT_EXISTS - no administrator")
+    run("admin second set roles=superuser")
+    assert run("admin admin delete") == ["100 Ok"]
+
+
+def test_passwords_are_never_shown(run: Run, manager: Manager) -> None:
+    run("admin bob create tief-geheim roles=read-only")
+    run("admin bob enterPassword noch-geheimer")
+    shown = run("admin bob") + run("admin list") + run("change list") + run("admin bob get password")
+    shown.append(manager.log.path.read_text() if manager.log.path.exists() else "")
+    assert not any("geheim" in line or "argon2" in line for line in shown)
+
+
+def test_a_token_does_not_change_who_may_log_in(run: Run, manager: Manager) -> None:
+    secret = manager.guard.make_token("ci", manager.login_of("admin"), "superuser", 60)
+    login = manager.guard.token(secret, "10.0.0.1")
+    assert str(login) == "admin (token ci)" and run("scope s create 10.0.0.0 255.0.0.0", login)[0] == "100 Ok"
+    assert manager.database.changes(1)[0].who == "admin (token ci)"
+    for line in ("session enterPassword x", "admin b create x", "token t create read-only", "token ci delete"):
+        assert run(line, login)[0].startswith("320 AX_SCP_PERMISSION_DENIED"), line
+    assert secret not in "".join(run("token list")) and run("token list")[2].startswith("ci")
+
+
+def test_a_token_is_worth_its_role_and_ends(run: Run, manager: Manager) -> None:
+    set_administrator(manager.database, "op", "p", ["failover-operator"])
+    op = manager.login_of("op")
+    assert run("token up create dhcp-admin", op)[0].startswith("320 AX_")
+    secret = manager.guard.make_token("t", op, "failover-operator", 60)
+    assert manager.guard.token(secret, "a").roles == ("failover-operator",)
+    run("admin op set roles=read-only")
+    assert manager.guard.token(secret, "a").roles == ()
+    over = manager.guard.make_token("old", op, "read-only", -1)
+    for wrong in (over, "tdm_nonsense"):
+        with pytest.raises(LoginError, match="unknown or has expired"):
+            manager.guard.token(wrong, "a")
+    assert run("token t delete", Login("other", ("read-only",)))[0].startswith("302")
+    assert run("token t delete") == ["100 Ok"]
+
+
+def test_wrong_passwords_lock_an_account_for_a_while(run: Run, manager: Manager) -> None:
+    now = [1000.0]
+    guard = manager.guard = Guard(manager.database, manager.log, lambda: now[0])
+
+    def attempt(password: str, name: str = "admin", address: str = "10.0.0.1") -> str:
+        try:
+            asyncio.run(guard.password(name, password, address))
+            return "ok"
+        except LoginError as error:
+            return error.text
+
+    for _ in range(5):
+        assert "wrong name or password" in attempt("wrong")
+    locked = attempt("geheim")
+    assert "locked for 300 s" in locked and "admin admin unlock" in locked
+    assert run("admin admin unlock") == ["100 Ok"] and attempt("geheim") == "ok"
+    for _ in range(5):
+        attempt("wrong")
+    assert attempt("geheim") == "ok", "who was right within the last minute goes on"
+    now[0] += LOCK_S + 1
+    assert attempt("geheim") == "ok"
+    for n in range(20):
+        attempt("x", f"guess{n}", "10.9.9.9")
+    assert "address 10.9.9.9 is locked" in attempt("x", "another", "10.9.9.9")
+    results = [login.result for login in manager.database.logins(100)]
+    assert results.count("ok") == 2 and results.count("failed") == 30
+
+
+def test_a_session_ends_when_idle_and_with_its_password(manager: Manager) -> None:
+    now = [0.0]
+    guard = Guard(manager.database, manager.log, lambda: now[0])
+    for end in ("idle", "password", "close"):
+        secret, _ = guard.open_session(manager.login_of("admin"))
+        assert guard.session(secret)[0].name == "admin"
+        if end == "idle":
+            now[0] += SESSION_IDLE_S + 1
+        elif end == "password":
+            set_administrator(manager.database, "admin", "anders", ["superuser"])
+        else:
+            guard.close_session(secret)
+        with pytest.raises(LoginError, match="session is over"):
+            guard.session(secret)
+
+
+# --- taking back ------------------------------------------------------------------------------------------
+
+
+def last_set(manager: Manager) -> int:
+    return manager.database.changes(1)[0].set
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "dhcp set failover-poll-interval=5s max-dhcp-requests=600", "dhcp enable failover",
+        "scope s addRange 10.0.0.100 10.0.0.200", "scope s removeRange 10.0.0.12 10.0.0.14",
+        "scope s addReservation 10.0.0.7 1,6,00:d0:ba:d3:bd:3c", "scope s removeReservation 10.0.0.5",
+        "policy p setOption routers 10.0.0.2", "policy p unsetOption routers", "policy p setLeaseTime 1d",
+        "policy p delete", "scope s delete", "scope t create 11.0.0.0 255.0.0.0", "policy q create grace-period=1m",
+        "policy default setOption routers 10.0.0.9", "admin bob create x roles=read-only",
+        "dhcp set log-settings=default",
+        "policy system_default_policy set grace-period=1h",
+    ],
+)  # fmt: skip
+def test_a_change_set_is_taken_back(run: Run, manager: Manager, line: str) -> None:
+    for prepare in (
+        "policy p create grace-period=10m", "policy p setOption routers 10.0.0.1",
+        "scope s create 10.0.0.0 255.0.0.0 renew-only=on", "scope s addRange 10.0.0.10 10.0.0.20",
+        "scope s addReservation 10.0.0.5 1,6,00:d0:ba:d3:bd:3b",
+    ):  # fmt: skip
+        assert run(prepare)[0] == "100 Ok", prepare
+
+    def shown() -> list[str]:
+        commands = ("dhcp", "scope list", "policy list", "admin listnames", "policy default listOptions")
+        more = ("scope s listRanges", "scope s listReservations", "policy p listOptions")
+        return [text for command in (*commands, *more) for text in run(command)]
+
+    before = shown()
+    assert run(line)[0] == "100 Ok"
+    number = last_set(manager)
+    assert shown() != before
+    assert run(f"change {number} undo") == ["100 Ok"]
+    assert shown() == before
+    assert manager.database.changes(1)[0].undoes == number
+    assert run(f"change {last_set(manager)} undo")[0][:3] in ("100", "101")
+    assert shown() != before, "what was taken back can be taken back"
+
+
+def test_a_change_that_was_changed_since_is_not_taken_back(run: Run, manager: Manager) -> None:
+    run("dhcp set failover-poll-interval=5s")
+    first = last_set(manager)
+    run("dhcp set failover-poll-interval=6s")
+    assert "was changed again since" in run(f"change {first} undo")[0]
+    assert run(f"change {last_set(manager)} undo") == ["100 Ok"]
+    assert run(f"change {first} undo") == ["100 Ok"]
+    run("policy p create")
+    made = last_set(manager)
+    run("policy p set grace-period=1m")
+    assert "was set later" in run(f"change {made} undo")[0]
+    assert run("change 999 undo")[0].startswith("302") and run("change x undo")[0].startswith("302")
+
+
+def test_an_old_secret_does_not_return(run: Run, manager: Manager) -> None:
+    run("dhcp set failover-shared-secret=eins")
+    run("dhcp set failover-shared-secret=zwei failover=on")
+    answer = run(f"change {last_set(manager)} undo")
+    assert answer[0] == "101 Ok, with warnings" and "set it anew" in answer[1]
+    assert manager.database.document["dhcp"] == {"failover-shared-secret": "zwei"}
+
+
+def test_administrators_are_taken_back_by_superusers_only(run: Run, manager: Manager) -> None:
+    run("admin bob create x roles=read-only")
+    number = last_set(manager)
+    assert run(f"change {number} undo", Login("d", ("dhcp-admin",)))[0].startswith("320 AX_")
+    assert run("change list")[2].split()[0] == str(number)
