@@ -156,10 +156,10 @@ def _nested(values: dict[str, Any]) -> dict[str, Any]:
 REGISTRY.add(
     Command(("change", "list"), "Show what was changed, by whom, when: the newest first.", "change list 20", _list,
             (COUNT, BEFORE), role=READ_ONLY),
-    Command(("change", NAME), "Show one change set: what one command changed.", "change 1", _show, role=READ_ONLY),
-    Command(("change", NAME, "show"), "Show one change set: what one command changed.", "change 1 show", _show,
+    Command(("change", NAME), "Show one change set: what one command changed.", "change 3", _show, role=READ_ONLY),
+    Command(("change", NAME, "show"), "Show one change set: what one command changed.", "change 3 show", _show,
             role=READ_ONLY, route="GET /change/{name}"),
-    Command(("change", NAME, "undo"), "Take a change set back; administrators' need a superuser.", "change 1 undo",
+    Command(("change", NAME, "undo"), "Take a change set back; administrators' need a superuser.", "change 3 undo",
             _undo, role=DHCP_ADMIN, effect="configuration"),
 )  # fmt: skip
 

@@ -128,7 +128,7 @@ def test_the_session_lasts_for_a_batch(cluster: Cluster) -> None:
 def test_a_wrong_password_is_401(cluster: Cluster) -> None:
     done = cluster.nrcmd("dhcp", "show", password="falsch")
     assert done.returncode == 1 and done.stdout.startswith("401 Login Failure")
-    assert "Login of 'admin' failed" in cluster.log()
+    assert "Login of 'admin' from 127.0.0.1 failed" in cluster.log()
 
 
 def test_a_killed_server_is_started_again(cluster: Cluster) -> None:
