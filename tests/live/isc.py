@@ -30,10 +30,13 @@ dhcp set failover-backup-server={BACKUP}
 dhcp set failover-relationship-name={RELATIONSHIP}
 dhcp set failover-maximum-client-lead-time={MCLT_S} failover-poll-interval=1 failover-poll-timeout=4
 dhcp set failover-startup-time=5
+dhcp enable failover-load-balancing
+dhcp set failover-load-balancing-delay=3
 dhcp disable defer-lease-extensions
 scope campus create 192.168.50.0 255.255.255.0
 scope campus addRange {FIRST} {LAST}
 policy default setLeaseTime {LEASE_S}
+policy default set grace-period=0s
 policy default setOption routers 192.168.50.1
 dhcp reload
 """

@@ -69,17 +69,17 @@ def test_update_request_all_is_remembered_across_connections() -> None:
     world.books_agree()
 
 
-def test_a_partner_of_another_make_is_refused_and_service_goes_on() -> None:
-    """Its dialect is not spoken: neither role takes it as a partner."""
+def test_a_main_of_another_make_is_spoken_to_in_its_dialect() -> None:
+    """ISC dhcpd takes over as main: accepted at once, its inverted hash buckets understood, its make remembered."""
     world = World().pair()
     world.main.crash()
     world.run(10)
-    assert world.backup.node is not None
-    name = b"192.168.50.2-192.168.50.3"
-    connect = wire.Connect(name, 10, 20, b"isc-4.4.3-P1", 1, 0, 3600, bytes(32))
+    connect = wire.Connect(b"192.168.50.2-192.168.50.3", 10, 20, b"isc-4.4.3-P1", 1, 0, 3600, bytes(31) + b"\x80")
     world.backup.handle(LinkUp(9001, MAIN, False))
-    before = len(world.backup.notes)
     world.backup.handle(LinkData(9001, wire.encode(connect, 0, int(world.now))))
-    assert any("'isc-4.4.3-P1' is not supported" in note for note in world.backup.notes[before:])
-    assert not world.backup.endpoint.communicating
+    endpoint = world.backup.endpoint
+    assert endpoint.saved.make == "isc" and endpoint.dialect.updates_max == 1
+    assert endpoint.told_buckets == (1 << 255) - 1, "a 1 bit is the main's there"
+    assert endpoint.link is not None and endpoint.link.set_up
+    assert not endpoint.link.said, "its state has to be known before it is told ours"
     assert Client(world, 5).lease(world.backup)

@@ -8,7 +8,7 @@ from pair import Client, Server, World, config, scope
 from tandem.base.io import Effect
 from tandem.config.compiled import ServerConfig
 from tandem.lease.binding import BACKUP, FREE
-from tandem.lease.loadbalance import bucket, lowest_buckets
+from tandem.lease.loadbalance import ALL_BUCKETS, bucket, lowest_buckets
 from tandem.wire import dhcp
 from tandem.wire.failover import PoolRequest, PoolResponse, decode
 
@@ -26,7 +26,7 @@ def pair(pct: int = 50, delay_s: int = 3) -> World:
 
 def client_of(world: World, backup: bool, first: int = 1) -> Client:
     """A client whose bucket is the backup's, or the main's."""
-    mine = lowest_buckets(50)
+    mine = ALL_BUCKETS ^ lowest_buckets(50)
     number = first
     while (mine >> bucket(b"", b"\x01" + Client(world, number).chaddr) & 1 == 1) is not backup:
         number += 1

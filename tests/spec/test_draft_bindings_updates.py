@@ -9,6 +9,7 @@ from tandem.base.io import Effect, Send
 from tandem.base.ipv4 import parse_ipv4
 from tandem.base.units import FOREVER
 from tandem.config.compiled import CompiledScope, EffectivePolicy, ServerConfig
+from tandem.failover.clock import Skew
 from tandem.failover.updates import UpdateQueue
 from tandem.lease.binding import (
     ABANDONED,
@@ -105,7 +106,7 @@ class TestContents:
         one.expires, one.start_of_state, one.last_transaction = LAST + 3600, LAST + 1, LAST
         one.sent_potential = LAST + 7200
         one.options, one.reply_options, one.ddns = b"\x0c\x01a", b"\x3a\x04\0\0\7\x08", b"\0\1\1a\0"
-        return UpdateQueue(book)._update_of(one, [])
+        return UpdateQueue(book, True, Skew())._update_of(one, [])
 
     @pytest.mark.parametrize("status", list(Status))
     def test_times_of_a_lease_go_with_active_alone(self, status: Status) -> None:

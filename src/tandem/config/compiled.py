@@ -116,6 +116,15 @@ class EndpointConfig:
     """Shared secret for the message digest; empty = none."""
     clock_skew_max_s: int | None = None
     """Clocks further apart are refused; None = never."""
+    relationship_name: str = ""
+    """What both servers call the relationship on the wire; empty = ``name``."""
+    dialect: str = "auto"
+    """auto (by the partner's vendor class), or the name of one of ``failover.dialect.DIALECTS``."""
+
+    @property
+    def relationship(self) -> bytes:
+        """The relationship-name option (draft section 12.22)."""
+        return (self.relationship_name or self.name).encode()
 
 
 @dataclass(slots=True)

@@ -133,6 +133,17 @@ DHCP = ObjectClass(
             "Refuse a partner whose clock differs by more. Unset: any difference is corrected.",
             unit="seconds", expert=True,
         ),
+        Attribute(
+            "failover-relationship-name", String(255), None,
+            "What both servers call their relationship, where a partner of another make names it (ISC dhcpd: the name"
+            " after 'failover peer'); the same on both. Unset: the addresses of main and backup joined by a hyphen.",
+            sync="other",
+        ),
+        Attribute(
+            "failover-dialect", Enum(names=("auto", "tandem", "isc", "draft")), "auto",
+            "How to speak to the partner; auto: as its make demands, which it tells when it connects.",
+            expert=True,
+        ),
         Attribute("max-dhcp-requests", Int(1, 100000), 500, "Requests that the server holds at a time."),
         Attribute(
             "max-dhcp-responses", Int(1, 400000), 1000,

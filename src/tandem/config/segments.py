@@ -127,6 +127,7 @@ class Endpoints:
 
     def _make(self, main: int, backup: int, local: int) -> EndpointConfig:
         values = self.server.values
+        named = (main, backup) == tuple(values[name] for name in _SERVERS)
         return EndpointConfig(
             name=f"{format_ipv4(main)}-{format_ipv4(backup)}",
             main=main == local,
@@ -144,6 +145,8 @@ class Endpoints:
             balance_delay_s=values["failover-load-balancing-delay"],
             secret=(values["failover-shared-secret"] or "").encode(),
             clock_skew_max_s=values["failover-maximum-clock-skew"],
+            relationship_name=(values["failover-relationship-name"] or "") if named else "",
+            dialect=values["failover-dialect"],
         )
 
     def _compare(self, enabled: list[Item]) -> None:

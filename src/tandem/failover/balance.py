@@ -15,14 +15,19 @@ from tandem.lease.loadbalance import bucket
 from tandem.lease.pool import Pool
 
 
-def give(book: Book, pool: Pool, buckets: int, now: int, out: list[Effect]) -> tuple[int, list[Move]]:
-    """Bring the backup's share of a pool up to its target; return how many addresses and the moves to tell.
+def target_of(pool: Pool, pct_max: int) -> int:
+    """Return the backup's share of a pool, in addresses; ``pct_max``: what a backup of its make keeps at most."""
+    return min(pool.target(), (pool.main.size + pool.backup.size) * pct_max // 100)
+
+
+def give(book: Book, pool: Pool, target: int, buckets: int, now: int, out: list[Effect]) -> tuple[int, list[Move]]:
+    """Bring the backup's share of a pool up to ``target``; return how many addresses and the moves to tell.
 
     With load balancing first addresses whose last client the backup answers (``buckets``; section 5.4); then
     never-used addresses as ranges from the boundary down; then records, which the book queues itself.
     """
-    missing = pool.target() - pool.backup.size
-    if missing <= pool.target() // 10 and pool.backup.size:
+    missing = target - pool.backup.size
+    if missing <= target // 10 and pool.backup.size:
         return 0, []  # near enough: small differences do not start traffic
     given = 0
     moves: list[Move] = []
@@ -63,18 +68,18 @@ def _recorded(book: Book, pool: Pool, own: int) -> list[Binding]:
     return list(found.values())
 
 
-def starved(pool: Pool) -> bool:
+def starved(pool: Pool, target: int) -> bool:
     """Return whether the main has less than half of its own target: new clients must not wait for the hour."""
-    return 2 * pool.main.size < pool.main.size + pool.backup.size - pool.target()
+    return 2 * pool.main.size < pool.main.size + pool.backup.size - target
 
 
-def reclaim(book: Book, pool: Pool, buckets: int) -> list[Move]:
+def reclaim(book: Book, pool: Pool, target: int, buckets: int) -> list[Move]:
     """Return the moves that bring a backup's share that is too large down to its target (S4.6).
 
     With load balancing first addresses whose last client the main answers (section 5.4).
     """
-    surplus = pool.backup.size - pool.target()
-    if surplus <= max(pool.target() // 10, 1):
+    surplus = pool.backup.size - target
+    if surplus <= max(target // 10, 1):
         return []
     records = [Move(binding.address, binding.address, FREE, False) for binding in _recorded(book, pool, BACKUP)]
     if buckets:
@@ -96,3 +101,23 @@ def reclaim(book: Book, pool: Pool, buckets: int) -> list[Move]:
 def _bucket_of(book: Book, move: Move) -> int:
     binding = book.by_address[move.lo]
     return bucket(binding.client_id, binding.hardware)
+
+
+def give_back(book: Book, pool: Pool, now: int, out: list[Effect]) -> tuple[int, list[Move]]:
+    """Give the main what the backup has above half of the available addresses; return as ``give``. Backup only.
+
+    For a main that asks, as ISC dhcpd does when it runs short: the draft has only the backup ask (section 7.6).
+    """
+    surplus = (pool.backup.size - pool.main.size) // 2
+    moves: list[Move] = []
+    given = 0
+    for lo, hi in pool.backup.unused.take_down_from(pool.boundary, max(surplus, 0)):
+        pool.main.unused.add(lo, hi)
+        out.append(SaveShare(lo, hi, False, False))
+        moves.append(Move(lo, hi, FREE, True))
+        given += hi - lo + 1
+    for binding in _recorded(book, pool, BACKUP)[: max(surplus - given, 0)]:
+        book.set_status(binding, FREE, now)
+        book.save(binding, out)
+        given += 1
+    return given, moves

@@ -112,7 +112,8 @@ def accept(book: Book, binding: Binding, update: Update, scope: CompiledScope, n
     """Take an accepted update into the book (section 7.1.4). The caller stores it.
 
     EXPIRED, RELEASED and RESET end in FREE at once (section 5.11). What this server had to tell of an older
-    state is superseded, except that both having extended the same client's lease leaves both to be told.
+    state is superseded, except that both having extended the same client's lease leaves both to be told: the
+    later end counts on both sides, as it may be the one that reached the client.
     """
     status = update.status
     was_active = binding.status == ACTIVE
@@ -130,6 +131,7 @@ def accept(book: Book, binding: Binding, update: Update, scope: CompiledScope, n
             if update.expires > binding.expires:
                 binding.granted_by = 2
                 binding.expires = update.expires
+            pending = pending or binding.expires > update.expires
             binding.received_potential = max(binding.received_potential, potential)
         else:
             book.set_client(binding, update.hardware, update.client_id)

@@ -18,6 +18,7 @@ from tandem.config.compiled import EndpointConfig
 from tandem.failover import balance, orders, startup, words
 from tandem.failover.clock import Skew
 from tandem.failover.conflicts import Conflicts
+from tandem.failover.dialect import DIALECTS, TANDEM, dialect_of
 from tandem.failover.link import Link
 from tandem.failover.rights import INFINITY, powers_of
 from tandem.failover.saved import Saved
@@ -27,7 +28,7 @@ from tandem.failover.states import SERVING, TABLE, Cause, state_name
 from tandem.failover.updates import Move, UpdateQueue
 from tandem.lease.binding import BACKUP, EXPIRED, FREE, RELEASED, RESET, Binding
 from tandem.lease.book import Book
-from tandem.lease.loadbalance import lowest_buckets
+from tandem.lease.loadbalance import ALL_BUCKETS, lowest_buckets
 from tandem.lease.pool import Pool
 from tandem.wire.failover import Contact, PoolRequest, State, UpdateDone, UpdateRequest, UpdateRequestAll
 from tandem.wire.failover import ServerState as S
@@ -55,7 +56,7 @@ def _told_in_connect(config: EndpointConfig) -> tuple[object, ...]:
     """What a CONNECT tells the partner, or the connection is set up with."""
     return (
         config.mclt_s, config.lease_factor, config.poll_interval_s, config.poll_timeout_s, config.secret,
-        config.balance_backup_pct, config.balance_delay_s,
+        config.balance_backup_pct, config.balance_delay_s, config.relationship, config.dialect,
     )  # fmt: skip
 
 
@@ -76,7 +77,9 @@ class Endpoint:
         """Whether the partner says that it has met us before; None = it has not said."""
         self.link: Link | None = None
         self.skew = Skew()
-        self.queue = UpdateQueue(book)
+        self.queue = UpdateQueue(book, config.main, self.skew)
+        self.dialect = TANDEM
+        self._choose_dialect()
         self.unacked: dict[int, Binding] = {}
         """Bindings of which the partner has not acknowledged the latest state, by address."""
         self.lost_moves: list[Move] = []
@@ -145,7 +148,9 @@ class Endpoint:
     @property
     def backup_buckets(self) -> int:
         """The hash buckets whose clients the backup answers in NORMAL; 0 = no load balancing (section 5.3)."""
-        return lowest_buckets(self.config.balance_backup_pct) if self.config.main else self.told_buckets
+        if not self.config.main:
+            return self.told_buckets
+        return ALL_BUCKETS ^ lowest_buckets(100 - self.config.balance_backup_pct)
 
     def pools(self) -> list[Pool]:
         """Return the pools of the scopes that this endpoint protects."""
@@ -224,6 +229,7 @@ class Endpoint:
         """Take a new configuration. What CONNECT tells the partner is told by connecting anew."""
         told = self.config
         self.config, self.index = config, index
+        self._choose_dialect()
         startup.forget_recovery(self)
         self.retry_s = min(5.0, config.poll_interval_s)
         self.refusals = 0
@@ -415,7 +421,7 @@ class Endpoint:
             self.queue_lost_moves()
             self.flush_at = now
             if self.config.main:
-                self.balance_at = now + BALANCE_S
+                self.balance_at = now if self.dialect.gives_unasked else now + BALANCE_S
                 self.reclaim_at = now + RECLAIM_S
             else:
                 self.ask_for_addresses(now, out)
@@ -441,12 +447,32 @@ class Endpoint:
 
     def announce(self, now: float, out: list[Effect]) -> None:
         """Tell the partner our state (section 7.10)."""
-        if self.link is not None and self.link.set_up:
-            starting = self.state == S.STARTUP
-            known = self.previous or (S.PARTNER_DOWN if self.config.main else S.RECOVER)
-            theirs = known if starting else self.state
-            since = int(now) if self.state in _STOPPING else self.saved.since or int(now)
-            self.link.send(State(int(theirs), starting, since), now, out)
+        link = self.link
+        if link is None or not link.set_up:
+            return
+        starting = self.state == S.STARTUP
+        link.said = self._announcement()
+        since = int(now) if self.state in _STOPPING else self.saved.since or int(now)
+        for state in link.said:
+            link.send(State(state, starting, since), now, out)
+
+    def _announcement(self) -> tuple[int, ...]:
+        """The states that the partner is to be told now."""
+        ours = self.state
+        if ours == S.STARTUP and self.dialect.says is None:
+            ours = self.previous or int(S.PARTNER_DOWN if self.config.main else S.RECOVER)
+        return self.dialect.announcement(ours, self.saved.partner_state if self.communicating else 0)
+
+    def _choose_dialect(self) -> None:
+        name = self.saved.make if self.config.dialect == "auto" else self.config.dialect
+        self.dialect = self.queue.dialect = DIALECTS.get(name, TANDEM)
+
+    def learn_make(self, vendor_class: bytes) -> bool:
+        """The partner has said its make: speak accordingly. Returns whether that is a change; the caller saves."""
+        before = self.dialect
+        self.saved.make = dialect_of(vendor_class).name
+        self._choose_dialect()
+        return self.dialect is not before
 
     def ask(self, now: float, out: list[Effect]) -> None:
         """Ask the partner for what this server does not have: UPDREQ or UPDREQALL (sections 7.3, 7.4, 9.5.2)."""
@@ -546,6 +572,9 @@ class Endpoint:
         remark = " (starting)" if message.startup else ""
         flag = "no-failover-activity" if first else "failover-detail"
         self.note("Info", 6130, f"The partner is in {state_name(message.state)}{remark}", out, flag)
+        if not self.dialect.extensions:
+            self.partner_met = message.state != S.RECOVER
+        link = self.link
         if self.state == S.STARTUP:
             if message.state in _PARTNER_STATES:
                 self.decide(message.state, now, out)
@@ -554,6 +583,8 @@ class Endpoint:
             self.adopt_powers()
         elif not message.startup and message.state in _PARTNER_STATES:
             self.decide(message.state, now, out)
+        if self.dialect.says is not None and self.link is link and self._announcement() != link.said:
+            self.announce(now, out)
 
     def flush(self, now: float, out: list[Effect]) -> None:
         """Send what waits, as far as the partner's window allows."""
@@ -563,8 +594,9 @@ class Endpoint:
             return
         if self.state not in _TELLING and self.queue.request is None:
             return
+        withheld = None if self.config.main or self.state != S.NORMAL else self.dialect.withholds
         while self.queue.waiting and len(self.queue.on_the_way) < link.window:
-            batch, sents = self.queue.next_batch(link.secret, int(now), out)
+            batch, sents = self.queue.next_batch(link.secret, int(now), out, withheld)
             if not sents:
                 break
             xid = link.send_batch(batch, now, out)
@@ -623,15 +655,29 @@ class Endpoint:
             self.reclaim_at = now + RECLAIM_S
         total = 0
         for pool in self.pools():
-            given, moves = balance.give(self.book, pool, self.backup_buckets, int(now), out)
+            target = balance.target_of(pool, self.dialect.backup_pct_max)
+            given, moves = balance.give(self.book, pool, target, self.backup_buckets, int(now), out)
             total += given
-            if take_back or balance.starved(pool):
-                moves += balance.reclaim(self.book, pool, self.backup_buckets)
+            if take_back or balance.starved(pool, target):
+                moves += balance.reclaim(self.book, pool, target, self.backup_buckets)
             for move in moves:
                 self.queue.add(move)
         if total:
             self.note("Info", 6140, f"Gave {total} addresses to the backup's share", out, "failover-detail")
         if self.queue.waiting:
+            self.flush_at = min(self.flush_at, now + FLUSH_S)
+        return total
+
+    def give_back(self, now: float, out: list[Effect]) -> int:
+        """Backup: give the main, which asks, what is more than half; return how many addresses."""
+        total = 0
+        for pool in self.pools() if self.state == S.NORMAL else ():
+            given, moves = balance.give_back(self.book, pool, int(now), out)
+            total += given
+            for move in moves:
+                self.queue.add(move)
+        if total:
+            self.note("Info", 6141, f"Gave {total} addresses back to the main", out, "failover-detail")
             self.flush_at = min(self.flush_at, now + FLUSH_S)
         return total
 

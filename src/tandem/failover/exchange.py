@@ -43,8 +43,8 @@ from tandem.wire.failover import ServerState as S
 _OLDER = (RejectReason.FATAL_CONFLICT, RejectReason.OUTDATED_BINDING, RejectReason.LESS_CRITICAL_BINDING)
 """Reasons that say: what is known here counts more."""
 VERSION = 1
-MAX_UNACKED = 64
-"""How many BNDUPD messages we take unacknowledged (section 7.8.1: more than 10, less than 100)."""
+SIMULTANEOUS_S = 2.0
+"""How far apart two connections come about that both servers make at the same time."""
 VENDOR_MET = 2
 """Our vendor sub-option: one byte, 1 when the sender has met this partner before."""
 VENDOR_FACTOR = 3
@@ -53,35 +53,29 @@ VENDOR_FACTOR = 3
 
 def send_connect(endpoint: Endpoint, now: float, out: list[Effect]) -> None:
     """The main opens the relationship on a connection that it made (section 7.8.1)."""
-    link, config = endpoint.link, endpoint.config
+    link, config, dialect = endpoint.link, endpoint.config, endpoint.dialect
     assert link is not None
     if link.secret:
         endpoint.quiet_until = int(now) + 1
     link.connect_xid = link.send(
         Connect(
-            relationship=config.name.encode(),
-            max_unacked=MAX_UNACKED,
+            relationship=config.relationship,
+            max_unacked=dialect.max_unacked,
             receive_timer=endpoint.receive_timer_s,
             vendor_class=VENDOR_CLASS,
             version=VERSION,
             tls_request=0,
             mclt=config.mclt_s,
-            hash_buckets=to_wire(endpoint.backup_buckets),
+            hash_buckets=dialect.buckets(to_wire(endpoint.backup_buckets)),
             delayed_service=config.balance_delay_s if endpoint.backup_buckets and config.balance_delay_s else None,
             vendor={
                 VENDOR_MET: bytes([endpoint.saved.met]),
                 VENDOR_FACTOR: round(config.lease_factor * 100).to_bytes(4, "big"),
-            },
+            } if dialect.extensions else {},
         ),
         now,
         out,
     )  # fmt: skip
-
-
-def _foreign(vendor_class: bytes) -> str:
-    """Why a partner of another make is refused: its dialect is not spoken, and half of one loses addresses."""
-    name = vendor_class.decode("ascii", "replace") or "unknown"
-    return f"a partner of make {name!r} is not supported; pair with a server that says {VENDOR_CLASS.decode()!r}"
 
 
 def _met(vendor: dict[int, bytes], vendor_class: bytes | None) -> bool | None:
@@ -118,7 +112,8 @@ def _clocks_apart(endpoint: Endpoint, frame: Frame, now: float) -> tuple[int, st
 def accept_connect(endpoint: Endpoint, link: Link, frame: Frame, now: float, out: list[Effect]) -> None:
     """The backup's answer to CONNECT (section 7.8.2). The caller has found the endpoint by the relationship's name.
 
-    A connection that we still have is given up for the new one: the main opens one only when it has none.
+    A connection that we still have is given up for the new one: the main opens one only when it has none, but for one
+    that it makes while ours comes about.
     """
     message = frame.message
     assert isinstance(message, Connect)
@@ -131,8 +126,6 @@ def accept_connect(endpoint: Endpoint, link: Link, frame: Frame, now: float, out
         reject = RejectReason.TLS_NOT_SUPPORTED, "TLS is not supported here yet; turn it off on the main"
     elif message.mclt <= 0 or message.mclt > 0x7FFFFFFF:
         reject = RejectReason.INVALID_MCLT, f"a maximum client lead time of {message.mclt} s cannot be used"
-    elif message.vendor_class != VENDOR_CLASS:
-        reject = RejectReason.INVALID_PARTNER, _foreign(message.vendor_class)
     elif message.max_unacked < 1 or message.receive_timer < 1:
         reject = RejectReason.UNKNOWN_REASON, "max-unacked-bndupd and receive-timer must be there and at least 1"
     else:
@@ -146,7 +139,12 @@ def accept_connect(endpoint: Endpoint, link: Link, frame: Frame, now: float, out
         endpoint.note("Error", 6151, f"Refused the main's CONNECT: {reject[1]}", out)
         endpoint.back_off(now)
         return
+    endpoint.learn_make(message.vendor_class)
+    dialect = endpoint.dialect
     if endpoint.link is not None and endpoint.link is not link:
+        if dialect.calls_on_any and now - endpoint.link.opened_at < SIMULTANEOUS_S:
+            out.append(Close(link.number))  # both servers made a connection, and the main keeps the first
+            return
         endpoint.link.disconnect(RejectReason.DUPLICATE_CONNECTION, "a newer connection took over", now, out)
         endpoint.link_lost("the main opened a new connection", now, out)
     endpoint.link = link
@@ -157,22 +155,21 @@ def accept_connect(endpoint: Endpoint, link: Link, frame: Frame, now: float, out
     factor = message.vendor.get(VENDOR_FACTOR, b"") if message.vendor_class == VENDOR_CLASS else b""
     if len(factor) == 4:
         saved.lease_factor_pct = int.from_bytes(factor, "big")
-    endpoint.told_buckets = from_wire(message.hash_buckets)
+    endpoint.told_buckets = from_wire(dialect.buckets(message.hash_buckets))
     endpoint.told_delay_s = message.delayed_service or 0
     endpoint.partner_met = _met(message.vendor, message.vendor_class)
     out.append(SaveState(endpoint.config.name, saved.values()))
-    link.vendor_class = message.vendor_class
     link.window = message.max_unacked
     link.contact_s = min(endpoint.config.poll_interval_s, message.receive_timer / 3)
     link.send(
         ConnectAck(
-            relationship=endpoint.config.name.encode(),
-            max_unacked=MAX_UNACKED,
+            relationship=endpoint.config.relationship,
+            max_unacked=dialect.max_unacked,
             receive_timer=endpoint.receive_timer_s,
             vendor_class=VENDOR_CLASS,
             version=VERSION,
             tls_reply=None if message.tls_request is None else 0,
-            vendor={VENDOR_MET: bytes([saved.met])},
+            vendor={VENDOR_MET: bytes([saved.met])} if dialect.extensions else {},
         ),
         now,
         out,
@@ -204,13 +201,12 @@ def _connect_ack(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]
         endpoint.link_lost("the partner refused the connection", now, out, refused=True)
         return
     problem: tuple[int, str] | None = None
-    if message.relationship != endpoint.config.name.encode():
+    if message.relationship != endpoint.config.relationship:
         why = f"the partner answers for another relationship, {message.relationship!r}"
-        problem = RejectReason.INVALID_PARTNER, why + "; check the main and backup addresses on both servers"
+        cure = "; check the main and backup addresses, and failover-relationship-name, on both servers"
+        problem = RejectReason.INVALID_PARTNER, why + cure
     elif message.version != VERSION:
         problem = RejectReason.VERSION_MISMATCH, f"the partner speaks protocol version {message.version}, not {VERSION}"
-    elif message.vendor_class != VENDOR_CLASS:
-        problem = RejectReason.INVALID_PARTNER, _foreign(message.vendor_class or b"")
     else:
         problem = _clocks_apart(endpoint, frame, now)
     if problem is not None:
@@ -218,9 +214,18 @@ def _connect_ack(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]
         link.disconnect(problem[0], problem[1], now, out)
         endpoint.link_lost(problem[1], now, out, refused=True)
         return
+    vendor_class = message.vendor_class or b""
+    if endpoint.learn_make(vendor_class):
+        endpoint.save(out)
+        make = vendor_class.decode("ascii", "replace") or "unknown"
+        why = f"the partner's make is {make}; connecting again in its dialect, {endpoint.dialect.name}"
+        endpoint.note("Info", 6157, why, out)
+        link.disconnect(RejectReason.UNKNOWN, "connecting again", now, out)
+        endpoint.link_lost(why, now, out)
+        endpoint.retry_at = now
+        return
     link.opened_by(frame)
     endpoint.partner_met = _met(message.vendor, message.vendor_class)
-    link.vendor_class = VENDOR_CLASS
     link.window = max(message.max_unacked or 1, 1)
     link.contact_s = min(endpoint.config.poll_interval_s, (message.receive_timer or 60) / 5)
     endpoint.connected(now, out)
@@ -258,8 +263,11 @@ def _binding_update(endpoint: Endpoint, frame: Frame, now: float, out: list[Effe
     if endpoint.asked_xid is not None:
         endpoint.answer_until = now + ANSWER_S
     skew = endpoint.skew if endpoint.skew.whole_s else None
+    read = endpoint.dialect.read
     answers = []
     for update in message.updates:
+        if read is not None:
+            read(update)
         if skew is not None:
             update.expires = skew.ours(update.expires)
             update.potential = skew.ours(update.potential)
@@ -309,7 +317,8 @@ def _one_update(endpoint: Endpoint, update: Update, now: float, out: list[Effect
     binding = book.by_address.get(update.address)
     # While it asks for everything this server's own data is old, so the partner's counts whatever the figure says.
     old = endpoint.state == S.RECOVER and endpoint.saved.ask_all
-    verdict = conflict.judge(None if old else binding, update, scope, endpoint.config.main, int(now))
+    slack_s = 0 if endpoint.config.main else endpoint.dialect.expiry_slack_s
+    verdict = conflict.judge(None if old else binding, update, scope, endpoint.config.main, int(now) + slack_s)
     if verdict is not None:
         return verdict
     if update.address in book.offered:
@@ -320,6 +329,10 @@ def _one_update(endpoint: Endpoint, update: Update, now: float, out: list[Effect
         endpoint.note("Warning", 6168, text + " if this server ends the lease; configure both alike", out)
     if update.status == ACTIVE and (binding is None or conflict.other_client(binding, update)):
         _two_addresses(endpoint, scope, update, now, out)
+    never_used = not endpoint.dialect.extensions and not update.hardware and not update.flags
+    if binding is None and never_used and update.status in (FREE, BACKUP):
+        endpoint.take_unused(update.address, update.address, update.status, True, out)
+        return None
     if binding is None:
         binding = book.record(update.address, scope)
     elif update.status == ACTIVE == binding.status and binding.expires > now and conflict.other_client(binding, update):
@@ -329,14 +342,14 @@ def _one_update(endpoint: Endpoint, update: Update, now: float, out: list[Effect
         )  # fmt: skip
         text = f"Both servers have leased {format_ipv4(update.address)}: {said}"
         endpoint.note("Warning", 6163, text, out, "no-failover-conflict")
+    told = binding.up_to_date
     conflict.accept(book, binding, update, scope, int(now))
-    crossed = endpoint.config.main and binding.up_to_date and endpoint.queue.is_on_the_way(update.address)
-    if crossed:
-        binding.up_to_date = False  # the partner may take in the other of two crossing updates: the main's word ends it
+    if endpoint.config.main and binding.up_to_date and endpoint.queue.is_on_the_way(update.address):
+        told, binding.up_to_date = True, False  # the partner may take in the other of two that cross: ours ends it
     elif binding.up_to_date:
         endpoint.unacked.pop(update.address, None)
     out.append(SaveBinding(binding.row()))
-    if crossed:
+    if told and not binding.up_to_date:
         endpoint.changed(binding, now, out)
     return None
 
@@ -465,10 +478,12 @@ def _refused(endpoint: Endpoint, answer: Answer, sent: Sent, now: float, out: li
     text = f"The partner refused the update of {format_ipv4(answer.address)} ({words.reason(answer.reject)}): {said}"
     endpoint.note("Warning", 6162, text, out, "no-failover-conflict")
     if isinstance(item, Move):
-        if item.owner == BACKUP and item.unused and endpoint.config.main:
-            endpoint.take_unused(item.lo, item.hi, FREE, True, out)  # it was never taken: it stays the main's
+        giver = FREE if item.owner == BACKUP else BACKUP
+        if item.unused and giver == (FREE if endpoint.config.main else BACKUP):
+            endpoint.take_unused(item.lo, item.hi, giver, True, out)  # it was never taken: it stays ours
         return
-    endpoint.refused_at = min(endpoint.refused_at, now + REFUSED_S)
+    duel = answer.reject == RejectReason.LESS_CRITICAL_BINDING
+    endpoint.refused_at = min(endpoint.refused_at, now + (endpoint.dialect.duel_retry_s if duel else REFUSED_S))
 
 
 # --- requests -------------------------------------------------------------------------------------------
@@ -505,10 +520,14 @@ def _update_done(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]
 def _pool_request(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:
     """Section 7.6.2: bring the backup's share up to its target and say by how much."""
     assert endpoint.link is not None
-    if not endpoint.config.main:
-        endpoint.note("Error", 6170, "The main asked the backup for addresses; it should not", out)
     endpoint.pool_requests += 1
-    given = endpoint.rebalance(now, out) if endpoint.config.main else 0
+    if endpoint.config.main:
+        given = endpoint.rebalance(now, out)
+    elif endpoint.dialect.main_asks:
+        given = endpoint.give_back(now, out)
+    else:
+        given = 0
+        endpoint.note("Error", 6170, "The main asked the backup for addresses; it should not", out)
     endpoint.link.send(PoolResponse(given), now, out, frame.xid)
 
 

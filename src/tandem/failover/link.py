@@ -59,7 +59,8 @@ class Link:
         """Silence after which the partner counts as out of reach (tReceive)."""
         self.window = 1
         """How many BNDUPD messages the partner takes unacknowledged."""
-        self.vendor_class = b""
+        self.said: tuple[int, ...] = ()
+        """The states that the partner was last told as ours."""
         self.connect_xid: int | None = None
         self.probed_at: float | None = None
         """When a CONTACT went out to find out whether the connection is stale."""

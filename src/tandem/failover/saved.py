@@ -48,6 +48,8 @@ class Saved:
     connect_time: int = 0
     """The time in the main's latest CONNECT, by the main's clock, kept where a shared secret is used: no CONNECT as
     old as that is taken again (section 11.1)."""
+    make: str = ""
+    """The partner's dialect as its vendor class told (``failover.dialect``); empty = not met yet."""
     recovered_from: int = 0
     """The failover-recover time that was acted on, so that it is acted on once."""
 

@@ -8,10 +8,12 @@ Source: draft-ietf-dhc-failover-12 sections 5.16, 5.17, 6.3, 7.1.1, 7.2, 7.3 to 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from tandem.base.io import Effect, SaveBinding
 from tandem.base.units import FOREVER
+from tandem.failover.clock import Skew
+from tandem.failover.dialect import TANDEM, Dialect
 from tandem.lease.binding import (
     ABANDONED,
     ACTIVE,
@@ -68,8 +70,11 @@ class Request:
 class UpdateQueue:
     """Updates of one endpoint: waiting and on the way."""
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: Book, main: bool, skew: Skew) -> None:
         self.book = book
+        self.dialect: Dialect = TANDEM
+        self._main = main
+        self._skew = skew
         self.waiting: deque[Item] = deque()
         self.on_the_way: dict[int, dict[int, Sent]] = {}
         """xid of the BNDUPD -> (first) address -> what was sent."""
@@ -120,18 +125,24 @@ class UpdateQueue:
             keys.add(item.address if isinstance(item, Binding) else item.lo)
         self.request = Request(xid, keys)
 
-    def next_batch(self, secret: bytes, now: int, out: list[Effect]) -> tuple[UpdateBatch, list[Sent]]:
+    def next_batch(
+        self, secret: bytes, now: int, out: list[Effect], quiet: Callable[[Binding], bool] | None = None
+    ) -> tuple[UpdateBatch, list[Sent]]:
         """Fill one BNDUPD from the line; return it (empty when nothing can be sent now) and what it holds.
 
         A binding whose potential expiration must be raised is saved first (``out``), so that what was sent is
-        known after a crash (section 7.1.1).
+        known after a crash (section 7.1.1). ``quiet``: which bindings are not to be told now.
         """
         batch = UpdateBatch(secret)
         sents: list[Sent] = []
         later: list[Item] = []
         moving: set[int] = set()
         waiting = self.waiting
+        dialect = self.dialect
+        write = dialect.write
         while waiting:
+            if dialect.updates_max and len(sents) >= dialect.updates_max:
+                break
             item = waiting.popleft()
             if isinstance(item, Binding):
                 if item.address in self._addresses_on_the_way or item.address in moving:
@@ -141,7 +152,14 @@ class UpdateQueue:
                     item.queued = False
                     self._settle(item.address)
                     continue
-                if not batch.add(self._update_of(item, out)):
+                if quiet is not None and quiet(item):
+                    item.queued = False
+                    self._settle(item.address)
+                    continue
+                update = self._update_of(item, out)
+                if write is not None:
+                    write(update, item, now, self._main, self._skew)
+                if not batch.add(update):
                     waiting.appendleft(item)
                     break
                 item.queued = False
@@ -154,8 +172,12 @@ class UpdateQueue:
                 if item.lo in self._addresses_on_the_way or any(sent.item is told for sent in sents):
                     later.append(item)
                     continue
+                if item.unused and item.lo < item.hi and not dialect.extensions:
+                    item = self._first_of(item)
                 update = Update(item.lo, item.owner, start_of_state=now)
-                update.last_address = item.hi if item.unused else None
+                update.last_address = item.hi if item.unused and dialect.extensions else None
+                if write is not None:
+                    write(update, None, now, self._main, self._skew)
                 if not batch.add(update):
                     waiting.appendleft(item)
                     break
@@ -163,6 +185,13 @@ class UpdateQueue:
                 moving.add(item.lo)
         waiting.extend(later)
         return batch, sents
+
+    def _first_of(self, move: Move) -> Move:
+        """Return the first address of a range as a move of its own; the rest goes back into line in its place."""
+        self.waiting.appendleft(Move(move.lo + 1, move.hi, move.owner, True))
+        if self.request is not None and move.lo in self.request.remaining:
+            self.request.remaining.add(move.lo + 1)
+        return Move(move.lo, move.lo, move.owner, True)
 
     def _clipped(self, move: Move) -> bool:
         """Put what is still never-used of a range back into line in its place; return False when all of it is.

@@ -316,7 +316,7 @@ class Node:
             for endpoint in mine:
                 endpoint.connecting = False
             if caller is None:
-                out.append(Close(event.link))
+                self._await_connect(event, mine, now, out)
                 return
             caller.link = Link(event.link, event.peer, True, now, caller.config.secret)
             self._by_link[event.link] = caller
@@ -332,6 +332,14 @@ class Node:
         out.append(Close(event.link))
         for endpoint in mine:
             endpoint.wake(now, out)
+
+    def _await_connect(self, event: LinkUp, mine: list[Endpoint], now: float, out: list[Effect]) -> None:
+        """A connection that a backup made has woken the main. A main of another make may use it: see if it does."""
+        waiting = next((e for e in mine if e.link is None and (not e.saved.make or e.dialect.calls_on_any)), None)
+        if waiting is None or any(endpoint.config.main for endpoint in mine):
+            out.append(Close(event.link))
+            return
+        self._strangers[event.link] = Link(event.link, event.peer, False, now, waiting.config.secret)
 
     def _link_down(self, event: LinkDown, now: float, out: list[Effect]) -> None:
         stranger = self._strangers.pop(event.link, None)
@@ -379,7 +387,7 @@ class Node:
         self._strangers.pop(link.number, None)
         for endpoint in self.endpoints:
             config = endpoint.config
-            if not config.main and config.peer == link.peer and config.name.encode() == message.relationship:
+            if not config.main and config.peer == link.peer and config.relationship == message.relationship:
                 self._by_link[link.number] = endpoint
                 exchange.accept_connect(endpoint, link, frame, now, out)
                 return endpoint.link is link
@@ -393,7 +401,7 @@ class Node:
 
     def _backup_name(self, peer: int) -> bytes:
         """The name of our relationship with the main at ``peer``: what a CONNECT that cannot be believed is told."""
-        return next(e.config.name.encode() for e in self.endpoints if e.config.peer == peer and not e.config.main)
+        return next(e.config.relationship for e in self.endpoints if e.config.peer == peer and not e.config.main)
 
     def _bad_partner(
         self, endpoint: Endpoint | None, link: Link, reason: int, why: str, now: float, out: list[Effect]

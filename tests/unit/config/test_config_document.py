@@ -218,6 +218,8 @@ def test_the_chapters_defaults() -> None:
         "failover-recover": "0",
         "failover-shared-secret": None,
         "failover-maximum-clock-skew": None,
+        "failover-relationship-name": None,
+        "failover-dialect": "auto",
         "max-dhcp-requests": "500",
         "max-dhcp-responses": "1000",
         "defer-lease-extensions": "on",

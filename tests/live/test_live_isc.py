@@ -1,0 +1,240 @@
+"""Tandem and ISC dhcpd as partners, both ways round: ISC is the other server of every pair here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from tests.live.isc import LEASE_S, MCLT_S, TANDEM, Dhcpd, MixedLab
+from tests.live.lab import BACKUP, MAIN, Tandem
+from tests.live.netns import wait_for
+from tests.live.pyclient import ACK, LanPort, Ledger, PyClient
+
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.timeout(180),
+    pytest.mark.parametrize("ours", ["main", "backup"]),
+]
+
+BNDUPD = 3
+ADDRESSES = 100
+LETHAL = ("SHUTDOWN", "PAUSED")
+"""States that dhcpd leaves only by an operator's hand."""
+
+
+class Pair:
+    """A Tandem and a dhcpd in NORMAL, and clients on their LAN."""
+
+    def __init__(self, lab: MixedLab, ours: str, **settings: int) -> None:
+        self.lab = lab
+        self.isc = lab.put_dhcpd("backup" if ours == "main" else "main", **settings)
+        self.tandem = lab.put_tandem(ours)
+        self.isc.start()
+        self.tandem.start()
+        self.tandem.nrcmd(TANDEM)
+        lab.both_normal()
+        self.ledger = Ledger()
+        self.port = LanPort(lab.client_space("raw"), "eth0")
+        self._number = 0
+
+    def client(self) -> PyClient:
+        """Return a client never seen before."""
+        self._number += 1
+        return PyClient(self.port, self._number, self.ledger)
+
+    def leased_by_both(self, each: int = 3) -> list[PyClient]:
+        """Return new clients with leases, at least ``each`` of them from either server."""
+        clients: list[PyClient] = []
+        while min(sum(c.server == server for c in clients) for server in (MAIN, BACKUP)) < each:
+            assert len(clients) < 40, f"all of {len(clients)} clients were served by {clients[0].server}"
+            clients.append(self.client())
+            clients[-1].lease()
+        return clients
+
+    def keep(self, clients: list[PyClient], server: str = "") -> None:
+        """Have each client extend its lease by broadcast; it keeps its address (and is served by ``server``)."""
+        for client in clients:
+            address = client.address
+            answer = client.rebind()
+            assert answer is not None and answer.kind == ACK, f"{address} was not extended"
+            assert client.address == address
+            assert server in ("", client.server)
+
+    def ended(self, address: str) -> None:
+        """Wait until both hold the address for available again."""
+        words = ("available", "other-available")
+        wait_for(
+            f"{address} is available on both",
+            lambda: all(s.leases()[address]["state"] in words for s in (self.tandem, self.isc)), MCLT_S + LEASE_S,
+        )  # fmt: skip
+
+    def check(self) -> None:
+        """Raise unless the books agree, nobody had a double, and dhcpd runs in a state that it leaves by itself."""
+        self.lab.books_equal()
+        self.ledger.check()
+        assert self.isc.alive(), self.isc.log()[-2000:]
+        assert not [state for state in self.isc.states if state in LETHAL]
+
+
+def test_life_of_leases(isc_lab: MixedLab, ours: str) -> None:
+    """From empty to NORMAL; the share settles; leases of either server, their renewal, release and end, on both."""
+    wire = isc_lab.watch()
+    pair = Pair(isc_lab, ours)
+    assert all(count <= 3 * ADDRESSES for count in wire.count(BNDUPD).values()), "each address told, and its owner"
+    wire = isc_lab.watch()
+    clients = pair.leased_by_both()
+    for client in clients:
+        assert client.lease_s == MCLT_S, f"first lease of {client.server}"
+    isc_lab.books_equal()
+    for client in clients:
+        for server in (pair.tandem, pair.isc):
+            lease = server.leases()[client.address]
+            assert lease["client-mac-addr"].endswith(client.mac.hex(":")) and lease["state"] == "leased"
+            assert abs(lease["expiration"] - client.expires) <= 1.5
+    released, expiring, kept = clients[0], clients[1], clients[2:]
+    for client in kept:
+        answer = client.renew()
+        assert answer is not None and client.lease_s == LEASE_S
+    isc_lab.books_equal()
+    address = released.address
+    released.release()
+    pair.ended(address)
+    pair.ended(expiring.address)  # meanwhile dhcpd looks after its balance, every 2 to 8 s
+    pair.keep(kept)
+    pair.check()
+    told = wire.count(BNDUPD)
+    assert all(0 < count <= 10 * len(clients) for count in told.values()), f"a storm of updates: {told}"
+
+
+def returns(pair: Pair, victim: Tandem | Dhcpd, end: Callable[[], None]) -> None:
+    """``victim`` ends, the other one serves old and new clients, and when it is back both go on as before."""
+    survivor = pair.isc if victim is pair.tandem else pair.tandem
+    clients = pair.leased_by_both(each=2)
+    pair.lab.books_equal()
+    end()
+    wait_for("the survivor noticed", lambda: survivor.state == "COMMUNICATIONS-INTERRUPTED", 10)
+    pair.keep(clients, survivor.address)
+    newcomers = [pair.client() for _ in range(3)]
+    for client in newcomers:
+        client.lease()
+        assert client.server == survivor.address
+    victim.start()
+    pair.lab.both_normal()
+    pair.keep([*clients, *newcomers])
+    pair.check()
+
+
+def test_kill_and_stop_and_return(isc_lab: MixedLab, ours: str) -> None:
+    """SIGKILL and a clean end of either one, and its return."""
+    pair = Pair(isc_lab, ours)
+    for victim in (pair.isc, pair.tandem):
+        returns(pair, victim, victim.kill)
+        returns(pair, victim, victim.stop)
+
+
+def declare_down(server: Tandem | Dhcpd) -> None:
+    """Tell a server that its partner is down, as its operator does."""
+    if isinstance(server, Dhcpd):
+        server.partner_down()
+    else:
+        server.nrcmd(f"dhcp setPartnerDown {MAIN if server.address == BACKUP else BACKUP}\n")
+    wait_for("it took it", lambda: server.state == "PARTNER-DOWN", 5)
+
+
+@pytest.mark.parametrize("victim", ["isc", "tandem"])
+def test_partner_down_and_recovery(isc_lab: MixedLab, ours: str, victim: str) -> None:
+    """The survivor is told that its partner is down; the partner comes back, recovers, both are NORMAL."""
+    pair = Pair(isc_lab, ours)
+    dead, alive = (pair.isc, pair.tandem) if victim == "isc" else (pair.tandem, pair.isc)
+    clients = pair.leased_by_both()
+    pair.lab.books_equal()
+    dead.kill()
+    wait_for("the survivor noticed", lambda: alive.state == "COMMUNICATIONS-INTERRUPTED", 10)
+    declare_down(alive)
+    pair.keep(clients, alive.address)
+    clients.pop().release()
+    newcomer = pair.client()
+    newcomer.lease()
+    dead.start()
+    pair.lab.both_normal(timeout=MCLT_S + 30)
+    pair.keep([*clients, newcomer])
+    pair.check()
+
+
+def test_partner_down_on_both(isc_lab: MixedLab, ours: str) -> None:
+    """Parted, and each told that the other is down: they meet in POTENTIAL-CONFLICT and come out of it."""
+    pair = Pair(isc_lab, ours)
+    clients = pair.leased_by_both()
+    pair.lab.books_equal()
+    pair.lab.cut("filter")
+    pair.lab.both_interrupted()
+    declare_down(pair.isc)
+    declare_down(pair.tandem)
+    pair.keep(clients)
+    newcomer = pair.client()
+    newcomer.lease()
+    pair.lab.mend("filter")
+    pair.lab.both_normal(timeout=30)
+    pair.keep([*clients, newcomer])
+    pair.check()
+
+
+BUCKETS = {
+    "02005e000001": MAIN, "02005e000002": BACKUP, "02005e000003": BACKUP, "02005e000004": BACKUP,
+    "02005e000005": MAIN, "02005e000006": BACKUP,
+}  # fmt: skip
+"""Who answers these hardware addresses when two dhcpd share the clients by ``split 128``, as seen with two of them."""
+BUCKETS_ID = {"01020000000007": BACKUP, "ff000102": BACKUP, b"iop-client".hex(): MAIN}
+
+
+def test_load_balancing(isc_lab: MixedLab, ours: str) -> None:
+    """Each new client is answered by one server only, and by the one that two dhcpd would choose."""
+    pair = Pair(isc_lab, ours)
+    for mac, server in BUCKETS.items():
+        client = pair.client()
+        client.mac = bytes.fromhex(mac)
+        assert servers_that_offer(client) == {server}, mac
+    for identifier, server in BUCKETS_ID.items():
+        client = pair.client()
+        client.extra[61] = bytes.fromhex(identifier)
+        assert servers_that_offer(client) == {server}, identifier
+    pair.check()
+
+
+def servers_that_offer(client: PyClient) -> set[str]:
+    """Return the servers whose offers come within a moment of the first one."""
+    first = client.discover()
+    assert first is not None
+    servers = {first.server}
+    end = time.monotonic() + 0.5
+    while (answer := client.port.receive(end)) is not None:
+        if answer.xid == first.xid:
+            servers.add(answer.server)
+    return servers
+
+
+def test_clock_difference(isc_lab: MixedLab, ours: str) -> None:
+    """With 30 s between the clocks: NORMAL, and no lease ends before or after its time on either side."""
+    ahead_s = 30 if ours == "main" else -30
+    pair = Pair(isc_lab, ours, clock_s=ahead_s)
+    clients = pair.leased_by_both()
+    pair.keep(clients)
+
+    def wrong() -> list[str]:
+        found = []
+        for server, off_s in ((pair.tandem, 0), (pair.isc, ahead_s)):
+            known = server.leases()
+            for client in clients:
+                late_s = known[client.address]["expiration"] - off_s - client.expires
+                if abs(late_s) > 2.5:
+                    found.append(f"{client.address} ends {late_s:+.1f} s late on {server.space.short}")
+        return found
+
+    wait_for("each lease ends at its time on both", lambda: not wrong(), 5)
+    pair.isc.kill()
+    pair.isc.start()
+    pair.lab.both_normal()
+    pair.keep(clients)
+    wait_for("each lease still ends at its time", lambda: not wrong(), 5)
+    pair.ledger.check()
