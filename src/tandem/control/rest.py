@@ -32,6 +32,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBasic, HTTPBasicCredentials, HTTPBearer
 from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
 
 from tandem.base.errors import CommandError
 from tandem.cluster import objects
@@ -114,6 +115,7 @@ def create_app(manager: Manager, cookie: str = "__Host-tandem") -> FastAPI:
     door = Door(manager, cookie)
     app.add_exception_handler(CommandError, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(HTTPException, _no_such_thing)
     app.add_exception_handler(Exception, _broken)
     _add_session_routes(app, manager, door)
     _add_command_routes(app, manager, door)
@@ -233,6 +235,14 @@ async def _malformed(request: Request, error: Exception) -> JSONResponse:
     where = ".".join(str(part) for part in first["loc"])
     text = f"{where}: {first['msg']}; see {PREFIX}/openapi.json"
     return JSONResponse({"status": 316, "text": text, "lines": [f"316 Invalid - {text}"]}, 422)
+
+
+async def _no_such_thing(request: Request, error: Exception) -> JSONResponse:
+    """Answer what no route takes: an unknown path or method, a body that is no text."""
+    assert isinstance(error, HTTPException)
+    text = f"{request.method} {request.url.path[:200]}: {error.detail}; see {PREFIX}/openapi.json"
+    body = {"status": 316, "text": text, "lines": [f"316 Invalid - {text}"]}
+    return JSONResponse(body, error.status_code, dict(error.headers or {}))
 
 
 async def _broken(request: Request, error: Exception) -> JSONResponse:

@@ -267,3 +267,9 @@ def test_two_editors_lose_no_update(call: Call) -> None:
         late = call(method, "/scope/s", body, match=seen)
         assert late.status_code == 412 and late.json()["status"] == 387 and "read it again" in late.json()["text"]
     assert call("GET", "/scope/s").json() == {**scope, "renew-only": True}
+
+
+@pytest.mark.parametrize(("method", "path", "http"), [("GET", "/nowhere", 404), ("DELETE", "/dhcp", 405)])
+def test_what_no_route_takes_is_refused_in_the_same_form(call: Call, method: str, path: str, http: int) -> None:
+    answer = call(method, path)
+    assert answer.status_code == http and answer.json()["status"] == 316 and answer.json()["lines"]
