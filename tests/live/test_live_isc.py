@@ -217,7 +217,7 @@ def servers_that_offer(client: PyClient) -> set[str]:
 def test_clock_difference(isc_lab: MixedLab, ours: str) -> None:
     """With 30 s between the clocks: NORMAL, and no lease ends before or after its time on either side."""
     if ours == "main":
-        pytest.xfail("a known hole, see docs/failover.md: lease ends differ where dhcpd is the backup and clocks differ")
+        pytest.xfail("a known hole of docs/failover.md: with dhcpd as backup and clocks apart, lease ends differ")
     ahead_s = 30 if ours == "main" else -30
     pair = Pair(isc_lab, ours, clock_s=ahead_s)
     clients = pair.leased_by_both()
