@@ -94,7 +94,7 @@ class _Machine(threading.Thread):
         """Serve the clients until the end; a thread that dies is a grievance."""
         try:
             for client in self.clients:
-                client.lease()
+                self._lease(client)
             self.settled = True
             while not self.crowd.ending:
                 self._round()
@@ -126,17 +126,21 @@ class _Machine(threading.Thread):
         else:
             self.renewed += 1
             return
-        client.lease()
+        self._lease(client)
+
+    def _lease(self, client: PyClient, timeout: float = 10) -> None:
+        client.lease(timeout)
+        self.port.announce(client.mac, client.address)
 
     def _come_and_go(self) -> None:
         """A client leaves for good, in good order; another comes."""
         self.clients.pop(0).release()
         newcomer = self._new()
         try:
-            newcomer.lease(timeout=2)
+            self._lease(newcomer, timeout=2)
         except LabError:
             self.crowd.refused_newcomers += 1
-            newcomer.lease(timeout=20)
+            self._lease(newcomer, timeout=20)
         self.clients.append(newcomer)
         self.came += 1
 

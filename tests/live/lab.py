@@ -45,6 +45,10 @@ dhcp reload
 """
 
 
+Held = tuple[str, str, int]
+"""Who holds an address until when: hardware address, client identifier, end."""
+
+
 class Tandem:
     """One local cluster in a namespace: ``tandem local`` and, as its child, the DHCP server."""
 
@@ -313,8 +317,12 @@ class Lab(Net):
         return [
             f"{address}: main {main.get(address)}, backup {backup.get(address)}"
             for address in sorted({*main, *backup})
-            if main.get(address) != backup.get(address)
+            if not self.alike(main.get(address), backup.get(address))
         ]
+
+    def alike(self, main: Held | None, backup: Held | None) -> bool:
+        """Return whether both partners mean the same by a lease: here, to the second."""
+        return main == backup
 
     def books_equal(self, timeout: float = 15) -> None:
         """Wait until the lease databases of both partners agree."""
@@ -346,7 +354,7 @@ class Lab(Net):
         return space
 
 
-def _view(leases: dict[str, dict[str, Any]]) -> dict[str, tuple[object, ...]]:
+def _view(leases: dict[str, dict[str, Any]]) -> dict[str, Held]:
     """Return what both partners must agree on: who holds what until when."""
     return {
         address: (lease["client-mac-addr"], lease["client-id"], lease["expiration"])

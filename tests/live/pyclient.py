@@ -182,6 +182,12 @@ class LanPort:
                         return answer
         return None
 
+    def announce(self, mac: bytes, address: str) -> None:
+        """Tell the LAN by ARP who has an address now (RFC 2131 section 4.4.1): another one may have had it before."""
+        own = mac + socket.inet_aton(address)
+        head = b"\x08\x06\x00\x01\x08\x00\x06\x04\x00\x01"
+        self.socket.send(b"\xff" * 6 + mac + head + own + bytes(6) + own[6:])
+
     def _arp(self, frame: bytes) -> None:
         if frame[20:22] != b"\x00\x01":
             return

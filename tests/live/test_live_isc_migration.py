@@ -53,6 +53,26 @@ def test_migration(isc_lab: MixedLab) -> None:
     crowd.check()
 
 
+def test_way_back(isc_lab: MixedLab) -> None:
+    """An empty dhcpd in the place of the main, and of the Tandem backup: it recovers, and no client notices."""
+    lab = isc_lab
+    lab.put_dhcpd("main").start()
+    tandem = lab.put_tandem("backup")
+    tandem.start()
+    tandem.nrcmd(TANDEM)
+    lab.both_normal()
+    with Crowd(lab) as crowd:
+        for seat in ("main", "backup"):
+            old = getattr(lab, seat)
+            old.stop()
+            if seat == "main":
+                old.lease_file.unlink()
+            lab.put_dhcpd(seat).start()
+            lab.both_normal(timeout=MCLT_S + 30)
+            crowd.served_anew()
+    crowd.check()
+
+
 def unknown(crowd: Crowd, server: Tandem) -> list[str]:
     """Return the addresses of running leases that a server does not have for leased."""
     known = server.leases()
