@@ -256,9 +256,8 @@ def test_in_normal_the_backup_answers_renewals_only() -> None:
 
 def test_partner_down_uses_the_partners_addresses_after_the_mclt() -> None:
     """S4.5, draft 9.4.2: own share first, the partner's after the MCLT, expired leases after lease and MCLT."""
-    world = World(
-        lambda: config(True, scope(last="192.168.50.29")), lambda: config(False, scope(last="192.168.50.29"))
-    ).pair()
+    small = scope(last="192.168.50.29", lease_s=7200)
+    world = World(lambda: config(True, small), lambda: config(False, small)).pair()
     leaver = Client(world, 1)
     assert leaver.lease()
     held = leaver.address
@@ -272,7 +271,7 @@ def test_partner_down_uses_the_partners_addresses_after_the_mclt() -> None:
     got += [c for c in (Client(world, 50 + n) for n in range(30)) if c.lease(world.backup)]
     assert held not in {c.address for c in got}, "the partner was told now + desired + MCLT for it: wait for that"
     assert len({c.address for c in got}) >= 19
-    world.run(259200 + 3600 + 3600)
+    world.run(7200 + 3600 + 3600)
     late = Client(world, 200)
     assert late.lease(world.backup)
 

@@ -115,7 +115,7 @@ class Storm:
         assert (main.main.size, main.backup.size) == (backup.main.size, backup.backup.size)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", [pytest.param(s, marks=[pytest.mark.slow] if s > 4 else []) for s in SEEDS])
 def test_storm(seed: int) -> None:
     storm = Storm(seed)
     try:

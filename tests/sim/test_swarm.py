@@ -15,6 +15,15 @@ SEEDS = range(1, 4)
 
 
 @pytest.mark.parametrize("profile", sorted(PROFILES))
+def test_a_short_story_of_each_profile(profile: str) -> None:
+    scenario = Scenario(4, profile, 1.5, 30)
+    outcome = tell(scenario)
+    assert not outcome.verdict, f"{outcome.text}\nreplay: {scenario.command()}"
+    assert outcome.promises > 50, "hardly anything happened, so nothing was proved"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("profile", sorted(PROFILES))
 @pytest.mark.parametrize("seed", SEEDS)
 def test_all_verdicts_hold(profile: str, seed: int) -> None:
     scenario = Scenario(seed, profile, 3.0, 50)
@@ -32,6 +41,7 @@ PINNED = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("profile", "seed", "was"), PINNED)
 def test_what_was_found_once(profile: str, seed: int, was: str) -> None:
     outcome = tell(Scenario(seed, profile))

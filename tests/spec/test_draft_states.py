@@ -358,6 +358,7 @@ def test_partner_down_in_recover_waits_for_the_leases_that_it_may_not_know() -> 
     assert held.isdisjoint(client.address for client in late)
 
 
+@pytest.mark.slow
 def test_partner_down_in_recover_after_a_lost_database_waits_for_the_longest_lease() -> None:
     world, clients = recovering_backup(whole=False)
     partner_down(world, world.backup)

@@ -52,6 +52,7 @@ def test_9_9_2_each_gives_its_own_addresses_only() -> None:
     assert (len(mains), len(backups)) == (18, 2)
 
 
+@pytest.mark.slow
 def test_9_9_2_renewals_shrink_to_the_mclt_while_the_partner_acknowledges_nothing() -> None:
     world = World().pair()
     client = Client(world, 1)
@@ -244,6 +245,7 @@ def test_10_the_safe_period_ends_in_partner_down_and_counts_from_the_interruptio
     assert world.backup.state == "PARTNER-DOWN"
 
 
+@pytest.mark.slow
 def test_10_without_a_safe_period_nothing_ends_the_interruption() -> None:
     world = World().pair()
     world.main.crash()

@@ -117,6 +117,7 @@ def test_waiting_for_a_server_that_dies_ends_with_its_words(tmp_path: Path, monk
     asyncio.run(story())
 
 
+@pytest.mark.slow
 def test_a_server_that_ran_for_long_is_restarted_after_the_first_pause(tmp_path: Path) -> None:
     async def story() -> None:
         s = Setup(tmp_path, pause_s=0.01, settled_s=0)
@@ -159,6 +160,7 @@ def test_stopping_while_the_process_is_being_made_does_not_wait(tmp_path: Path) 
     asyncio.run(story())
 
 
+@pytest.mark.slow
 def test_a_stubborn_server_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_STUBBORN", "1")
 

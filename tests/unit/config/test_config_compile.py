@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tandem.base.ipv4 import parse_ipv4
@@ -627,7 +627,6 @@ DOCUMENTS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=500, deadline=None)
 @given(document=DOCUMENTS | JSON, local=st.sampled_from([MAIN, BACKUP, OTHER]))
 def test_any_document_compiles_or_says_why_not(document: Any, local: int) -> None:
     before = copy.deepcopy(document)

@@ -131,6 +131,7 @@ def test_a_wrong_password_is_401(cluster: Cluster) -> None:
     assert "Login of 'admin' from 127.0.0.1 failed" in cluster.log()
 
 
+@pytest.mark.slow
 def test_a_killed_server_is_started_again(cluster: Cluster) -> None:
     before = cluster.children()
     assert len(before) == 1
@@ -139,6 +140,7 @@ def test_a_killed_server_is_started_again(cluster: Cluster) -> None:
     assert "died (killed by SIGKILL). Starting it again in 0.5 s." in cluster.log()
 
 
+@pytest.mark.slow
 def test_the_server_can_be_stopped_and_started(cluster: Cluster) -> None:
     assert cluster.nrcmd("dhcp", "stop").returncode == 0
     assert cluster.children() == []
@@ -148,6 +150,7 @@ def test_the_server_can_be_stopped_and_started(cluster: Cluster) -> None:
     assert cluster.nrcmd("dhcp", "getStats").returncode == 0
 
 
+@pytest.mark.slow
 def test_the_data_directory_has_one_user(cluster: Cluster) -> None:
     done = subprocess.run(
         command_line(cluster.data, free_port()), capture_output=True, text=True, timeout=30, check=False
@@ -168,6 +171,7 @@ def read_tty(fd: int, until: bytes, timeout_s: float = 20) -> bytes:
     return seen
 
 
+@pytest.mark.slow
 def test_interactive_use_on_a_terminal(cluster: Cluster, tmp_path: Path) -> None:
     master, slave = pty.openpty()
     termios.tcsetwinsize(slave, (24, 80))
@@ -194,6 +198,7 @@ def test_interactive_use_on_a_terminal(cluster: Cluster, tmp_path: Path) -> None
     assert "dhcp get failover-recover" in (tmp_path / "nrcmd-history").read_text()
 
 
+@pytest.mark.slow
 def test_sigterm_leaves_nothing_and_all_is_there_after_a_restart(tmp_path: Path) -> None:
     with running(tmp_path, TANDEM_ADMIN_PASSWORD="geheim") as cluster:
         assert cluster.nrcmd("scope", "s", "create", "10.0.0.0", "255.0.0.0").returncode == 0
@@ -206,6 +211,7 @@ def test_sigterm_leaves_nothing_and_all_is_there_after_a_restart(tmp_path: Path)
         assert cluster.nrcmd("scope", "listnames").stdout == "100 Ok\ns\n"
 
 
+@pytest.mark.slow
 def test_the_first_start_needs_a_password(tmp_path: Path) -> None:
     env = {k: v for k, v in os.environ.items() if k != "TANDEM_ADMIN_PASSWORD"}
     done = subprocess.run(
@@ -215,6 +221,7 @@ def test_the_first_start_needs_a_password(tmp_path: Path) -> None:
     assert done.returncode == 1 and "TANDEM_ADMIN_PASSWORD" in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_the_first_start_asks_for_a_password_on_a_terminal(tmp_path: Path) -> None:
     master, slave = pty.openpty()
     port = free_port()
@@ -242,6 +249,7 @@ def test_the_first_start_asks_for_a_password_on_a_terminal(tmp_path: Path) -> No
         os.close(master)
 
 
+@pytest.mark.slow
 def test_a_taken_api_port_is_said(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.11", 0))
@@ -252,6 +260,7 @@ def test_a_taken_api_port_is_said(tmp_path: Path) -> None:
     assert done.returncode == 1 and "--api-port" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_api_serves_a_socket_that_was_handed_in(tmp_path: Path) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.11", 0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from play import LAN, OTHER_SERVER, Client, Play, four, interrupted, ip, normal_backup, normal_main, partner_down, scope
@@ -145,7 +145,6 @@ class Story:
             assert binding is None or binding.status in (FREE, BACKUP)
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.booleans(), st.lists(said, max_size=60))
 def test_any_story(partner: bool, story: list[tuple[object, ...]]) -> None:
     told = Story(partner)
@@ -154,13 +153,11 @@ def test_any_story(partner: bool, story: list[tuple[object, ...]]) -> None:
         told.check_book()
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=700))
 def test_any_bytes(data: bytes) -> None:
     Play() >> data >> dhcp.encode(CLIENTS[0].discover())[:240] + data
 
 
-@settings(max_examples=400, deadline=None)
 @given(
     st.sampled_from(CLIENTS), st.integers(0, 255),
     st.dictionaries(st.integers(1, 254), st.binary(max_size=300), max_size=9),

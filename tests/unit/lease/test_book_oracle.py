@@ -347,6 +347,4 @@ class BookStory(RuleBasedStateMachine):
 
 
 TestBookStory = BookStory.TestCase
-TestBookStory.settings = settings(
-    max_examples=150, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestBookStory.settings = settings(stateful_step_count=60, suppress_health_check=list(HealthCheck))

@@ -125,6 +125,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_holds_everything_up_until_there_is_space(small_disk: Path) -> None:
     main = Main(small_disk)
     main.writer.start()

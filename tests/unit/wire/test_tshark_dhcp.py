@@ -19,6 +19,7 @@ from tandem.wire import dhcp
 from tandem.wire.dhcp import Message, decode, encode, encode_reply, pack_option
 from tandem.wire.options import all_options, decode_value, encode_value, find_option
 
+pytestmark = pytest.mark.slow
 MAC = bytes.fromhex("00d0bad3bd3b")
 REQUEST = Message(
     htype=1, hops=1, xid=0x12345678, secs=7, flags=0x8000, ciaddr=0, giaddr=parse_ipv4("192.168.50.254"), chaddr=MAC,

@@ -38,6 +38,7 @@ from tandem.wire.failover import (
     encode,
 )
 
+pytestmark = pytest.mark.slow
 TIME = 1795473676
 BUCKETS = bytes(range(32))
 SECRET = b"a shared secret"
