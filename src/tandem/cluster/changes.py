@@ -9,16 +9,17 @@ Source: SYSTEM S2.3.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from tandem.base.errors import CommandError
+from tandem.cluster.accounts import keeping_a_superuser
 from tandem.cluster.answer import Answer, Item
-from tandem.cluster.database import HIDDEN, Change
+from tandem.cluster.database import HIDDEN, Change, Draft
 from tandem.cluster.manager import Manager
-from tandem.cluster.objects import apply, edit, edit_role, make, table
+from tandem.cluster.objects import apply, edit_many, edit_role, make, table
 from tandem.cluster.registry import NAME, REGISTRY, Argument, Command, Request, Session
 from tandem.config import document as config
 from tandem.config.access import ADMIN, DHCP_ADMIN, READ_ONLY
@@ -46,6 +47,7 @@ def _answer(changes: list[Change], session: Session) -> Answer:
         label = config.class_of(change.cls).label(change.name)
         what = [change.attribute or "(all of it)", change.old or "-", change.new or "-"]
         who = change.who if change.undoes is None else f"{change.who} (undo of {change.undoes})"
+        who += f" ({change.why})" if change.why else ""
         rows.append([str(change.set), format_date(int(change.at), clock), who, label, *what])
         titles = ("at", "who", "object", "attribute", "old", "new")
         items.append(Item(str(change.set), dict(zip(titles, rows[-1][1:], strict=True))))
@@ -70,24 +72,55 @@ async def _show(manager: Manager, request: Request) -> Answer:
 
 async def _undo(manager: Manager, request: Request) -> Answer:
     changes = _find(manager, request)
-    first = changes[0]
-    role = edit_role(config.class_of(first.cls))
-    if first.cls == ADMIN.name:
-        manager.permit(request.login, role, "access")
+    if any(change.cls == ADMIN.name for change in changes):
+        manager.permit(request.login, edit_role(ADMIN), "access")
     warnings: list[str] = []
-    on = Request(request.login, request.session, first.name)
-    edit(manager, on, first.cls, lambda document: _take_back(document, changes, warnings), undoes=first.set)
+    take_back = keeping_a_superuser(lambda document: _take_back(document, changes, warnings))
+
+    def on_draft(draft: Draft) -> None:
+        for change in changes:
+            draft.open(change.cls, change.name)
+        take_back(draft.document)
+
+    edit_many(manager, request, on_draft, undoes=changes[0].set)
     return Answer(lines=warnings, status=101, text="Ok, with warnings") if warnings else Answer()
 
 
 def _take_back(document: Document, changes: list[Change], warnings: list[str]) -> None:
+    """Take back what was done to each object: first bring back those that went, last delete those that came."""
+    objects: dict[tuple[str, str], list[Change]] = {}
+    for change in changes:
+        objects.setdefault((change.cls, change.name), []).append(change)
+    whole = {key: next((c for c in of if c.attribute == ""), None) for key, of in objects.items()}
+    went = [key for key, change in whole.items() if change and change.new is None]
+    came = [key for key, change in whole.items() if change and change.new is not None]
+    for keys in (went, [key for key, change in whole.items() if change is None], came):
+        _in_any_order(keys, lambda key: _take_back_one(document, objects[key], warnings))
+
+
+def _in_any_order(keys: list[tuple[str, str]], act: Callable[[tuple[str, str]], None]) -> None:
+    """Do ``act`` on each key, those later that need others first because they refer to them. Raises CommandError."""
+    while keys:
+        refused: list[tuple[str, str]] = []
+        for key in keys:
+            try:
+                act(key)
+            except CommandError:
+                if key == keys[-1] and len(refused) == len(keys) - 1:
+                    raise
+                refused.append(key)
+        keys = refused
+
+
+def _take_back_one(document: Document, changes: list[Change], warnings: list[str]) -> None:
     first = changes[0]
     cls, name = first.cls, first.name
     label = config.class_of(cls).label(name)
     rows = {change.attribute: (_value(change.old), _value(change.new)) for change in changes}
     for attribute, (old, _) in list(rows.items()):
         if old == _value(HIDDEN):
-            warnings.append(f"{label}: {attribute} is secret, and its old value not known: set it anew")
+            if (text := f"{label}: {attribute} is secret, and its old value not known: set it anew") not in warnings:
+                warnings.append(text)
             del rows[attribute]
     _, made = rows.pop("", (None, None))
     present = None if name and name not in config.list_names(document, cls) else config.read_object(document, cls, name)

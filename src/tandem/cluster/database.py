@@ -26,10 +26,11 @@ T = TypeVar("T")
 Document = dict[str, Any]
 """class -> name -> object, or class -> object for a class with one object: ``config``'s document."""
 
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 _SCHEMA = """
 CREATE TABLE object (class TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (class, name));
-CREATE TABLE change_set (id INTEGER PRIMARY KEY, at REAL NOT NULL, who TEXT NOT NULL, undoes INTEGER);
+CREATE TABLE change_set (id INTEGER PRIMARY KEY, at REAL NOT NULL, who TEXT NOT NULL, undoes INTEGER,
+    why TEXT NOT NULL DEFAULT '');
 CREATE TABLE change (
     id INTEGER PRIMARY KEY, change_set INTEGER NOT NULL REFERENCES change_set, class TEXT NOT NULL, name TEXT NOT NULL,
     attribute TEXT NOT NULL, old TEXT, new TEXT);
@@ -42,11 +43,14 @@ CREATE TABLE login (id INTEGER PRIMARY KEY, at REAL NOT NULL, name TEXT NOT NULL
     how TEXT NOT NULL, result TEXT NOT NULL);
 """
 
+_UPGRADES = {2: "ALTER TABLE change_set ADD COLUMN why TEXT NOT NULL DEFAULT ''"}
+"""What brings a file of an older format to the next one."""
+
 HIDDEN = '"********"'
 """What the change log has in place of a secret."""
 _LOGINS_MAX = 10_000
 _TOKENS = "SELECT name, owner, role, created, expires FROM token"
-_CHANGES = """SELECT change_set.id, at, who, undoes, class, name, attribute, old, new
+_CHANGES = """SELECT change_set.id, at, who, undoes, class, name, attribute, old, new, why
     FROM change JOIN change_set ON change_set.id = change_set"""
 
 
@@ -65,6 +69,8 @@ class Change:
     attribute: str
     old: str | None
     new: str | None
+    why: str
+    """What else is to be said about the change set; mostly empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,33 @@ def encode(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
+class Draft:
+    """A copy of the configuration in which the objects that were opened may be changed, and no others."""
+
+    def __init__(self, document: Document) -> None:
+        self._base = document
+        self._opened: dict[tuple[str, str], Document | None] = {}
+        self.document = dict(document)
+
+    def open(self, cls: str, name: str) -> None:
+        """Make an object changeable, whether it exists or not; ``name`` is "" where the class has one object."""
+        if (cls, name) in self._opened:
+            return
+        if name and self.document.get(cls) is self._base.get(cls):
+            self.document[cls] = dict(self.document.get(cls, {}))
+        old = self._opened[cls, name] = _get(self._base, cls, name)
+        if old is not None:
+            _put(self.document, cls, name, msgspec.json.decode(msgspec.json.encode(old)))
+
+    def differing(self) -> Iterator[tuple[str, str, Document | None, list[tuple[str, str | None, str | None]]]]:
+        """Yield class, name, new content and ``differences`` of each opened object that is not as it was."""
+        for (cls, name), old in self._opened.items():
+            new = _get(self.document, cls, name)
+            rows = list(differences(old if name else old or {}, new))
+            if rows:
+                yield cls, name, new, rows
+
+
 class Database:
     """The configuration database in one SQLite file, held in memory as well. Used from one thread."""
 
@@ -108,7 +141,10 @@ class Database:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
             self._db.executescript(f"BEGIN;{_SCHEMA};PRAGMA user_version={_SCHEMA_VERSION};COMMIT")
-        elif version != _SCHEMA_VERSION:
+        while version in _UPGRADES:
+            self._db.executescript(f"BEGIN;{_UPGRADES[version]};PRAGMA user_version={version + 1};COMMIT")
+            version += 1
+        if version not in (0, _SCHEMA_VERSION):
             raise CommandError(
                 500,
                 f"{path} was written by another version of this program (format {version}, this one knows "
@@ -140,28 +176,51 @@ class Database:
         or the disk refuses, nothing has changed. The change log shows no values of the attributes ``hidden``.
         ``undoes`` is the change set that is taken back. Returns what ``change`` returned.
         """
-        old = _get(self.document, cls, name)
-        draft = dict(self.document)
-        if name:
-            draft[cls] = dict(draft.get(cls, {}))
-        _put(draft, cls, name, msgspec.json.decode(msgspec.json.encode(old)) if old is not None else None)
+
+        def opened(draft: Draft) -> T:
+            draft.open(cls, name)
+            return change(draft.document)
+
+        return self.edit_many(who, opened, lambda _: hidden, undoes)[0]
+
+    def edit_many(
+        self,
+        who: str,
+        change: Callable[[Draft], T],
+        hidden: Callable[[str], Collection[str]],
+        undoes: int | None = None,
+        why: str = "",
+    ) -> tuple[T, int | None]:
+        """As ``edit``, for any objects: ``change`` opens in the draft what it changes. All is saved, or nothing.
+
+        ``hidden`` tells the secret attributes of a class, ``why`` is kept with the change set. Returns what ``change``
+        returned, and the number of the change set; None when nothing differs.
+        """
+        draft = Draft(self.document)
         result = change(draft)
-        new = _get(draft, cls, name)
-        rows = [
-            (cls, name, attribute, *(v and (HIDDEN if attribute in hidden else v) for v in values))
-            for attribute, *values in differences(old if name else old or {}, new)
-        ]
+        objects, rows = [], []
+        for cls, name, new, differing in draft.differing():
+            objects.append((cls, name, new))
+            secret = hidden(cls)
+            rows += [
+                (cls, name, attribute, *(v and (HIDDEN if attribute in secret else v) for v in values))
+                for attribute, *values in differing
+            ]
         if not rows:
-            return result
+            return result, None
         with self._transaction() as db:
-            if new is None:
-                db.execute("DELETE FROM object WHERE class = ? AND name = ?", (cls, name))
-            else:
-                db.execute("INSERT OR REPLACE INTO object VALUES (?, ?, ?)", (cls, name, encode(new)))
-            number = db.execute("INSERT INTO change_set VALUES (NULL, ?, ?, ?)", (time.time(), who, undoes)).lastrowid
+            for cls, name, new in objects:
+                if new is None:
+                    db.execute("DELETE FROM object WHERE class = ? AND name = ?", (cls, name))
+                else:
+                    db.execute("INSERT OR REPLACE INTO object VALUES (?, ?, ?)", (cls, name, encode(new)))
+            made = db.execute(
+                "INSERT INTO change_set (at, who, undoes, why) VALUES (?, ?, ?, ?)", (time.time(), who, undoes, why)
+            )
+            number = made.lastrowid
             db.executemany(f"INSERT INTO change VALUES (NULL, {number}, ?, ?, ?, ?, ?)", rows)
-        self.document = draft
-        return result
+        self.document = draft.document
+        return result, number
 
     def changes(self, limit: int = 100, before: int | None = None) -> list[Change]:
         """Return the newest ``limit`` changes of change sets below number ``before``, newest first."""

@@ -15,13 +15,14 @@ from typing import Any
 from tandem.base.errors import CommandError
 from tandem.cluster.accounts import hash_password, keeping_a_superuser
 from tandem.cluster.answer import Answer, Item
-from tandem.cluster.database import encode
+from tandem.cluster.database import Draft, encode
 from tandem.cluster.manager import Manager
 from tandem.cluster.registry import NAME, REGISTRY, Argument, Command, Login, Request, Session
 from tandem.config import document as config
 from tandem.config.access import ADMIN, DHCP_ADMIN, READ_ONLY, SUPERUSER, Password
 from tandem.config.attribute import ObjectClass
 from tandem.config.document import Document
+from tandem.config.pairs import PAIR, Pair, named_pairs
 from tandem.config.policies import set_option
 from tandem.config.schema import SECTIONS
 from tandem.config.scopes import add_range, add_reservation
@@ -55,7 +56,42 @@ def edit(
     """Change one object in the configuration database, taking back change set ``undoes``. Raises CommandError."""
     if cls == ADMIN.name:
         change = keeping_a_superuser(change)
-    manager.database.edit(request.who, cls, request.name, change, secrets_of(config.class_of(cls)), undoes)
+
+    def on_draft(draft: Draft) -> None:
+        draft.open(cls, request.name)
+        change(draft.document)
+
+    edit_many(manager, request, on_draft, undoes)
+
+
+def edit_many(
+    manager: Manager, request: Request, change: Callable[[Draft], None], undoes: int | None = None, why: str = ""
+) -> int | None:
+    """Change objects as one change set, and make the failover pairs that they name; return its number, if any."""
+    named = named_pairs(manager.database.document)
+
+    def with_pairs(draft: Draft) -> None:
+        change(draft)
+        follow_pairs(draft, named)
+
+    return manager.database.edit_many(
+        request.who, with_pairs, lambda cls: secrets_of(config.class_of(cls)), undoes, why
+    )[1]
+
+
+def follow_pairs(draft: Draft, before: list[Pair]) -> None:
+    """Make a pair object for each pair that is named now; let go those named no more on which nothing was set."""
+    after, pairs = named_pairs(draft.document), draft.document.get(PAIR.name, {})
+    for pair in after:
+        servers = {"main-server": pair.main, "backup-server": pair.backup}
+        if pair not in before and not any(servers.items() <= made.items() for made in pairs.values()):
+            draft.open(PAIR.name, pair.name)
+            draft.document[PAIR.name][pair.name] = servers
+    for pair in before:
+        untouched = {"main-server": pair.main, "backup-server": pair.backup}
+        if pair not in after and draft.document.get(PAIR.name, {}).get(pair.name) == untouched:
+            draft.open(PAIR.name, pair.name)
+            del draft.document[PAIR.name][pair.name]
 
 
 def secrets_of(cls: ObjectClass) -> frozenset[str]:
@@ -179,7 +215,7 @@ def effect_of(cls: ObjectClass) -> str:
 _EXAMPLE_NAMES = {"scope": "examplescope", "policy": "default"}
 _EXAMPLE_SETS = {
     "dhcp": "failover-main-server=192.168.50.2", "scope": "policy=default", "policy": "grace-period=10m",
-    "admin": "roles=failover-operator",
+    "admin": "roles=failover-operator", "failover-pair": "remote-username=admin", "cluster": "admin=admin",
 }  # fmt: skip
 
 
@@ -220,7 +256,7 @@ def _collection_commands(cls: ObjectClass) -> list[Command]:
         return Answer(lines=table(rows))
 
     required = [a for a in cls.create if cls.by_name[a].required]
-    needed = " ".join({"addr": "192.168.50.0", "mask": "255.255.255.0"}[a] for a in required)
+    needed = " ".join(_EXAMPLE_VALUES[a] for a in required)
     takes = Argument("values", " ".join([*cls.create, "attribute=value ..."]), optional=not required, many=True)
     fresh = f"{cls.name} {_NEW_NAMES.get(cls.name, 'example')}"
 
@@ -242,6 +278,10 @@ def _collection_commands(cls: ObjectClass) -> list[Command]:
     ]  # fmt: skip
 
 
+_EXAMPLE_VALUES = {
+    "addr": "192.168.50.0", "mask": "255.255.255.0", "main-server": "192.168.50.2", "backup-server": "192.168.60.2",
+    "ipaddr": "192.168.60.2",
+}  # fmt: skip
 _NEW_NAMES = {"scope": "examplescope", "policy": "examplepolicy"}
 
 

@@ -12,26 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tandem.config.synctables import SYNC_ROWS
 from tandem.config.types import ValueType
-
-SYNC_ROWS = (
-    "none",
-    "client-class-properties",
-    "failover",
-    "failover-tuning",
-    "ddns-security",
-    "other",
-    "policy",
-    "policy-options",
-    "client",
-    "client-class",
-    "scope",
-    "vpn",
-    "key",
-    "extension",
-    "option",
-)
-"""Rows of table 16-1, to one of which every attribute belongs; ``none`` is never synchronized."""
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 

@@ -121,7 +121,7 @@ def set_value(document: Document, cls: str, name: str, attribute: str, value: ob
         declared.type.use(value)
     except ValueError as error:
         raise CommandError(316, f"{class_of(cls).label(name)}: {attribute}: {error}") from None
-    _check_reference(document, cls, name, declared, value)
+    check_reference(document, cls, name, declared, value)
     write_object(document, cls, name)[attribute] = value
 
 
@@ -196,13 +196,13 @@ def delete_object(document: Document, cls: str, name: str) -> None:
         raise CommandError(306, f"{cls} cannot be deleted; write '{cls} unset ATTRIBUTE' to return to a default")
     read_object(document, cls, name)
     if name not in declared.builtin:
-        user = _user_of(document, cls, name)
+        user = user_of(document, cls, name)
         if user:
             raise CommandError(320, f"{declared.label(name)} is used by {user}; change that first")
     document.get(cls, {}).pop(name, None)
 
 
-def _user_of(document: Document, cls: str, name: str) -> str:
+def user_of(document: Document, cls: str, name: str) -> str:
     """Return label and attribute of an object that refers to object ``name`` of ``cls``, or the empty text."""
     for owner in SECTIONS.values():
         for attribute in owner.attributes:
@@ -220,11 +220,12 @@ def _parse(document: Document, cls: str, name: str, declared: Attribute, text: s
         value = declared.type.parse(text, clock)
     except ValueError as error:
         raise CommandError(316, f"{class_of(cls).label(name)}: {declared.name}: {error}") from None
-    _check_reference(document, cls, name, declared, value)
+    check_reference(document, cls, name, declared, value)
     return value
 
 
-def _check_reference(document: Document, cls: str, name: str, declared: Attribute, value: object) -> None:
+def check_reference(document: Document, cls: str, name: str, declared: Attribute, value: object) -> None:
+    """Return when ``value`` of an attribute refers to an object that there is. Raises CommandError 316."""
     kind = declared.type
     if isinstance(kind, Reference) and value not in list_names(document, kind.cls):
         raise CommandError(

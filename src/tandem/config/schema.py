@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 from tandem.config.access import ADMIN
 from tandem.config.attribute import Attribute, ObjectClass
+from tandem.config.pairs import CLUSTER, PAIR
 from tandem.config.types import (
     Bool,
     ClientKey,
@@ -259,7 +260,7 @@ POLICY = ObjectClass(
 BUILTIN_OPTIONS: Mapping[str, Mapping[str, str]] = {SYSTEM_DEFAULT_POLICY: {"dhcp-lease-time": "604800"}}
 """Options that a builtin policy has as long as they are not set (SYSTEM S3.3: seven days)."""
 
-CLASSES: Mapping[str, ObjectClass] = {cls.name: cls for cls in (DHCP, SCOPE, RESERVATION, POLICY, ADMIN)}
+CLASSES: Mapping[str, ObjectClass] = {cls.name: cls for cls in (DHCP, SCOPE, RESERVATION, POLICY, PAIR, CLUSTER, ADMIN)}
 """Every class, by name."""
 
 SECTIONS: Mapping[str, ObjectClass] = {name: cls for name, cls in CLASSES.items() if not cls.element_of}

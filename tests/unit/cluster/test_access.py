@@ -61,10 +61,13 @@ policy default setLeaseTime 3d
 policy default setOption routers 192.168.50.1
 admin example create pw roles=read-only
 token monitoring create read-only
+failover-pair example create 192.168.50.2 192.168.60.2
+cluster example create 192.168.60.2
 """
 _MISSING_FIRST = {  # what an example makes must not be there yet
     "scope examplescope create": "scope examplescope delete", "admin example create": "admin example delete",
     "token monitoring create": "token monitoring delete",
+    "failover-pair example create": "failover-pair example delete", "cluster example create": "cluster example delete",
     "scope examplescope addRange": "scope examplescope removeRange 192.168.50.10 192.168.50.200",
     "scope examplescope addReservation": "scope examplescope removeReservation 192.168.50.9",
 }  # fmt: skip

@@ -38,9 +38,9 @@ def example() -> Document:
 REFUSED: list[tuple[Callable[[Document], object], int, str]] = [
     # the class, the object, the attribute
     (lambda x: d.get(x, "scop", "lan", "addr"), 306,
-     "'scop' is no class of objects; write one of dhcp, scope, policy, admin"),
+     "'scop' is no class of objects; write one of " + ", ".join(SECTIONS)),
     (lambda x: d.read_object(x, "reservation", "a"), 306,
-     "'reservation' is no class of objects; write one of dhcp, scope, policy, admin"),
+     "'reservation' is no class of objects; write one of " + ", ".join(SECTIONS)),
     (lambda x: d.get(x, "scope", "wan", "addr"), 302,
      "scope 'wan' does not exist; 'scope listnames' shows those that do"),
     (lambda x: d.set_attribute(x, "scope", "wan", "renew-only", "on"), 302,
