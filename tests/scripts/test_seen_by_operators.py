@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +12,10 @@ from pair import BACKUP, MAIN, NAME, Client, Server, World, config, scope
 from tandem.base.io import Effect
 from tandem.config.compiled import ServerConfig
 from tandem.failover import words
+from tandem.failover.saved import TRANSITIONS_KEPT
 from tandem.failover.states import TABLE
-from tandem.node import partner_views, views
+from tandem.node import alarms, partner_views, views
+from tandem.node import partner_down as partner_down_view
 from tandem.wire.failover import RejectReason
 
 
@@ -235,3 +238,101 @@ def test_a_clock_that_jumps_is_an_alarm_and_times_stay_right(skew: float) -> Non
     world.run(1)
     ours, theirs = (lease(server, client.address)["expiration"] for server in (world.main, world.backup))
     assert abs(theirs - skew - ours) <= 1
+
+
+def kinds(server: Server) -> list[str]:
+    assert server.node is not None
+    return [str(alarm["kind"]) for alarm in alarms.alarms(server.node, server.now)]
+
+
+def preview(server: Server, at: float | None = None, expert: bool = False) -> dict[str, Any]:
+    assert server.node is not None
+    return partner_down_view.preview(server.node, server.now, server.endpoint.config.peer, at, expert)[0]
+
+
+def test_transitions_are_remembered_across_a_crash_newest_first() -> None:
+    world = World().pair()
+    world.main.crash()
+    world.run(90)
+    world.main.boot()
+    world.run(90)
+    told = related(world.main)["transitions"]
+    assert [t["to"] for t in told][:1] == ["NORMAL"] and told[0]["row"] == related(world.main)["transition"]
+    assert all(earlier["when"] <= later["when"] for later, earlier in itertools.pairwise(told))
+    assert "COMMUNICATIONS-INTERRUPTED" in [t["to"] for t in related(world.backup)["transitions"]]
+    for _ in range(10):
+        cut(world)
+        world.cut = False
+        world.run(90)
+    assert len(related(world.main)["transitions"]) == TRANSITIONS_KEPT
+
+
+def test_timers_say_what_comes_and_when() -> None:
+    world = World(backups=lambda: config(False, safe_period_s=86400)).pair()
+    world.main.crash()
+    world.run(10)
+    told = {t["what"]: t["until"] for t in related(world.backup)["timers"]}
+    assert told["the safe period is over: PARTNER-DOWN"] == related(world.backup)["safe-period-end"]
+    partner_down(world, world.backup)
+    told = {t["what"]: t["until"] for t in related(world.backup)["timers"]}
+    assert told["the partner's addresses may be used"] == related(world.backup)["since"] + 3600
+
+
+def test_alarms_come_and_go() -> None:
+    few = lambda main: config(main, scope(last="192.168.50.19"))  # noqa: E731
+    world = World(lambda: few(True), lambda: few(False)).pair()
+    assert kinds(world.main) == kinds(world.backup) == []
+    cut(world)
+    assert kinds(world.main) == ["communications-interrupted"]
+    assert all(Client(world, n).lease(world.main) for n in range(5))
+    assert kinds(world.main) == ["communications-interrupted", "share-low"]
+    assert all(Client(world, 10 + n).lease(world.main) for n in range(4))
+    assert kinds(world.main) == ["communications-interrupted", "share-empty"]
+    world.cut = False
+    world.run(30)
+    assert "communications-interrupted" not in kinds(world.main) and world.main.state == "NORMAL"
+    world.backup.skew_s = 7200
+    world.run(90)
+    assert "clock-jumped" in kinds(world.main) and "clocks-differ" in kinds(world.main)
+
+
+def test_servers_that_refuse_each_other_are_an_alarm_until_they_agree() -> None:
+    world = World(lambda: config(True, secret=b"one"), lambda: config(False, secret=b"two"))
+    world.main.boot()
+    world.backup.boot()
+    world.run(60)
+    assert "configuration-mismatch" in kinds(world.main) + kinds(world.backup)
+
+
+def test_endurance_is_share_by_rate_on_both_servers() -> None:
+    world = World().pair()
+    for n in range(60):
+        assert Client(world, n).lease()
+        world.run(60)
+    for server in (world.main, world.backup):
+        assert server.node is not None
+        view = views.scopes(server.node, server.now)[0]
+        assert view["arrivals-per-hour"] == pytest.approx(60, rel=0.1)
+        shares = (view["main-share"], view["backup-share"])
+        assert [view["main-lasts-s"], view["backup-lasts-s"]] == [pytest.approx(s * 60, rel=0.1) for s in shares]
+
+
+def test_the_preview_of_partner_down_is_what_the_order_does() -> None:
+    world = World().pair()
+    refused = preview(world.main)
+    assert not refused["possible"] and "the partner is connected" in refused["why-not"]
+    assert preview(world.main, expert=True)["possible"]
+    world.backup.crash()
+    world.run(600)
+    before = world.main.endpoint.saved.values()
+    told = preview(world.main, world.now - 7200)
+    assert told["possible"] and "not earlier than communications were interrupted" in told["remark"]
+    assert world.main.endpoint.saved.values() == before and world.main.state == "COMMUNICATIONS-INTERRUPTED"
+    out: list[Effect] = []
+    assert world.main.node is not None
+    world.main.node.set_partner_down(world.now, BACKUP, world.now - 7200, False, out)
+    world.main.perform(out)
+    view = related(world.main)
+    assert (view["since"], view["use-other-available-time"]) == (told["since"], told["use-other-available-time"])
+    assert told["scopes"][0]["partners"] == 19 and any("19 addresses" in sentence for sentence in told["changes"])
+    assert "already" in preview(world.main)["why-not"]

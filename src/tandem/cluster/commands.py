@@ -12,7 +12,7 @@ import asyncio
 
 from tandem.base.errors import CommandError
 from tandem.base.ipv4 import format_ipv4, parse_ipv4
-from tandem.base.units import format_duration
+from tandem.base.units import format_duration, parse_duration
 from tandem.cluster import administration as _administration  # noqa: F401  fills the registry
 from tandem.cluster import objects
 from tandem.cluster import partners as _partners  # noqa: F401  fills the registry
@@ -22,6 +22,7 @@ from tandem.cluster.manager import Manager
 from tandem.cluster.objects import edit
 from tandem.cluster.registry import NAME, REGISTRY, Argument, Command, Request
 from tandem.config.access import DHCP_ADMIN, FAILOVER_OPERATOR, READ_ONLY
+from tandem.config.dates import format_date
 from tandem.config.document import Document, read_object
 from tandem.config.policies import (
     get_lease_time,
@@ -46,6 +47,7 @@ COMMAND = "POST /command"
 _PAGE = 10_000
 """Leases asked of the server at a time."""
 _LOG_LINES = 40
+_BACK_S = 86400
 
 
 # --- server -----------------------------------------------------------------------------------------------
@@ -167,6 +169,24 @@ async def _list_leases(manager: Manager, request: Request) -> Answer:
         after = parse_ipv4(str(page[-1]["address"]))
 
 
+async def _utilization(manager: Manager, request: Request) -> Answer:
+    read_object(manager.database.document, "scope", request.name)
+    back = request.values["back"]
+    samples = manager.watch.samples(request.name, parse_duration(back) if back else _BACK_S)
+    clock = request.session.clock()
+    rows = [["When", "Leased", "Main's share", "Backup's share", "Not free yet", "Unavailable", "New per hour"]]
+    items = []
+    for sample in samples:
+        counts = [sample.leased, sample.main, sample.backup, sample.pending, sample.unavailable]
+        rows.append([format_date(sample.at, clock), *(str(count) for count in counts), f"{sample.per_hour:.1f}"])
+        facts = {"leased": sample.leased, "main-share": sample.main, "backup-share": sample.backup,
+                 "pending-available": sample.pending, "unavailable": sample.unavailable,
+                 "addresses": sample.addresses, "arrivals-per-hour": round(sample.per_hour, 1)}  # fmt: skip
+        items.append(item_of(rows[-1][0], facts, request.session))
+    nothing = ["No sample yet: one is taken every collect-addr-util-interval, while the server runs."]
+    return Answer(items, objects.table(rows) if items else nothing)
+
+
 _LOWEST = Argument("lowest", "first address of the range", "ipv4")
 _HIGHEST = Argument("highest", "last address of the range", "ipv4")
 _ADDRESS = Argument("address", "the address to reserve", "ipv4")
@@ -192,6 +212,9 @@ REGISTRY.add(
             _list_reservations, role=READ_ONLY),
     Command(("scope", NAME, "listLeases"), "Show the leases that clients have or had.",
             "scope examplescope listLeases", _list_leases, role=READ_ONLY),
+    Command(("scope", NAME, "getUtilization"), "Show how the use of its addresses has changed.",
+            "scope examplescope getUtilization 2d", _utilization,
+            (Argument("back", "how far back, e.g. 2h or 7d (default 1d)", "duration", optional=True),), role=READ_ONLY),
 )  # fmt: skip
 
 

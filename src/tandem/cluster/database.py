@@ -133,6 +133,7 @@ class Database:
     """The configuration database in one SQLite file, held in memory as well. Used from one thread."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite would make it readable by everybody
         self._db = sqlite3.connect(path, isolation_level=None)

@@ -209,11 +209,14 @@ async def serve(options: Options, make_api: MakeApi, own_addresses: OwnAddresses
         api.start()
         if not options.stopped:
             manager.supervisor.start()
+        watching = asyncio.create_task(manager.watch.run())
         announcing = asyncio.create_task(_announce(manager, options, f"http://{host}:{port}"))
         await stop.wait()
         announcing.cancel()
+        watching.cancel()
         await asyncio.gather(api.stop(), manager.supervisor.stop())
     finally:
+        manager.watch.close()
         manager.database.close()
         manager.log.close()
 

@@ -25,6 +25,7 @@ from tandem.cluster.guard import Guard
 from tandem.cluster.log import ClusterLog
 from tandem.cluster.registry import REGISTRY, Login, Request, Session, split
 from tandem.cluster.supervisor import ControlSocket, Supervisor
+from tandem.cluster.watch import Watch
 from tandem.config.access import allows
 from tandem.config.compile import compile_config
 from tandem.config.schema import SERVED
@@ -61,10 +62,12 @@ class Manager:
     own_addresses: Callable[[], list[int]] = list
     """Returns the addresses of this machine."""
     guard: Guard = field(init=False)
+    watch: Watch = field(init=False)
     _reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         self.guard = Guard(self.database, self.log)
+        self.watch = Watch(self, self.database.path.with_name("history.db"))
 
     async def execute(self, login: Login, session: Session, line: str) -> Answer:
         """Run one command line for an administrator. Raises CommandError."""

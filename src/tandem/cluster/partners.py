@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import Any
 
 from tandem.base.errors import CommandError
 from tandem.base.ipv4 import parse_ipv4
 from tandem.cluster.answer import Answer
 from tandem.cluster.display import item_of, related_lines
 from tandem.cluster.manager import Manager
+from tandem.cluster.objects import table
 from tandem.cluster.registry import REGISTRY, Argument, Command, Request
 from tandem.config.access import FAILOVER_OPERATOR, READ_ONLY
 from tandem.config.dates import DATE_FORMS, parse_date
@@ -30,20 +32,57 @@ async def _conflicts(manager: Manager, request: Request) -> Answer:
     return Answer(items, [] if items else ["The partners have agreed on everything since the server started."])
 
 
-async def _set_partner_down(manager: Manager, request: Request) -> Answer:
-    partner, date = request.values["partner"], request.values["date"]
+async def _order(request: Request) -> dict[str, Any]:
+    """Return what the server is asked for a partner, its date and in which mode. Raises CommandError."""
+    date = request.values["date"]
     try:
         at = parse_date(date, request.session.clock()) if date else None
     except ValueError:
         raise CommandError(316, f"date: {date!r} is not {DATE_FORMS}") from None
-    answer = await manager.ask(
-        "set_partner_down", partner=await _address_of(partner), at=at, expert=request.session.expert
-    )
+    return {"partner": await address_of(request.values["partner"]), "at": at, "expert": request.session.expert}
+
+
+async def _set_partner_down(manager: Manager, request: Request) -> Answer:
+    answer = await manager.ask("set_partner_down", **await _order(request))
+    partner = request.values["partner"]
     manager.log.note("Info", "Failover", 60011, f"{request.who} declared partner {partner} down.")
     return Answer(lines=[str(answer)] if answer else [])
 
 
-async def _address_of(server: str) -> int:
+async def _preview_partner_down(manager: Manager, request: Request) -> Answer:
+    lines, items = [], []
+    for view in await manager.ask("preview_partner_down", **await _order(request)):
+        scopes = view.pop("scopes")
+        item = item_of(str(view["name"]), view, request.session)
+        items.append(item)
+        lines += [f"{item.name}: {item.attributes['state']}, communications {item.attributes['communications']}"]
+        if not view["possible"]:
+            lines.append(f"    cannot be done: {view['why-not']}")
+            continue
+        remark = f" ({view['remark']})" if view["remark"] else ""
+        lines.append(f"    the partner {view['partner']} would count as down since {item.attributes['since']}{remark}")
+        lines += [f"    {sentence}" for sentence in view["changes"]]
+        rows = [["Scope", "Own share", "Lasts", "Partner's share", "Both last", "Leased", "Not free yet"]]
+        for scope in scopes:
+            lasts = [scope["own-lasts"] or "-", scope["both-last"] or "-"]
+            counts = [str(scope[key]) for key in ("own", "partners", "leased", "pending")]
+            rows.append([scope["name"], counts[0], lasts[0], counts[1], lasts[1], *counts[2:]])
+        lines += ["", *table(rows), ""]
+    return Answer(items, [*lines, "Nothing was changed. See whether the partner is really down: dhcp checkPartner"])
+
+
+async def _alarms(manager: Manager, request: Request) -> Answer:
+    found = await manager.watch.alarms()
+    items = [item_of(f"{alarm.kind} {alarm.subject}", alarm.view(), request.session) for alarm in found]
+    rows = [["Level", "Alarm", "Subject", "Raised", "Cleared", "What"]]
+    for item in items:
+        shown = item.attributes
+        row = [shown.get(key, "") for key in ("level", "kind", "subject", "raised", "cleared", "text")]
+        rows.append([*row[:4], row[4] or "-", row[5]])
+    return Answer(items, table(rows) if items else ["No alarm."])
+
+
+async def address_of(server: str) -> int:
     """Return the address of a server given by address or by name. Raises CommandError 302."""
     try:
         return parse_ipv4(server)
@@ -77,6 +116,10 @@ REGISTRY.add(
             "dhcp getRelatedServers", _related_servers, role=READ_ONLY),
     Command(("dhcp", "getFailoverConflicts"), "Show what the partners did not agree on: both views, the winner, why.",
             "dhcp getFailoverConflicts", _conflicts, role=READ_ONLY),
+    Command(("dhcp", "previewPartnerDown"), "Show what setPartnerDown would change and when; changes nothing.",
+            "dhcp previewPartnerDown 192.168.60.2 -5m", _preview_partner_down, (_PARTNER, _DATE), role=READ_ONLY),
+    Command(("dhcp", "getAlarms"), "Show what is wrong now, and what was lately: when it began and ended.",
+            "dhcp getAlarms", _alarms, role=READ_ONLY),
     Command(("dhcp", "setPartnerDown"), "Declare the partner down, so that this server may use its addresses.",
             "dhcp setPartnerDown 192.168.60.2 -5m", _set_partner_down, (_PARTNER, _DATE),
             role=FAILOVER_OPERATOR, effect="server"),

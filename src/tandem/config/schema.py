@@ -156,6 +156,14 @@ DHCP = ObjectClass(
             sync="failover-tuning",
         ),
         Attribute(
+            "collect-addr-util-interval", Time(lo=1, hi=86400), 300,
+            "How often the use of each scope's addresses is noted for its graph.", unit="seconds",
+        ),
+        Attribute(
+            "collect-addr-util-duration", Time(lo=0, hi=31449600), 30 * 86400,
+            "How long these samples are kept. 0: none are taken.", unit="seconds",
+        ),
+        Attribute(
             "log-settings", Flags(LOG_SETTINGS), ["default", "incoming-packets", "missing-options"],
             "What the server logs.",
         ),

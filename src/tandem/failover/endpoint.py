@@ -104,6 +104,10 @@ class Endpoint:
         self.refused_at = INFINITY
         self.store_at = INFINITY
         self.conflicts = Conflicts()
+        self.refusal: tuple[float, str] | None = None
+        """When and why either server last refused the connection, until one comes about."""
+        self.clock_jump: tuple[float, float] | None = None
+        """When either clock was last seen to have been set, and by how many seconds."""
         self.detail = False
         """Whether each BNDUPD and BNDACK is to be said in the log (log-settings failover-detail)."""
         self.rejects_sent = 0
@@ -389,8 +393,11 @@ class Endpoint:
         saved.since = int(now)
         saved.label = row.label
         self.why = why
+        saved.entered(int(now), before, int(state), why)
         self.wait_until = INFINITY
         self.startup_until = INFINITY
+        for pool in self.pools():
+            pool.remember_shares(state != S.NORMAL)
         if state == S.COMMUNICATIONS_INTERRUPTED and not saved.interrupted_since:
             saved.interrupted_since = int(now)
         if self.communicating and S.PARTNER_DOWN not in (before, state):
@@ -546,6 +553,7 @@ class Endpoint:
         link = self.link
         assert link is not None
         link.set_up = True
+        self.refusal = None
         self.connections += 1
         link.receive_s = self.receive_timer_s
         self.announce(now, out)

@@ -136,6 +136,7 @@ def accept_connect(endpoint: Endpoint, link: Link, frame: Frame, now: float, out
     if reject is not None:
         tls = None if message.tls_request is None else 0
         refuse_connect(link, frame.xid, message.relationship, tls, reject, now, out)
+        endpoint.refusal = now, f"this server refuses the main's connection: {reject[1]}"
         endpoint.note("Error", 6151, f"Refused the main's CONNECT: {reject[1]}", out)
         endpoint.back_off(now)
         return
@@ -196,6 +197,7 @@ def _connect_ack(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]
         return
     if message.reject is not None:
         why = f"The partner refused the connection ({words.reason(message.reject)}): {message.text}"
+        endpoint.refusal = now, why
         endpoint.note("Error", 6152, why, out)
         out.append(Close(link.number))
         endpoint.link_lost("the partner refused the connection", now, out, refused=True)
@@ -210,6 +212,7 @@ def _connect_ack(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]
     else:
         problem = _clocks_apart(endpoint, frame, now)
     if problem is not None:
+        endpoint.refusal = now, problem[1]
         endpoint.note("Error", 6153, problem[1], out)
         link.disconnect(problem[0], problem[1], now, out)
         endpoint.link_lost(problem[1], now, out, refused=True)
@@ -566,6 +569,7 @@ def _measure(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) ->
     if jump is not None:
         text = f"The partner's clock differs by {skew.smoothed_s:+.0f} s"
         if skew.jumps:
+            endpoint.clock_jump = now, jump
             text += f", which is a jump by {jump:+.0f} s: one of the two clocks was set"
         endpoint.note("Warning", 6155, f"{text}; times are corrected, but set both clocks right", out)
 

@@ -5,6 +5,7 @@ Source: draft-ietf-dhc-failover-12 sections 9.4, 9.13, 9.14; SYSTEM S4.9.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tandem.base.errors import CommandError
@@ -22,13 +23,20 @@ if TYPE_CHECKING:
 _RECOVERING = (S.RECOVER, S.RECOVER_WAIT)
 
 
-def set_partner_down(endpoint: Endpoint, now: float, at: float | None, expert: bool, out: list[Effect]) -> str:
-    """The operator says that the partner is down, since ``at`` (S4.9). Returns what was done.
+@dataclass(slots=True, frozen=True)
+class PartnerDown:
+    """What an order to take the partner as down comes to in one endpoint."""
 
-    A server that was recovering from this partner does not know all leases: it gives no new ones until those that
-    it may not know of have run out, counted from the date. Raises CommandError when the state does not allow it,
-    or the partner is answering.
-    """
+    when: float
+    """Since when the partner counts as down."""
+    remark: str
+    """Why that is not the date that was given; empty when it is."""
+    saved: Saved
+    """What the endpoint is to keep in mind then; ``since`` is ``when``."""
+
+
+def plan_partner_down(endpoint: Endpoint, now: float, at: float | None, expert: bool) -> PartnerDown:
+    """Return what ``set_partner_down`` would do; changes nothing. Raises CommandError as that does."""
     saved = endpoint.saved
     endpoint.permit(Cause.SET_PARTNER_DOWN)
     recovering = endpoint.state in _RECOVERING
@@ -43,14 +51,27 @@ def set_partner_down(endpoint: Endpoint, now: float, at: float | None, expert: b
     if when < earliest and not expert:
         when = earliest
         remark = " (not earlier than communications were interrupted; expert mode allows it)"
+    then = replace(saved, since=int(when))
     if recovering:
-        saved.cautious = True
-        saved.unknown_s = _longest_lease_s(endpoint) if endpoint.state == S.RECOVER and saved.ask_all else 0
-    row = endpoint.decide(Cause.SET_PARTNER_DOWN, now, out, when)
+        then.cautious = True
+        then.unknown_s = _longest_lease_s(endpoint) if endpoint.state == S.RECOVER and saved.ask_all else 0
+    return PartnerDown(when, remark, then)
+
+
+def set_partner_down(endpoint: Endpoint, now: float, at: float | None, expert: bool, out: list[Effect]) -> str:
+    """The operator says that the partner is down, since ``at`` (S4.9). Returns what was done.
+
+    A server that was recovering from this partner does not know all leases: it gives no new ones until those that
+    it may not know of have run out, counted from the date. Raises CommandError when the state does not allow it,
+    or the partner is answering.
+    """
+    plan, saved = plan_partner_down(endpoint, now, at, expert), endpoint.saved
+    saved.cautious, saved.unknown_s = plan.saved.cautious, plan.saved.unknown_s
+    row = endpoint.decide(Cause.SET_PARTNER_DOWN, now, out, plan.when)
     if row.target is None:
         return row.why
-    ago = format_duration(max(int(now - when), 0))
-    said = f"partner {format_ipv4(endpoint.config.peer)} is taken as down since {ago} ago{remark}"
+    ago = format_duration(max(int(now - plan.when), 0))
+    said = f"partner {format_ipv4(endpoint.config.peer)} is taken as down since {ago} ago{plan.remark}"
     if saved.cautious:
         said += f"; {endpoint.waits_for(now)}"
     return said

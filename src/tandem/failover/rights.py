@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tandem.base.units import FOREVER
+from tandem.failover.saved import Saved
 from tandem.failover.states import SERVING, state_name
 from tandem.lease.binding import BACKUP, FREE, Binding
 from tandem.lease.loadbalance import ALL_BUCKETS
@@ -36,7 +37,7 @@ def powers_of(endpoint: Endpoint) -> Powers:
     elif state in SERVING:
         answer = ANSWER_ALL
         if state == S.PARTNER_DOWN:
-            other_from = _other_from(endpoint)
+            other_from = other_from_when(saved, endpoint.mclt_s)
             own_from = other_from if saved.cautious else -INFINITY
         elif saved.cautious:
             own_from = INFINITY
@@ -62,9 +63,8 @@ def powers_of(endpoint: Endpoint) -> Powers:
     )
 
 
-def _other_from(endpoint: Endpoint) -> float:
-    """From when, in PARTNER-DOWN, the partner's available addresses may be given (section 9.4.2)."""
-    saved, mclt_s = endpoint.saved, endpoint.mclt_s
+def other_from_when(saved: Saved, mclt_s: int) -> float:
+    """From when, in PARTNER-DOWN since ``saved.since``, the partner's available addresses may be given (9.4.2)."""
     if not saved.met and not saved.cautious:
         return -INFINITY
     if saved.unknown_s == FOREVER:

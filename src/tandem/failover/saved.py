@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
+
+TRANSITIONS_KEPT = 12
 
 
 @dataclass(slots=True)
@@ -52,6 +54,13 @@ class Saved:
     """The partner's dialect as its vendor class told (``failover.dialect``); empty = not met yet."""
     recovered_from: int = 0
     """The failover-recover time that was acted on, so that it is acted on once."""
+
+    history: list[list[object]] = field(default_factory=list)
+    """The last transitions, oldest first: (when, state left, state entered, label of the row, why)."""
+
+    def entered(self, when: int, left: int, entered: int, why: str) -> None:
+        """Take down a transition by the row ``label``; the oldest of many is forgotten."""
+        self.history = [*self.history[1 - TRANSITIONS_KEPT :], [when, left, entered, self.label, why]]
 
     def values(self) -> dict[str, object]:
         """Return what to store."""

@@ -67,8 +67,12 @@ class Book:
         for held in list(self._offers.values()):
             self._forget(held)
         shares = [*self._parked, *(span for pool in self.pools for span in pool.backup.unused)]
+        former = {pool.scope.name: pool for pool in self.pools}
         self.config = config
         self.pools = [Pool(scope) for scope in config.scopes]
+        for pool in self.pools:
+            if pool.scope.name in former:
+                pool.follow(former[pool.scope.name])
         order = sorted(config.scopes, key=lambda scope: scope.subnet)
         self._subnets = [scope.subnet for scope in order]
         self._ordered = order
@@ -245,6 +249,8 @@ class Book:
                 dynamic = self._dynamic(scope, binding.address)
                 if (before == FREE or before == BACKUP) and dynamic and binding.address not in self.offered:
                     pool.side(before).recorded -= 1
+                if status == ACTIVE and (before == FREE or before == BACKUP):
+                    pool.arrivals.note(now)
                 pool.counts[before] -= 1
                 pool.counts[status] += 1
                 binding.status = status

@@ -9,6 +9,7 @@ Source: draft-ietf-dhc-failover-12 section 5.4; SYSTEM S4.6, S4.7.
 from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
+from math import exp
 
 from tandem.base.ranges import RangeSet
 from tandem.config.compiled import CompiledScope
@@ -34,10 +35,45 @@ class Side:
         return self.unused.size + self.recorded
 
 
+class Arrivals:
+    """How many clients take an available address of a scope, from either server, per second: a mean in which an hour
+    ago counts for a third of now. Renewals do not count."""
+
+    __slots__ = ("_at", "_mean", "_since", "count")
+
+    HOUR_S = 3600.0
+    SHORTEST_S = 300.0
+    """What has been seen for less than this is taken as if it had been seen for so long."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._mean = 0.0
+        self._at = self._since = 0.0
+
+    def note(self, now: float) -> None:
+        """Count one that came at ``now``, which may be long ago: the partner tells of its own later."""
+        if not self.count:
+            self._at = self._since = now
+        self.count += 1
+        self._since = min(now, self._since)
+        self._mean = self._faded(now) + exp(min(now - self._at, 0.0) / self.HOUR_S) / self.HOUR_S
+        self._at = max(now, self._at)
+
+    def _faded(self, now: float) -> float:
+        return self._mean * exp(min(self._at - now, 0.0) / self.HOUR_S)
+
+    def per_s(self, now: float) -> float:
+        """Return the mean, per second. Young ones are not taken for low: they are divided by what they have seen."""
+        if not self.count:
+            return 0.0
+        seen = 1 - exp(-max(now - self._since, self.SHORTEST_S) / self.HOUR_S)
+        return self._faded(now) / seen
+
+
 class Pool:
     """A scope's addresses, counted by status, and its two sides."""
 
-    __slots__ = ("backup", "counts", "main", "scope")
+    __slots__ = ("arrivals", "backup", "counts", "main", "scope", "shares_at_loss")
 
     def __init__(self, scope: CompiledScope) -> None:
         self.scope = scope
@@ -45,6 +81,20 @@ class Pool:
         self.backup = Side(RangeSet())
         self.counts = [0] * 8
         """Records by binding status (the codes 1 to 7)."""
+        self.arrivals = Arrivals()
+        self.shares_at_loss: tuple[int, int] | None = None
+        """The main's and the backup's share when the pair last left NORMAL; None while it is in NORMAL."""
+
+    def follow(self, former: Pool) -> None:
+        """Take over what is measured from the pool of the same scope under the configuration before."""
+        self.arrivals, self.shares_at_loss = former.arrivals, former.shares_at_loss
+
+    def remember_shares(self, lost: bool) -> None:
+        """Keep how large the shares were when the partner was lost; forget it when it is back."""
+        if not lost:
+            self.shares_at_loss = None
+        elif self.shares_at_loss is None:
+            self.shares_at_loss = self.main.size, self.backup.size
 
     def side(self, own: int) -> Side:
         """Return the side of owner FREE (the main) or BACKUP."""

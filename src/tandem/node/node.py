@@ -409,6 +409,9 @@ class Node:
         """What the partner sent cannot be used: say why, close, and connect again later."""
         text = f"Closed the connection with {format_ipv4(link.peer)}: {why}"
         out.append(Note("Error", "Failover", 6156, text))
+        for concerned in [endpoint] if endpoint is not None else self.endpoints:
+            if concerned.config.peer == link.peer:
+                concerned.refusal = now, f"{text[0].lower()}{text[1:]}"
         if link.set_up:
             link.send(Disconnect(int(reason), why[:200]), now, out)
         out.append(Close(link.number))
@@ -419,14 +422,19 @@ class Node:
 
     # --- commands ---------------------------------------------------------------------------------------
 
-    def set_partner_down(self, now: float, partner: int, at: float | None, expert: bool, out: list[Effect]) -> str:
-        """The operator says that a partner is down (S4.9): all endpoints with it move. Raises CommandError."""
+    def endpoints_with(self, partner: int) -> list[Endpoint]:
+        """Return the endpoints whose partner has an address. Raises CommandError 302 when there is none."""
         mine = [endpoint for endpoint in self.endpoints if endpoint.config.peer == partner]
         if not mine:
             known = ", ".join(format_ipv4(endpoint.config.peer) for endpoint in self.endpoints) or "none"
             raise CommandError(
                 302, f"{format_ipv4(partner)} is no failover partner of this server (its partners: {known})"
             )
+        return mine
+
+    def set_partner_down(self, now: float, partner: int, at: float | None, expert: bool, out: list[Effect]) -> str:
+        """The operator says that a partner is down (S4.9): all endpoints with it move. Raises CommandError."""
+        mine = self.endpoints_with(partner)
         said: list[str] = []
         refused: list[CommandError] = []
         for endpoint in sorted(mine, key=lambda e: not e.communicating):

@@ -11,7 +11,7 @@ from tandem.failover import words
 from tandem.failover.conflicts import Conflict, View
 from tandem.failover.endpoint import Endpoint
 from tandem.failover.rights import INFINITY
-from tandem.failover.states import state_name
+from tandem.failover.states import TABLE, Cause, state_name
 from tandem.node.node import Node
 from tandem.wire.failover import ServerState as S
 
@@ -37,6 +37,8 @@ def _related(endpoint: Endpoint, now: float) -> dict[str, object]:
         "why": endpoint.why,
         "transition": saved.label,
         "waits-for": endpoint.waits_for(now),
+        "timers": _timers(endpoint, now),
+        "transitions": [_transition(entry) for entry in reversed(saved.history)],
         "partner-state": state_name(saved.partner_state) + (" (starting)" if endpoint.partner_starting else ""),
         "partner-since": saved.partner_since,
         "start-of-communications-interrupted": saved.interrupted_since,
@@ -55,6 +57,41 @@ def _related(endpoint: Endpoint, now: float) -> dict[str, object]:
         "update-request": _request(endpoint),
         **_counters(endpoint),
     }
+
+
+def _timers(endpoint: Endpoint, now: float) -> list[dict[str, object]]:
+    """Return what will happen by itself, and when, soonest first."""
+    powers = endpoint.powers
+    partner_down = endpoint.state == S.PARTNER_DOWN
+    freed = "new clients are served" if endpoint.saved.cautious else "the partner's addresses may be used"
+    connecting = endpoint.link is None and not endpoint.connecting and endpoint.state not in (S.PAUSED, S.SHUTDOWN)
+    found = {
+        "the partner is taken as out of reach, unless it answers": endpoint.startup_until,
+        "RECOVER-WAIT is over, and clients are served again": endpoint.wait_until,
+        "the safe period is over: PARTNER-DOWN": endpoint.safe_period_end(),
+        freed: powers.other_from if partner_down else INFINITY,
+        "the connection is given up, unless the partner sends what was asked for": endpoint.answer_until,
+        "the next attempt to connect": max(endpoint.retry_at, endpoint.quiet_until) if connecting else INFINITY,
+    }
+    coming = [(when, what) for what, when in found.items() if now < when < INFINITY]
+    return [{"what": what, "until": int(when)} for when, what in sorted(coming)]
+
+
+def _transition(entry: list[object]) -> dict[str, object]:
+    when, left, entered, label, why = entry
+    assert isinstance(left, int) and isinstance(entered, int)
+    return {"when": when, "from": state_name(left), "to": state_name(entered), "row": label, "why": why}
+
+
+def decisions() -> list[dict[str, object]]:
+    """Return the decision table's transitions: state, cause, role that it holds for ("" both), state entered, why."""
+    return [
+        {
+            "row": row.label, "from": state_name(row.state), "cause": Cause(row.cause).name.lower().replace("_", "-"),
+            "role": row.guard, "to": state_name(row.target), "section": row.section, "why": row.why,
+        }
+        for row in TABLE if row.target is not None
+    ]  # fmt: skip
 
 
 def _date(when: float) -> int:

@@ -24,6 +24,8 @@ from tandem.lease.binding import (
     RESET,
     Binding,
 )
+from tandem.lease.pool import Pool
+from tandem.node.alarms import lasts_s
 from tandem.node.node import Node
 
 _HOST_NAME = 12
@@ -49,9 +51,20 @@ def scopes(node: Node, now: float) -> list[dict[str, object]]:
             "backup-target": pool.target() if scope.endpoint else 0,
             "pending-available": counts[EXPIRED] + counts[RELEASED] + counts[RESET],
             "unavailable": counts[ABANDONED],
+            "arrivals-per-hour": round(pool.arrivals.per_s(now) * 3600, 1),
+            **(_endurance(pool, now) if scope.endpoint else {}),
             "failover": node.endpoints[scope.endpoint - 1].config.name if scope.endpoint else "",
         })  # fmt: skip
     return views
+
+
+def _endurance(pool: Pool, now: float) -> dict[str, object]:
+    """Return for how long each server's own share would last if the partner were lost now (S10.3), in seconds.
+
+    None: no client has come, so it would last for ever as far as is known.
+    """
+    rate = pool.arrivals.per_s(now)
+    return {"main-lasts-s": lasts_s(pool.main.size, rate), "backup-lasts-s": lasts_s(pool.backup.size, rate)}
 
 
 def lease_state(node: Node, binding: Binding, endpoint: Endpoint | None, now: float) -> str:

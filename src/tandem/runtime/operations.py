@@ -13,7 +13,7 @@ from typing import TypeVar
 from tandem.base.errors import CommandError
 from tandem.base.io import Effect
 from tandem.base.ipv4 import parse_ipv4
-from tandem.node import partner_views, views
+from tandem.node import alarms, partner_down, partner_views, views
 from tandem.runtime.control import Operation
 from tandem.runtime.running import Running
 
@@ -42,6 +42,9 @@ class Operations:
             "shut_down": self._shut_down,
             "related_servers": self._related_servers,
             "failover_conflicts": self._conflicts,
+            "failover_table": self._failover_table,
+            "alarms": self._alarms,
+            "preview_partner_down": self._preview_partner_down,
             "scopes": self._scopes,
             "leases": self._leases,
             "lease": self._lease,
@@ -90,6 +93,16 @@ class Operations:
     async def _conflicts(self, args: Arguments) -> object:
         return partner_views.conflicts(self._server.node)
 
+    async def _failover_table(self, args: Arguments) -> object:
+        return partner_views.decisions()
+
+    async def _alarms(self, args: Arguments) -> object:
+        return alarms.alarms(self._server.node, time.time())
+
+    async def _preview_partner_down(self, args: Arguments) -> object:
+        partner, at, expert = _partner_down(args)
+        return partner_down.preview(self._server.node, time.time(), partner, at, expert)
+
     async def _leases(self, args: Arguments) -> object:
         scope, after, limit = args.get("scope"), args.get("after", -1), args.get("limit", 1000)
         if scope is not None and not isinstance(scope, str):
@@ -107,12 +120,9 @@ class Operations:
     # --- changes ----------------------------------------------------------------------------------------
 
     async def _set_partner_down(self, args: Arguments) -> object:
-        partner = _address(args, "partner")
-        at, expert = args.get("at"), args.get("expert", False)
-        if at is not None and not isinstance(at, int | float):
-            raise CommandError(316, "at: write seconds since 1970, or leave it out for now")
+        partner, at, expert = _partner_down(args)
         node = self._server.node
-        return await self._change(lambda now, out: node.set_partner_down(now, partner, at, expert is True, out))
+        return await self._change(lambda now, out: node.set_partner_down(now, partner, at, expert, out))
 
     async def _force_available(self, args: Arguments) -> object:
         address = _address(args, "address")
@@ -123,6 +133,14 @@ class Operations:
         result = self._server.loop.command(act)
         await self._server.durable()
         return result
+
+
+def _partner_down(args: Arguments) -> tuple[int, float | None, bool]:
+    """Return the partner, the date and whether the operator is an expert."""
+    at = args.get("at")
+    if at is not None and not isinstance(at, int | float):
+        raise CommandError(316, "at: write seconds since 1970, or leave it out for now")
+    return _address(args, "partner"), at, args.get("expert", False) is True
 
 
 def _address(args: Arguments, name: str) -> int:

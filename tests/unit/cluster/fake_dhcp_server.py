@@ -33,6 +33,25 @@ LEASE = {
 }  # fmt: skip
 
 
+SCOPE = {
+    "name": "examplescope", "subnet": "192.168.50.0", "addresses": 191, "reserved": 0, "leased": 1, "available": 171,
+    "other-available": 19, "main-share": 171, "backup-share": 19, "backup-target": 19, "pending-available": 0,
+    "unavailable": 0, "arrivals-per-hour": 60.0, "main-lasts-s": 10260, "backup-lasts-s": 1140,
+    "failover": "127.0.0.11-127.0.0.12",
+}  # fmt: skip
+ALARM = {
+    "kind": "communications-interrupted", "level": "Error", "subject": "127.0.0.11-127.0.0.12", "since": 1004486400,
+    "text": "the partner 127.0.0.12 has not been heard since", "cure": "see whether the partner runs",
+}  # fmt: skip
+PREVIEW = {
+    "name": "127.0.0.11-127.0.0.12", "partner": "127.0.0.12", "state": "COMMUNICATIONS-INTERRUPTED",
+    "communications": "interrupted", "earliest": 1004486400, "possible": True, "since": 1004486400, "remark": "",
+    "use-other-available-time": 1004490000, "maximum-client-lead-time": 3600, "changes": ["At once: it answers all."],
+    "scopes": [{"name": "examplescope", "own": 171, "partners": 19, "leased": 1, "pending": 0, "own-lasts": "2h51m",
+                "both-last": "3h10m"}],
+}  # fmt: skip
+
+
 class Refused(Exception):
     """Answered as an error."""
 
@@ -47,6 +66,12 @@ def perform(op: str, args: dict[str, Any]) -> Any:
         if any(problem.level == "error" for problem in problems):
             raise Refused
         return {}
+    if op == "alarms":
+        return [dict(ALARM)]
+    if op == "scopes":
+        return [SCOPE]
+    if op == "preview_partner_down":
+        return [dict(PREVIEW)]
     if op == "related_servers":
         return [RELATED]
     if op == "set_partner_down":

@@ -223,6 +223,8 @@ def test_the_chapters_defaults() -> None:
         "max-dhcp-requests": "500",
         "max-dhcp-responses": "1000",
         "defer-lease-extensions": "on",
+        "collect-addr-util-interval": "5m",
+        "collect-addr-util-duration": "4w2d",
         "log-settings": "default,incoming-packets,missing-options",
     }
 
