@@ -13,6 +13,7 @@ from tandem.base.units import parse_duration
 from tandem.cluster.accounts import hash_password
 from tandem.cluster.answer import Answer, Item
 from tandem.cluster.changes import BEFORE, COUNT, page
+from tandem.cluster.guard import LINK_S
 from tandem.cluster.manager import Forbidden, Manager
 from tandem.cluster.objects import edit, table
 from tandem.cluster.registry import NAME, REGISTRY, Argument, Command, Request
@@ -45,6 +46,12 @@ async def _unlock(manager: Manager, request: Request) -> Answer:
     if was:
         manager.log.note("Info", "Security", 60023, f"{request.who} unlocked administrator {request.name!r}.")
     return Answer(lines=[] if was else [f"{request.name} was not locked."])
+
+
+async def _login_link(manager: Manager, request: Request) -> Answer:
+    path = f"/login/link?secret={manager.guard.make_link(request.login)}"
+    shown = [path, f"Open it at this cluster's address within {LINK_S / 60:.0f} minutes; it logs you in once."]
+    return Answer([Item("link", {"path": path})], shown)
 
 
 async def _create_token(manager: Manager, request: Request) -> Answer:
@@ -106,6 +113,8 @@ REGISTRY.add(
     Command(("session", "enterPassword"), "Give yourself another password.",
             "session enterPassword correct-horse", _enter_own_password, (_PASSWORD,), role=READ_ONLY,
             effect="access"),
+    Command(("session", "loginLink"), "Make a link that logs you in with a browser, once.", "session loginLink",
+            _login_link, role=READ_ONLY, effect="access"),
     Command(("token", NAME, "create"), "Make a token for a program: it does what you may, up to one role.",
             "token monitoring create read-only 30d", _create_token, (_ROLE, _LIFETIME), role=READ_ONLY,
             effect="access"),

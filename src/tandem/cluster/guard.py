@@ -14,7 +14,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tandem.base.errors import CommandError
@@ -33,9 +33,11 @@ LOCK_S = 300.0
 FORGET_S = 900.0
 """Failures this long ago no longer count."""
 SESSION_IDLE_S, SESSION_S = 1800.0, 12 * 3600.0
+LINK_S = 600.0
+"""How long a log-in link is good."""
 TOKEN_PREFIX = "tdm_"
 _ENTRIES_MAX = 10_000
-_SESSIONS_MAX = 1000
+_SESSIONS_MAX, _LINKS_MAX = 1000, 100
 _CHECKS_AT_ONCE = 2
 """Passwords verified at a time: each costs tens of milliseconds and megabytes on purpose."""
 
@@ -98,6 +100,8 @@ class BrowserSession:
     csrf: str
     began: float
     used: float
+    notices: list[tuple[str, str]] = field(default_factory=list)
+    """What the next page is to say: level and text."""
 
 
 class Guard:
@@ -112,6 +116,8 @@ class Guard:
         self._verified: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
         """Salted hash of name and password -> (stored hash that it matched, until when)."""
         self._sessions: OrderedDict[bytes, BrowserSession] = OrderedDict()
+        self._links: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
+        """Hash of a log-in link's secret -> (administrator, until when)."""
         self._token_uses: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._slots = asyncio.Semaphore(_CHECKS_AT_ONCE)
         self._nobody = ""
@@ -192,6 +198,23 @@ class Guard:
     def close_session(self, secret: str) -> None:
         """End a session."""
         self._sessions.pop(_hash(secret), None)
+
+    def make_link(self, login: Login) -> str:
+        """Return the secret of a link that logs ``login`` in with a browser, once, within LINK_S."""
+        secret = secrets.token_urlsafe(32)
+        _remember(self._links, _hash(secret), (login.name, self._clock() + LINK_S), _LINKS_MAX)
+        self._log.note("Info", "Security", 60025, f"{login} made a log-in link, good for {LINK_S:.0f} s.")
+        return secret
+
+    def use_link(self, secret: str, address: str) -> Login:
+        """Return who a log-in link stands for; it is used up then. Raises LoginError."""
+        if self.lockout.left_s("address", address) > 0:
+            raise LoginError(f"Login Failure: address {address} is locked after too many failures; wait")
+        name, until = self._links.pop(_hash(secret), ("", 0.0))
+        if not name or self._clock() >= until or password_hash(self._database, name) is None:
+            raise self._failure(name or "link", address, "log-in link")
+        self._database.add_login(name, address, "link", "ok")
+        return Login(name, roles_of(self._database, name))
 
     # --- tokens ---------------------------------------------------------------------------------------
 

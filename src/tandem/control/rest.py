@@ -44,6 +44,7 @@ from tandem.cluster.registry import Request as CommandRequest
 from tandem.config.access import READ_ONLY
 from tandem.config.attribute import ObjectClass
 from tandem.config.schema import SECTIONS
+from tandem.control.web.application import with_pages
 
 PREFIX = "/api/v1"
 CSRF_HEADER = "X-CSRF-Token"
@@ -404,7 +405,11 @@ class ApiServer:
     def __init__(self, manager: Manager, listener: socket.socket) -> None:
         self._listener = listener
         config = uvicorn.Config(
-            create_app(manager), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=3
+            with_pages(create_app(manager), manager),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=3,
         )
         self._server = _Uvicorn(config)
         self._task: asyncio.Task[None] | None = None

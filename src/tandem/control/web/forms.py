@@ -1,0 +1,172 @@
+"""Forms out of declared attributes: what to show in each field, and what was written in them, with errors beside.
+
+A field of an unset attribute is empty and shows the default; emptying a field unsets its attribute. Knows the types of
+values, but no particular attribute. Source: SYSTEM S2.1, S2.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tandem.config.attribute import Attribute, ObjectClass
+from tandem.config.dates import Clock
+from tandem.config.types import Bool, Enum, Flags, Reference, Secret
+from tandem.control.web.visit import Form
+
+CHOSEN = ".chosen"
+"""After the name of a list of flags: the field that says whether they were chosen or the default counts."""
+REMOVE = ".remove"
+"""After the name of a secret: the box that says it is to be removed."""
+
+
+@dataclass(slots=True)
+class Field:
+    """One attribute in a form."""
+
+    attribute: Attribute
+    label: str
+    kind: str
+    """text, switch, choice, flags or secret"""
+    text: str
+    """What is set, as text; "" when nothing is."""
+    default: str
+    choices: list[str] = field(default_factory=list)
+    error: str = ""
+
+    @property
+    def name(self) -> str:
+        """The attribute's name, and the field's."""
+        return self.attribute.name
+
+    @property
+    def chosen(self) -> list[str]:
+        """The flags that are set."""
+        return [word for word in self.text.split(",") if word and word != "none"]
+
+    @property
+    def hint(self) -> str:
+        """What may be written, in a few words."""
+        if self.kind != "text":
+            return ""
+        allowed = self.attribute.type.allowed
+        return allowed[:1].upper() + allowed[1:] + "."
+
+
+Names = Callable[[str], list[str]]
+"""Returns the names of the objects of a class."""
+
+
+def fields(
+    cls: ObjectClass, content: Mapping[str, Any], clock: Clock, names: Names, *, expert: bool, new: bool = False
+) -> list[Field]:
+    """Return the fields that show an object's ``content`` (stored form). Expert ones only to experts, or when set."""
+    made = []
+    for attribute in cls.attributes:
+        if attribute.expert and not expert and attribute.name not in content:
+            continue
+        stored = content.get(attribute.name)
+        default = "" if attribute.default is None else attribute.type.show(attribute.default, clock)
+        text = "" if stored is None else attribute.type.show(stored, clock)
+        kind, choices = _kind(attribute, names)
+        if kind == "secret":
+            text = "set" if attribute.name in content else ""
+        made.append(Field(attribute, label_of(attribute.name), kind, text, default, choices))
+    return made
+
+
+def _kind(attribute: Attribute, names: Names) -> tuple[str, list[str]]:
+    match attribute.type:
+        case Bool():
+            return "switch", ["on", "off"]
+        case Enum(names=words):
+            return "choice", list(words)
+        case Flags(names=words):
+            return "flags", list(words)
+        case Secret():
+            return "secret", []
+        case Reference(cls=cls):
+            return "choice", names(cls)
+        case _:
+            return "text", []
+
+
+_SHORT = {"failover": "Failover Setting"}
+_WORDS = {"dhcp": "DHCP", "dns": "DNS", "bootp": "BOOTP", "id": "ID", "ip": "IP", "ldap": "LDAP", "vpn": "VPN",
+          "pct": "Percentage", "tsig": "TSIG", "siaddr": "siaddr", "addr": "Address", "v4": "v4"}  # fmt: skip
+
+
+def label_of(name: str) -> str:
+    """Return what a form calls an attribute: ``failover-main-server`` is the Main Server, as the chapter has it."""
+    if name in _SHORT:
+        return _SHORT[name]
+    return " ".join(_WORDS.get(word, word.capitalize()) for word in name.removeprefix("failover-").split("-"))
+
+
+@dataclass(slots=True)
+class Group:
+    """Fields under one heading."""
+
+    title: str
+    fields: list[Field]
+
+
+def grouped(fields: Sequence[Field]) -> list[Group]:
+    """Return the fields under headings: those about failover apart."""
+    groups = [
+        Group("Settings", [f for f in fields if not f.name.startswith("failover")]),
+        Group("Failover", [f for f in fields if f.name.startswith("failover")]),
+    ]
+    return [group for group in groups if group.fields]
+
+
+def take(form: Form, fields: Sequence[Field], clock: Clock, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Put what was written into ``fields``, with errors; return what differs from ``content``, None = unset."""
+    changes: dict[str, Any] = {}
+    for one in fields:
+        attribute, name = one.attribute, one.attribute.name
+        if name not in form and name + CHOSEN not in form:
+            continue
+        if one.kind == "secret":
+            if form.raw(name):
+                changes[name] = form.raw(name)
+            elif form[name + REMOVE] and name in content:
+                changes[name] = None
+            continue
+        if one.kind == "flags":
+            text = ",".join(form.all(name)) or "none"
+            text = text if form[name + CHOSEN] else ""
+        else:
+            text = form[name]
+        before, one.text = one.text, text
+        if text == before:
+            continue
+        if not text:
+            if attribute.required:
+                one.error = "This is required."
+            else:
+                changes[name] = None
+            continue
+        try:
+            changes[name] = attribute.type.parse(text, clock)
+        except ValueError as error:
+            one.error = sentence(str(error))
+    return changes
+
+
+def sentence(text: str) -> str:
+    """Return ``text`` as a sentence."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?")) else ".")
+
+
+def blame(fields: Sequence[Field], text: str) -> str:
+    """Put a refusal (``scope x: policy: why``) beside the field that it is about; return "" or what is left of it."""
+    for one in sorted(fields, key=lambda one: -len(one.name)):
+        before, colon, why = text.partition(f": {one.name}: ")
+        if not colon:
+            before, colon, why = text.partition(f": {one.name} = ")
+        if colon and ": " not in before:
+            one.error = sentence(why)
+            return ""
+    return text

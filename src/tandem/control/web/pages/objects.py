@@ -1,0 +1,276 @@
+"""List, add, edit and delete objects: pages for every declared class, made from its declaration.
+
+A class that is declared in ``config.schema`` has its pages here without further work; ``_LOOKS`` only gives the words
+that the failover chapter has for some of them. Source: failover chapter; SYSTEM S2.1, S7.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from tandem.base.errors import CommandError
+from tandem.cluster.objects import Stale, edit_role, effect_of, read_role
+from tandem.config.attribute import ObjectClass
+from tandem.config.schema import SECTIONS
+from tandem.control.web import forms, parts
+from tandem.control.web.forms import Field
+from tandem.control.web.listing import Column, Listing
+from tandem.control.web.navigation import Entry, Pages
+from tandem.control.web.visit import Visit
+
+PAGES = Pages()
+_COLUMNS_MAX = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The words that a class has on its pages."""
+
+    cls: ObjectClass
+    one: str
+    """As in "Edit DHCP Scope"."""
+    many: str
+    """As in the navigation bar."""
+    bar: str = "DHCP"
+    columns: tuple[str, ...] = ()
+    """Attributes to show in the list."""
+
+    @property
+    def path(self) -> str:
+        """Address of the list."""
+        return f"/dhcp/{self.cls.name}" if self.bar == "DHCP" else f"/{self.bar.lower()}"
+
+    @property
+    def title(self) -> str:
+        """Name of the list page."""
+        return f"List/Add {self.prefix}{self.many}"
+
+    @property
+    def prefix(self) -> str:
+        """What stands before its name in titles."""
+        return "DHCP " if self.bar == "DHCP" else ""
+
+    def edit(self, name: str) -> str:
+        """Return the address of the edit page of an object."""
+        return f"{self.path}/edit?{urlencode({'name': name})}"
+
+
+_WORDS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
+    "scope": ("Scope", "Scopes", "DHCP", ("addr", "mask", "policy", "failover")),
+    "policy": ("Policy", "Policies", "DHCP", ("grace-period", "offer-timeout", "permanent-leases")),
+    "client-class": ("Client-Class", "Client-Classes", "DHCP", ()),
+    "admin": ("Administrator", "Administrators", "Administrators", ("full-name", "roles")),
+    "cluster": ("Cluster", "Clusters", "Clusters", ()),
+    "failover-pair": ("Failover Pair", "Failover", "DHCP", ()),
+    "option": ("Option Definition", "Options", "DHCP", ()),
+}
+
+
+def _look(cls: ObjectClass) -> Look:
+    words = _WORDS.get(cls.name)
+    if words:
+        return Look(cls, *words)
+    one = forms.label_of(cls.name)
+    return Look(cls, one, one + "s")
+
+
+LOOKS = {name: _look(cls) for name, cls in SECTIONS.items() if not cls.singleton}
+OWN_PAGES = {"failover-pair"}
+"""Classes with pages of their own elsewhere."""
+
+
+# --- list and add -----------------------------------------------------------------------------------------
+
+
+def _listing(visit: Visit, look: Look) -> Listing:
+    cls = look.cls
+    shown = look.columns or tuple(a.name for a in cls.attributes if not a.expert)[:_COLUMNS_MAX]
+    clock = visit.session.clock()
+    rows = []
+    for name in visit.names(cls.name):
+        content = visit.stored(cls.name, name)
+        row: dict[str, Any] = {"name": name, "edit": look.edit(name)}
+        for attribute in shown:
+            declared = cls.by_name[attribute]
+            value = content.get(attribute, declared.default)
+            row[attribute] = "" if value is None else declared.type.show(value, clock)
+        if "ranges" in cls.parts:
+            row["ranges"] = ", ".join(f"{lo} – {hi}" for lo, hi in content.get("ranges", ()))
+        if "options" in cls.parts:
+            row["options"] = len(content.get("options", ()))
+        rows.append(row)
+    columns = [Column("name", "Name", link="edit"), *(Column(a, forms.label_of(a)) for a in shown)]
+    if "ranges" in cls.parts:
+        columns.append(Column("ranges", "Ranges"))
+    if "options" in cls.parts:
+        columns.append(Column("options", "Options set", numeric=True))
+    return Listing.of(visit.query, look.path, columns, rows, "name", noun=look.many.lower())
+
+
+def _needed(visit: Visit, cls: ObjectClass) -> list[Field]:
+    """Return the fields that the form to add an object has: what is required, or written after ``create``."""
+    clock = visit.session.clock()
+    every = forms.fields(cls, {}, clock, visit.names, expert=True)
+    return [one for one in every if one.attribute.required or one.name in cls.create]
+
+
+def _list_page(visit: Visit, look: Look, name: str, needed: list[Field], error: str, status: int = 200) -> Response:
+    return visit.page(
+        "objects.html", status=status, title=look.title, look=look, listing=_listing(visit, look), name=name,
+        fields=needed, error=error, editor=visit.may(edit_role(look.cls)),
+    )  # fmt: skip
+
+
+def _list(look: Look) -> Callable[[Visit], Any]:
+    async def page(visit: Visit) -> Response:
+        return _list_page(visit, look, "", _needed(visit, look.cls), "")
+
+    return page
+
+
+def _add(look: Look) -> Callable[[Visit], Any]:
+    async def add(visit: Visit) -> Response:
+        name, needed = visit.form["name"], _needed(visit, look.cls)
+        values = forms.take(visit.form, needed, visit.session.clock(), {})
+        error = "" if name else "Write a name."
+        for one in needed:
+            if one.attribute.required and not one.text and not one.error:
+                one.error = "This is required."
+        if not error and not any(one.error for one in needed):
+            try:
+                visit.create(look.cls.name, name, values)
+            except CommandError as refused:
+                error = forms.blame(needed, refused.text)
+            else:
+                visit.notice("ok", f"{look.one} {name} was added.")
+                return visit.go(look.edit(name))
+        return _list_page(visit, look, name, needed, forms.sentence(error) if error else "", 400)
+
+    return add
+
+
+# --- edit and delete --------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Editing:
+    """An edit page: an object's fields and parts, and what is wrong with what was written."""
+
+    cls: ObjectClass
+    name: str
+    content: Mapping[str, Any]
+    version: str
+    fields: list[Field]
+    parts: list[parts.Rows]
+    error: str = ""
+    meanwhile: list[Mapping[str, str]] | None = None
+    """What others changed since the page was made."""
+
+    @property
+    def groups(self) -> list[forms.Group]:
+        """The fields under headings."""
+        return forms.grouped(self.fields)
+
+    @property
+    def wrong(self) -> bool:
+        """Whether anything is wrong with what was written."""
+        return bool(self.error) or any(f.error for f in self.fields) or any(p.errors for p in self.parts)
+
+
+def read(visit: Visit, cls: ObjectClass, name: str = "") -> Editing:
+    """Return an object as its edit page shows it. Raises CommandError 302."""
+    content = visit.stored(cls.name, name)
+    fields = forms.fields(cls, _with_secrets(visit, cls, name, content), visit.session.clock(), visit.names,
+                          expert=visit.session.expert)  # fmt: skip
+    return Editing(cls, name, content, visit.version(cls.name, name), fields, parts.parts(cls.parts, content))
+
+
+def _with_secrets(visit: Visit, cls: ObjectClass, name: str, content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return ``content`` with a mark in the place of each secret that is set."""
+    return {**content, **dict.fromkeys(visit.secrets_set(cls.name, name), "")}
+
+
+async def write(visit: Visit, editing: Editing) -> bool:
+    """Save what the form says; return whether that worked, else ``editing`` tells what is wrong."""
+    seen, present = visit.form["version"], editing.version
+    editing.version = seen
+    changes = forms.take(visit.form, editing.fields, visit.session.clock(), editing.content)
+    for rows in editing.parts:
+        value = parts.take(visit.form, rows, editing.content)
+        if value != editing.content.get(rows.part):
+            changes[rows.part] = value
+    if editing.wrong:
+        return False
+    if not changes and seen == present:
+        return True
+    try:
+        visit.save(editing.cls.name, editing.name, changes, seen)
+    except Stale:
+        editing.version = present
+        editing.meanwhile = (await visit.changes_of(editing.cls.label(editing.name)))[:5]
+    except CommandError as refused:
+        left = forms.blame(editing.fields, refused.text)
+        editing.error = forms.sentence(left) if left and parts.blame(editing.parts, left) else ""
+    return not editing.wrong and editing.meanwhile is None
+
+
+def _edit_page(visit: Visit, look: Look, editing: Editing, status: int = 200) -> Response:
+    return visit.page(
+        "object.html", status=status, title=f"Edit {look.prefix}{look.one} {editing.name}", look=look,
+        heading=f"Edit {look.prefix}{look.one}", button=f"Modify {look.one}", editing=editing,
+        action=look.edit(editing.name), editor=visit.may(edit_role(look.cls)), back=look.path,
+        removable=editing.name not in look.cls.builtin,
+    )  # fmt: skip
+
+
+def _edit(look: Look) -> Callable[[Visit], Any]:
+    async def page(visit: Visit) -> Response:
+        return _edit_page(visit, look, read(visit, look.cls, visit.query.get("name", "")))
+
+    return page
+
+
+def _modify(look: Look) -> Callable[[Visit], Any]:
+    async def modify(visit: Visit) -> Response:
+        name = visit.query.get("name", "")
+        editing = read(visit, look.cls, name)
+        if await write(visit, editing):
+            visit.notice("ok", f"{look.one} {name} was saved.")
+            return visit.go(look.path)
+        return _edit_page(visit, look, editing, 409 if editing.meanwhile else 400)
+
+    return modify
+
+
+def _delete(look: Look) -> Callable[[Visit], Any]:
+    async def delete(visit: Visit) -> Response:
+        name = visit.form["name"]
+        try:
+            visit.remove(look.cls.name, name, visit.form["version"])
+        except CommandError as refused:
+            visit.notice("error", forms.sentence(refused.text))
+            return visit.go(look.edit(name))
+        visit.notice("ok", f"{look.one} {name} was deleted.")
+        return visit.go(look.path)
+
+    return delete
+
+
+def _declare(look: Look) -> None:
+    cls = look.cls
+    reader, editor, effect = read_role(cls), edit_role(cls), effect_of(cls)
+    PAGES.get(look.path, role=reader, entry=Entry(look.bar, look.many))(_list(look))
+    PAGES.post(look.path, role=editor, effect=effect)(_add(look))
+    PAGES.get(f"{look.path}/edit", role=reader)(_edit(look))
+    PAGES.post(f"{look.path}/edit", role=editor, effect=effect)(_modify(look))
+    PAGES.post(f"{look.path}/delete", role=editor, effect=effect)(_delete(look))
+
+
+for _one in LOOKS.values():
+    if _one.cls.name not in OWN_PAGES:
+        _declare(_one)
