@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup lint check test demo bench resync killloop clean swarm
+.PHONY: help setup lint check test demo bench resync reload killloop clean swarm
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/ -/'
 setup: .venv/.ready ## virtual environment (system packages: scripts/system-packages)
@@ -19,7 +19,7 @@ check: lint      ## lint, types, unit, specification and conversation tests: abo
 test: lint       ## everything, with real processes, clients and foreign servers; installs system packages as root
 	@scripts/system-packages
 	$(PY) -m pytest -n 2 -m "not live" --hypothesis-profile thorough tests
-	$(PY) -m pytest -m live tests
+	$(PY) -m pytest -n 3 --dist loadgroup -m live tests
 
 demo: setup      ## a failover pair, its clients and a story of faults; STAY=1: stay up for nrcmd
 	@.venv/bin/tandem demo $(if $(STAY),--stay)
@@ -36,6 +36,10 @@ bench: setup     ## side by side with Kea and ISC dhcpd (root; some 20 minutes);
 
 resync: setup    ## time to get a lost lease database back from the partner (root); LEASES="100000 1000000"
 	$(PY) -m bench.resync $(LEASES)
+
+reload: setup    ## what a reload costs the clients at a steady load (root); LEASES="10000 500000"
+	@scripts/system-packages
+	$(PY) -m bench.reload $(LEASES)
 
 killloop: setup  ## SIGKILL a loaded server COUNT times (root; default 1000, about a second each)
 	@scripts/system-packages

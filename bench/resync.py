@@ -48,7 +48,7 @@ class Resync:
     """Writing the same rows in transactions of the same size, and nothing else."""
 
 
-def _fill(path: Path, leases: int) -> None:
+def fill(path: Path, leases: int) -> None:
     """Write ``leases`` active bindings, acknowledged by the partner, into the database at ``path``."""
     now = int(time.time())
     first = parse_ipv4(_FIRST)
@@ -92,12 +92,12 @@ def _sent(space: Namespace) -> int:
     return int(space.run("cat", "/sys/class/net/peer0/statistics/tx_bytes"))
 
 
-def _database(server: Tandem) -> Path:
+def database(server: Tandem) -> Path:
     return server.data / "dhcp" / FILE
 
 
 def _lose(server: Tandem) -> None:
-    for path in _database(server).parent.glob(FILE + "*"):
+    for path in database(server).parent.glob(FILE + "*"):
         path.unlink()
 
 
@@ -109,7 +109,7 @@ def measure(leases: int) -> Resync:
         main, backup = pair.main, pair.backup
         main.kill()
         backup.kill()
-        _fill(_database(main), leases)
+        fill(database(main), leases)
         _lose(backup)
         main.start(120)
         wait_for("the main has its leases", lambda: main.ask("statistics")["leases"] == leases, 60)
@@ -129,7 +129,7 @@ def measure(leases: int) -> Resync:
         )  # fmt: skip
         main.kill()
         backup.kill()
-        result.disk_s = _rewrite_s(_database(backup), bed.directory / "again.db")
+        result.disk_s = _rewrite_s(database(backup), bed.directory / "again.db")
         shutil.rmtree(backup.data)
         return result
 

@@ -20,7 +20,7 @@ import pytest
 
 from tandem.demo.program import namespaces_allowed
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(200), pytest.mark.xdist_group("loopback")]  # fixed ports there
 
 ROOT = Path(__file__).resolve().parents[2]
 STORY_S = 130

@@ -246,6 +246,9 @@ class Endpoint:
             self.link.disconnect(254, "the configuration has changed; connecting again", now, out)
             self.link_lost("the configuration has changed", now, out)
         self.adopt_powers()
+
+    def forget_strangers(self) -> None:
+        """Scopes have left this relationship: nothing of them is to be told any more."""
         self.unacked = {b.address: b for b in self.bindings() if not b.up_to_date}
 
     def hears(self, now: float) -> bool:

@@ -62,25 +62,49 @@ class Book:
 
     # --- configuration and loading ----------------------------------------------------------------------
 
-    def configure(self, config: ServerConfig) -> None:
-        """Take a (new) configuration: rebuild the pools over the same bindings and the same shares."""
-        for held in list(self._offers.values()):
-            self._forget(held)
-        shares = [*self._parked, *(span for pool in self.pools for span in pool.backup.unused)]
-        former = {pool.scope.name: pool for pool in self.pools}
+    def configure(self, config: ServerConfig) -> set[int]:
+        """Take a (new) configuration over the same bindings and the same shares; return the indexes of the scopes whose
+        pools were made anew.
+
+        A scope whose addresses stay what they were keeps its pool and its offers: a reload costs what has changed.
+        """
+        before = {(pool.scope.subnet, pool.scope.mask): pool for pool in self.pools}
+        kept = {
+            scope.index: before.pop((scope.subnet, scope.mask))
+            for scope in config.scopes
+            if _same_addresses(before.get((scope.subnet, scope.mask)), scope)
+        }
+        for pool in before.values():
+            self.forget_offers(pool.scope)
+        shares = [*self._parked, *(span for pool in before.values() for span in pool.backup.unused)]
         self.config = config
-        self.pools = [Pool(scope) for scope in config.scopes]
+        for scope in config.scopes:
+            if scope.index in kept:
+                kept[scope.index].scope = scope
+        former = {pool.scope.name: pool for pool in self.pools}
+        self.pools = [kept.get(scope.index) or Pool(scope) for scope in config.scopes]
         for pool in self.pools:
-            if pool.scope.name in former:
+            if pool.scope.index not in kept and pool.scope.name in former:
                 pool.follow(former[pool.scope.name])
         order = sorted(config.scopes, key=lambda scope: scope.subnet)
         self._subnets = [scope.subnet for scope in order]
         self._ordered = order
         self._network = {scope.index: network for network in config.networks for scope in network.scopes}
+        for offer in self._offers.values():
+            offer.scope = self._scope_of(offer.address)
         self._take_shares(shares)
-        self._offer_ends.clear()
-        for binding in self.by_address.values():
-            self._enter(binding)
+        new = {scope.index for scope in config.scopes if scope.index not in kept}
+        if new:
+            for binding in self.by_address.values():
+                where = self.scope_at(binding.address)
+                if where is not None and where.index in new:
+                    self._enter(binding, where)
+        return new
+
+    def _scope_of(self, address: int) -> CompiledScope:
+        scope = self.scope_at(address)
+        assert scope is not None, "offers of scopes that went were forgotten"
+        return scope
 
     def load(self, rows: Iterable[tuple[object, ...]], shares: Iterable[tuple[int, int]]) -> None:
         """Take the stored bindings and the backup's ranges. Once, on the empty book."""
@@ -90,7 +114,9 @@ class Book:
             if binding.reply_options:
                 binding.reply_options = self.shared(binding.reply_options) or self.share(binding.reply_options)
             self.by_address[binding.address] = binding
-            self._enter(binding)
+            scope = self.scope_at(binding.address)
+            if scope is not None:
+                self._enter(binding, scope)
             self._index(binding)
             if binding.status in (ACTIVE, ABANDONED):
                 self.schedule(binding.expires, binding)
@@ -107,14 +133,12 @@ class Book:
                 rest.remove(lo, hi)
         self._parked = list(rest)
 
-    def _enter(self, binding: Binding) -> None:
-        scope = self.scope_at(binding.address)
-        if scope is not None:
-            pool = self.pools[scope.index]
-            pool.use(binding.address)
-            pool.counts[binding.status] += 1
-            if (binding.status == FREE or binding.status == BACKUP) and self._dynamic(scope, binding.address):
-                pool.push(binding, self.by_address, self.offered)
+    def _enter(self, binding: Binding, scope: CompiledScope) -> None:
+        pool = self.pools[scope.index]
+        pool.use(binding.address)
+        pool.counts[binding.status] += 1
+        if (binding.status == FREE or binding.status == BACKUP) and self._dynamic(scope, binding.address):
+            pool.push(binding, self.by_address, self.offered)
 
     @staticmethod
     def _dynamic(scope: CompiledScope, address: int) -> bool:
@@ -370,6 +394,11 @@ class Book:
         if offer is not None:
             self._forget(offer)
 
+    def forget_offers(self, scope: CompiledScope) -> None:
+        """Forget every offer of a scope's addresses: they are available again."""
+        for offer in [held for held in self._offers.values() if held.scope is scope]:
+            self._forget(offer)
+
     def cancel_offer(self, address: int) -> None:
         """The address is no longer ours to offer (the partner has given it): forget an offer of it."""
         held = self.offered.get(address)
@@ -450,6 +479,16 @@ class Book:
             for a, b in source.unused.overlap(lo, hi):
                 source.unused.remove(a, b)
                 target.unused.add(a, b)
+
+
+def _same_addresses(pool: Pool | None, scope: CompiledScope) -> bool:
+    """Return whether ``pool`` holds what a new pool for ``scope`` would hold, in the same order."""
+    return (
+        pool is not None
+        and pool.scope.ranges == scope.ranges
+        and pool.scope.reserved.keys() == scope.reserved.keys()
+        and pool.scope.allocate_first_available == scope.allocate_first_available
+    )
 
 
 class _SetAside:

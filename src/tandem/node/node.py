@@ -82,6 +82,7 @@ class Node:
         for endpoint in self.endpoints:
             endpoint.start(now, out)
         self._reserve(now, out)
+        self._unreserve(now, out)
         self._settle(now, out)
 
     def stop(self, now: float, out: list[Effect]) -> None:
@@ -106,11 +107,14 @@ class Node:
         before = {endpoint.config.name: endpoint for endpoint in self.endpoints}
         was = relations.relationships(self.config)
         self.config = config
-        self.book.configure(config)
+        renewed = self.book.configure(config)
         moved = {name: list[Pool]() for name in ["", *(wanted.name for wanted in config.endpoints)]}
-        for pool, now_in in zip(self.book.pools, relations.relationships(config).values(), strict=True):
+        will = relations.relationships(config)
+        left = {name for place, name in was.items() if will.get(place, "") != name}
+        for pool, now_in in zip(self.book.pools, will.values(), strict=True):
             if was.get((pool.scope.subnet, pool.scope.mask), "") != now_in:
                 moved[now_in].append(pool)
+                self.book.forget_offers(pool.scope)
         self._go_alone(before, was, moved[""], now, out)
         kept: list[Endpoint] = []
         new: list[tuple[Endpoint, bool]] = []
@@ -119,6 +123,8 @@ class Node:
             recover = wanted.recover_from and old is not None and wanted.recover_from != old.saved.recovered_from
             if old is not None and old.config.main == wanted.main and not recover:
                 old.reconfigure(wanted, index, now, out)
+                if wanted.name in left:
+                    old.forget_strangers()
                 endpoint = old
             else:
                 if old is not None:
@@ -139,6 +145,8 @@ class Node:
         for endpoint, served in new:
             endpoint.start(now, out, served)
         self._reserve(now, out)
+        if renewed:
+            self._unreserve(now, out)
         self._settle(now, out)
 
     def _go_alone(
@@ -175,8 +183,7 @@ class Node:
             self._by_link.pop(endpoint.link.number, None)
 
     def _reserve(self, now: float, out: list[Effect]) -> None:
-        """Reserved addresses have records, so that the backup hears of them flagged as reserved (S4.12); an address
-        whose reservation is cancelled loses the flag."""
+        """Reserved addresses have records, so that the backup hears of them flagged as reserved (S4.12)."""
         book = self.book
         for scope in self.config.scopes:
             for address in scope.reserved:
@@ -188,6 +195,10 @@ class Node:
                     continue
                 binding.flags |= RESERVED_FLAG
                 book.save(binding, out)
+
+    def _unreserve(self, now: float, out: list[Effect]) -> None:
+        """An address whose reservation is cancelled loses the flag."""
+        book = self.book
         cancelled = []
         for binding in book.by_address.values():
             if binding.flags & RESERVED_FLAG:

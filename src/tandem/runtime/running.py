@@ -187,7 +187,6 @@ class Running:
             self._configure(config)
             self.loop.command(lambda now, out: self.node.reload(now, config, out))
             self._generation += 1
-            _settle_memory()
             self.log.note("Info", "Configuration", 60103, f"Configuration {self._generation} is in force")
             try:
                 await asyncio.to_thread(saved_config.adopt, directory, prepared)
@@ -296,9 +295,8 @@ class Running:
 def _settle_memory() -> None:
     """Keep the garbage collector away from the leases: a pass over a million of them would stop the server.
 
-    Young objects are collected as usual; what lives long now is set aside until the next reload.
+    Young objects are collected as usual; what was loaded is set aside for good.
     """
-    gc.unfreeze()
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 1_000_000)

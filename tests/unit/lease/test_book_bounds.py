@@ -72,12 +72,24 @@ def test_a_binding_comes_up_once() -> None:
     assert b.next_due() is None
 
 
-def test_an_offer_survives_no_reload_but_its_address_does() -> None:
+def test_an_offer_survives_a_reload_that_leaves_the_addresses_alone() -> None:
+    b = book()
+    offer = b.choose(b.config.scopes[0], b"hA", STANDALONE, 1000, 1100, 60)
+    again = book().config
+    assert not b.configure(again)
+    assert offer is not None and offer.scope is again.scopes[0]
+    assert b.pools[0].scope is again.scopes[0]
+    assert b.take_offer(offer).address == FIRST
+
+
+def test_an_offer_of_addresses_that_change_is_forgotten_but_its_address_is_not() -> None:
     b = book()
     b.assign_unused(FIRST + 50, FIRST + 99, 7)
     b.choose(b.config.scopes[0], b"hA", STANDALONE, 1000, 1100, 60)
     sizes = b.pools[0].main.size, b.pools[0].backup.size
     assert sizes == (49, 50)
-    b.configure(b.config)
+    changed = book().config
+    changed.scopes[0].allocate_first_available = True
+    assert b.configure(changed) == {0}
     assert not b.offered
     assert (b.pools[0].main.size, b.pools[0].backup.size) == (50, 50)

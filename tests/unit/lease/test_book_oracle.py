@@ -280,10 +280,19 @@ class BookStory(RuleBasedStateMachine):
 
     @rule()
     def reload(self) -> None:
+        """The same addresses: pools and offers stay."""
         self.config = configuration(self.first_available)
-        self.book.configure(self.config)
-        for entry in self.known.values():
-            entry.aside_for = b""
+        assert not self.book.configure(self.config)
+
+    @rule()
+    def reload_in_another_order(self) -> None:
+        """The pool of the first scope is made anew, and its offers are forgotten; the other scope's stay."""
+        self.first_available = not self.first_available
+        self.config = configuration(self.first_available)
+        assert self.book.configure(self.config) == {0}
+        for address, entry in self.known.items():
+            if self.scope(address).index == 0:
+                entry.aside_for = b""
 
     @rule()
     def restart(self) -> None:
