@@ -131,6 +131,8 @@ def accept(book: Book, binding: Binding, update: Update, scope: CompiledScope, n
             if update.expires > binding.expires:
                 binding.granted_by = 2
                 binding.expires = update.expires
+                if pending:
+                    binding.generation += 1  # what is on the way tells a shorter end: it is told once more
             pending = pending or binding.expires > update.expires
             binding.received_potential = max(binding.received_potential, potential)
         else:

@@ -1,0 +1,268 @@
+"""Tandem and a scripted ISC dhcpd as partners, both ways round: what dhcpd would not survive fails any of these."""
+
+from __future__ import annotations
+
+import pytest
+from dhcpd import BACKUP as BACKUP_STATE
+from dhcpd import FREE, Dhcpd
+from dhcpd_wire import BNDUPD
+from pair import Client, Server, World, scope
+from pair import config as pair_config
+
+from tandem.base.io import Effect, Tick
+from tandem.failover import orders
+from tandem.lease.loadbalance import bucket
+
+LEASE_S, MCLT_S, ADDRESSES = 1800, 300, 100
+LAST = "192.168.50.109"
+SEATS = pytest.mark.parametrize("ours", ["main", "backup"])
+
+
+class Pair:
+    """A Tandem (``ours``: main or backup) and a dhcpd."""
+
+    def __init__(self, ours: str, skew_s: float = 0.0, boot: bool = True) -> None:
+        main = ours == "main"
+        more: dict[str, object] = {"poll_interval_s": 5, "balance_backup_pct": 50}
+        make = lambda: pair_config(main, scope(last=LAST, lease_s=LEASE_S, pct=40), mclt_s=MCLT_S, **more)  # noqa: E731
+        self.world = World(make, make)
+        self.tandem: Server = getattr(self.world, ours)
+        self.isc = Dhcpd(self.world, not main, last=LAST, lease_s=LEASE_S, mclt_s=MCLT_S)
+        self.isc.skew_s = skew_s
+        self.world.now += 0.3
+        self._number = 0
+        if boot:
+            self.isc.boot()
+            self.tandem.boot()
+            self.normal(MCLT_S + 60)
+
+    def normal(self, within_s: float = 60) -> None:
+        """Let time pass until both are NORMAL."""
+        end = self.world.now + within_s
+        while self.states() != ("NORMAL", "NORMAL"):
+            assert self.world.now < end, (self.states(), self.tandem.notes[-8:], self.isc.states)
+            self.world.run(1)
+        self.world.run(3)
+
+    def states(self) -> tuple[str, str]:
+        return self.tandem.state if self.tandem.node else "down", self.isc.state
+
+    def client(self, server: Server | Dhcpd) -> Client:
+        """A new client, one that ``server`` answers, with a lease."""
+        while True:
+            self._number += 1
+            client = Client(self.world, self._number)
+            if (bucket(b"", b"\1" + client.chaddr) < 128) == (server is self.world.main):
+                break
+        assert client.lease(server)  # type: ignore[arg-type]
+        return client
+
+    def other(self, server: object) -> Server | Dhcpd:
+        return self.isc if server is self.tandem else self.tandem
+
+    def agreed(self, slack_s: float = 1.0) -> None:
+        """Both books tell the same: who holds what until when, and whose the available addresses are."""
+        ours, theirs = self.tandem.active(), self.isc.active()
+        assert ours.keys() == theirs.keys()
+        for address, (hardware, client_id, ends) in ours.items():
+            assert (hardware, client_id) == theirs[address][:2]
+            assert abs(ends - (theirs[address][2] - self.isc.skew_s)) <= slack_s, (
+                f"ends differ: {ends} {theirs[address]}"
+            )
+        assert not self.tandem.endpoint.unacked
+        assert self.tandem.node is not None
+        pool = self.tandem.node.book.pools[0]
+        assert (pool.main.size, pool.backup.size) == (self.isc.count(FREE), self.isc.count(BACKUP_STATE))
+
+    def updates(self) -> tuple[int, int]:
+        """How many updates each has sent: Tandem, dhcpd."""
+        return sum(kind == BNDUPD for kind, _ in self.isc.told), self.isc.said.count(BNDUPD)
+
+
+@SEATS
+def test_from_empty_to_normal_and_the_shares_settle(ours: str) -> None:
+    pair = Pair(ours)
+    pair.agreed()
+    share = pair.isc.count(BACKUP_STATE)
+    assert share == (ADDRESSES * 40 // 100 if ours == "main" else ADDRESSES // 2)
+    before = pair.updates()
+    assert max(before) <= 2 * ADDRESSES, "each address is told, and its owner"
+    pair.world.run(3700)
+    assert pair.updates() == before, "nothing has happened, so there is nothing to tell"
+    assert pair.isc.count(BACKUP_STATE) == share
+
+
+@SEATS
+def test_leases_of_either_renewal_release_and_end(ours: str) -> None:
+    pair = Pair(ours)
+    world = pair.world
+    clients = [pair.client(server) for server in [pair.tandem, pair.isc] * 5]
+    assert {client.left_s for client in clients} == {MCLT_S}
+    world.run(5)
+    pair.agreed()
+    for client in clients[:6]:
+        assert client.renew(pair.tandem if client.server == pair.tandem.address else pair.isc)  # type: ignore[arg-type]
+        assert client.left_s == LEASE_S, "the partner has agreed to more"
+    world.run(5)
+    pair.agreed()
+    clients[0].release(pair.tandem)
+    clients[1].release(pair.isc)  # type: ignore[arg-type]
+    world.run(5)
+    pair.agreed()
+    assert len(pair.isc.active()) == 8
+    world.run(MCLT_S)
+    pair.agreed()
+    assert len(pair.isc.active()) == 4, "of those that did not renew the lease is over, on both"
+    world.run(LEASE_S)
+    pair.agreed()
+    assert not pair.isc.active()
+    assert sum(pair.updates()) < 2 * ADDRESSES + 100, "no storm"
+
+
+@SEATS
+@pytest.mark.parametrize("skew_s", [-30, -2, 2, 30])
+def test_ends_agree_with_clocks_apart(ours: str, skew_s: int) -> None:
+    """dhcpd corrects no time: we tell and read everything in its clock. Renewed, ended and told anew all the same."""
+    pair = Pair(ours, skew_s)
+    clients = [pair.client(server) for server in [pair.tandem, pair.isc] * 3]
+    pair.world.run(60)
+    for client in clients[:4]:
+        assert client.renew(pair.tandem if client.server == pair.tandem.address else pair.isc)  # type: ignore[arg-type]
+    pair.world.run(60)
+    pair.agreed(1.5)
+    for client in clients:
+        for server, off_s in ((pair.tandem, 0), (pair.isc, skew_s)):
+            assert abs(server.active()[client.address][2] - off_s - client.expires) <= 2
+    pair.isc.crash()
+    pair.world.run(5)
+    pair.isc.boot()
+    pair.normal()
+    pair.agreed(1.5)
+    pair.world.run(LEASE_S + 60)
+    pair.agreed(1.5)
+    assert not pair.isc.active()
+
+
+@SEATS
+@pytest.mark.parametrize("first", ["tandem", "isc"])
+@pytest.mark.parametrize("skew_s", [0, 20])
+def test_a_rebind_that_both_answer_ends_alike_in_both_books(ours: str, first: str, skew_s: int) -> None:
+    """Their updates cross. One may grant the MCLT only, the other one a whole lease: the later end counts."""
+    pair = Pair(ours, skew_s)
+    servers: list[Server | Dhcpd] = [pair.tandem, pair.isc]
+    if first == "isc":
+        servers.reverse()
+    for limited in (pair.tandem, pair.isc, None):
+        client = pair.client(pair.tandem)
+        pair.world.run(30)
+        assert pair.tandem.node is not None
+        if limited is pair.tandem:
+            binding = pair.tandem.node.book.by_address[client.address]
+            binding.acked_potential = binding.received_potential = 0
+        elif limited is pair.isc:
+            pair.isc.leases[client.address].tsfp = 0
+        ends = []
+        for server in servers:
+            assert client.renew(server)  # type: ignore[arg-type]
+            ends.append(client.expires)
+            pair.world.now += 0.02
+            pair.tandem.handle(Tick())  # what it has to say is on its way, and nothing has arrived yet
+        assert (abs(ends[0] - ends[1]) > 100) == (limited is not None)
+        pair.world.run(90)
+        pair.agreed(1.5)
+        assert abs(pair.tandem.active()[client.address][2] - max(ends)) <= 2
+
+
+@SEATS
+@pytest.mark.parametrize("victim", ["isc", "tandem"])
+@pytest.mark.parametrize("how", ["crash", "stop"])
+def test_one_goes_and_returns(ours: str, victim: str, how: str) -> None:
+    pair = Pair(ours)
+    dead: Server | Dhcpd = pair.isc if victim == "isc" else pair.tandem
+    alive = pair.other(dead)
+    clients = [pair.client(server) for server in [pair.tandem, pair.isc] * 3]
+    pair.world.run(5)
+    dead.stop() if how == "stop" and isinstance(dead, Server) else dead.crash()
+    pair.world.run(90)
+    assert alive.state == "COMMUNICATIONS-INTERRUPTED"
+    for client in clients[:4]:
+        assert client.renew(alive)  # type: ignore[arg-type]
+    clients[4].release(alive)  # type: ignore[arg-type]
+    newcomer = Client(pair.world, 999)
+    assert newcomer.lease(alive)  # type: ignore[arg-type]
+    dead.boot()
+    pair.normal()
+    pair.world.run(120)
+    pair.agreed()
+    pair.world.run(LEASE_S + MCLT_S)
+    pair.agreed()
+    assert not pair.isc.active()
+
+
+@SEATS
+@pytest.mark.parametrize("victim", ["isc", "tandem"])
+def test_partner_down_and_recovery(ours: str, victim: str) -> None:
+    pair = Pair(ours)
+    dead: Server | Dhcpd = pair.isc if victim == "isc" else pair.tandem
+    alive = pair.other(dead)
+    clients = [pair.client(server) for server in [pair.tandem, pair.isc] * 3]
+    pair.world.run(5)
+    dead.crash()
+    pair.world.run(30)
+    declare_down(alive)
+    for client in clients[:4]:
+        assert client.renew(alive)  # type: ignore[arg-type]
+    clients[4].release(alive)  # type: ignore[arg-type]
+    pair.world.run(MCLT_S + 30)
+    newcomers = [Client(pair.world, 1000 + n) for n in range(ADDRESSES - 20)]
+    assert all(c.lease(alive) for c in newcomers), "the partner's share is the survivor's"  # type: ignore[arg-type]
+    dead.boot()
+    pair.normal(2 * MCLT_S)
+    pair.world.run(120)
+    pair.agreed()
+
+
+@SEATS
+def test_both_are_told_that_the_other_is_down(ours: str) -> None:
+    pair = Pair(ours)
+    clients = [pair.client(server) for server in [pair.tandem, pair.isc] * 3]
+    pair.world.run(5)
+    pair.world.cut = True
+    pair.world.run(120)
+    declare_down(pair.isc)
+    declare_down(pair.tandem)
+    for client in clients[:4]:
+        assert client.renew(pair.tandem) and client.renew(pair.isc)  # type: ignore[arg-type]
+    pair.world.run(10)
+    pair.world.cut = False
+    pair.normal(120)
+    assert "POTENTIAL-CONFLICT" in pair.isc.states
+    pair.world.run(120)
+    pair.agreed()
+
+
+@SEATS
+def test_partner_down_while_both_run(ours: str) -> None:
+    """An operator's mistake: it resolves by itself, and no client notices."""
+    for which in ("tandem", "isc"):
+        pair = Pair(ours)
+        client = pair.client(pair.tandem)
+        pair.world.run(5)
+        declare_down(pair.isc if which == "isc" else pair.tandem)
+        pair.normal(120)
+        pair.world.run(120)
+        pair.agreed()
+        assert client.renew(pair.tandem)
+
+
+def declare_down(server: Server | Dhcpd) -> None:
+    """Tell a server that its partner is down, as its operator does."""
+    if isinstance(server, Dhcpd):
+        server.set_partner_down()
+    else:
+        assert server.node is not None
+        out: list[Effect] = []
+        orders.set_partner_down(server.endpoint, server.now, None, True, out)
+        server.perform(out)
+    server.world.settle()
+    assert server.state in ("PARTNER-DOWN", "POTENTIAL-CONFLICT", "NORMAL")
