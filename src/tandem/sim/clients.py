@@ -21,6 +21,8 @@ from tandem.wire import dhcp
 AWAY, SELECTING, REQUESTING, REBOOTING, BOUND, RENEWING, REBINDING = range(7)
 STATE_NAMES = ("away", "selecting", "requesting", "rebooting", "bound", "renewing", "rebinding")
 _RETRY_S = (4, 8, 16, 32)
+_UNDER_WAY_S = 20
+"""So long a DHCPRELEASE may be under way, and end a lease that its client has taken anew meanwhile."""
 _PARAMETERS = bytes((1, 3, 6, 15, 51, 54, 58, 59))
 
 
@@ -83,6 +85,7 @@ class Client:
         self._offered = 0
         self._token = 0
         self._leaves_at = float("inf")
+        self._released_at = float("-inf")
         field.join(self)
 
     # --- life -------------------------------------------------------------------------------------------
@@ -226,6 +229,7 @@ class Client:
         self.field.unicast(self.subnet, self.server, self._message(dhcp.RELEASE, options, self.address), self.address)
         self.ledger.drop(self.address, self.key)
         self.end = 0.0
+        self._released_at = self.world.now
 
     # --- answers ----------------------------------------------------------------------------------------
 
@@ -256,6 +260,7 @@ class Client:
             self.ledger.drop(self.address, self.key)
         self.address, self.server = message.yiaddr, int.from_bytes(options[54], "big")
         late = self.state in (RENEWING, REBINDING) and self.end <= self._sent_at
+        late = late or self.world.now - self._released_at < _UNDER_WAY_S
         self.end = self._sent_at + lease_s
         self._t1 = self._sent_at + int.from_bytes(options[58], "big")
         self._t2 = self._sent_at + int.from_bytes(options[59], "big")

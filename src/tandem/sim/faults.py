@@ -101,6 +101,8 @@ def slow_disk(story: Story, fault: Fault, machine: Machine) -> None:
 
 
 def _cut(story: Story, fault: Fault, ways: list[tuple[int, int]]) -> None:
+    if story.calm:
+        return
     if story.would_serve_twice():
         story.later(5, _cut, story, fault, ways)
         return
@@ -218,6 +220,7 @@ def lose_database(story: Story, fault: Fault, machine: Machine) -> None:
         return
     machine.crash(silently=True)
     machine.disk = Disk()
+    story.recover_from.pop(machine.address, None)
     story.forget(machine, "its database was lost", lost=True)
     story.boot_later(machine, fault.lasts_s)
 
@@ -277,7 +280,7 @@ def lie(story: Story, fault: Fault, machine: Machine) -> None:
 
 def say_so(story: Story, machine: Machine, peer: int, dated: bool) -> None:
     """The operator says that ``peer`` is down, since a while ago if ``dated``, without knowing."""
-    if machine.node is not None and not machine.stopping:
+    if machine.node is not None and not machine.stopping and not story.calm:
         story.ledger.excuse("the operator set a partner down that serves")
         at = machine.clock - 90 if dated else None
         story.set_partner_down(machine, peer, at, expert=dated)

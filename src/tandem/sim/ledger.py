@@ -29,6 +29,8 @@ class Held:
     net: int
     tainted: bool
     taken_at: float
+    late: bool = False
+    """Whether it began as an extension that the client asked for when it held the lease no more."""
     lost: bool = False
     """Whether the only record of it was on a disk that is gone. Its client may be refused, but the address is nobody
     else's."""
@@ -70,7 +72,9 @@ class Ledger:
         """
         self.promises += 1
         here = self.held.setdefault(address, {})
-        mine = Held(key, end, name, server, net, bool(self.excuses) or late, self.world.now)
+        before = here.get(key)
+        late = late or (before is not None and before.late)
+        mine = Held(key, end, name, server, net, bool(self.excuses) or late, self.world.now, late)
         for other in list(here.values()):
             if other.end <= self.world.now + self.slack_s:
                 if other.end <= self.world.now:

@@ -98,6 +98,8 @@ class Machine:
         self.sync_s = 0.002
         self._chance = world.chance(f"machine {name}")
         self._clock = (world.now, world.now, 1.0)
+        self.clock_set_at = 0.0
+        """When its clock was last set (true time)."""
         self._held: deque[Group] = deque()
         self._held_replies = self._held_effects = 0
         self._writer: Writer | None = None
@@ -118,6 +120,7 @@ class Machine:
     def set_clock(self, step_s: float, rate: float | None = None) -> None:
         """Put the clock forward by ``step_s``, and let it run at ``rate`` from now on."""
         self._clock = (self.world.now, self.clock + step_s, rate or self._clock[2])
+        self.clock_set_at = self.world.now
         self._arm()
 
     def set_sync(self, seconds: float) -> None:

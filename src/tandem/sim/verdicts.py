@@ -29,6 +29,8 @@ KNOWN = (
 """Known issues of the servers that verdicts make an allowance for."""
 _COINCIDENCES = 3
 """So many equal numbers are no coincidence."""
+_MEASURED_S = 300.0
+"""By then a clock that was set has been noticed and measured by the partner."""
 WHOLE_S = 20.0
 """How often whole checks run."""
 _COLUMN = {name: i for i, name in enumerate(COLUMNS)}
@@ -301,10 +303,12 @@ class Verdicts:
         if ours is None or theirs is None or backup.node is None or abs(backup.clock - main.clock) < 30:
             return
         there = backup.node.book.by_address
+        agreed_since = max(main.clock_set_at, backup.clock_set_at) + _MEASURED_S
         alike = [
             here for here in ours.bindings()
             if here.status == ACTIVE and here.expires != FOREVER and here.address in there
             and there[here.address].status == ACTIVE and there[here.address].expires == here.expires
+            and min(m.changed_at.get(here.address, 0.0) for m in (main, backup)) > agreed_since
         ]  # fmt: skip
         if len(alike) >= _COINCIDENCES:
             raise Violation(
