@@ -26,7 +26,9 @@ from tandem.base.io import (
     SaveShare,
     SaveState,
     Send,
+    StartTls,
     Tick,
+    TlsUp,
 )
 from tandem.base.ipv4 import parse_ipv4
 from tandem.base.ranges import RangeSet
@@ -181,6 +183,8 @@ class Server:
                 self.world.connect(self, effect.peer)
             elif isinstance(effect, Send):
                 self.world.send(self, effect.link, effect.data)
+            elif isinstance(effect, StartTls):
+                self.world.start_tls(self, effect)
             elif isinstance(effect, Close):
                 self.world.close(self, effect.link, "closed")
 
@@ -205,6 +209,9 @@ class World:
         self.servers = {MAIN: self.main, BACKUP: self.backup}
         self.cut = False
         self._links: dict[int, tuple[Server, Server]] = {}
+        self._securing: dict[int, StartTls] = {}
+        self.encrypted: set[int] = set()
+        """Ends of connections that are TLS."""
         self._last = 0
         self._events: deque[Callable[[], None]] = deque()
         self._settling = False
@@ -231,10 +238,29 @@ class World:
         to.handle(event)
 
     def send(self, who: Server, link: int, data: bytes) -> None:
+        assert link not in self._securing, "bytes are sent unencrypted after TLS was agreed on"
         if link in self._links and not self.cut:
             other = self._links[link][1]
             twin = link ^ 1
             self._events.append(lambda: self._deliver(other, LinkData(twin, data)) if twin in self._links else None)
+
+    def start_tls(self, who: Server, effect: StartTls) -> None:
+        """The client greets, the server greets back, if both are ready."""
+        self._securing[effect.link] = effect
+        if not effect.server:
+            self._events.append(lambda: self._greeted(effect.link ^ 1))
+
+    def _greeted(self, link: int) -> None:
+        if link not in self._links or link ^ 1 not in self._links:
+            return
+        effect = self._securing.pop(link, None)
+        if effect is None:
+            self.close(self._links[link][0], link, "TLS: wrong version number")
+            return
+        self.encrypted.add(link)
+        if effect.server:
+            self._events.append(lambda: self._greeted(link ^ 1))
+        self._deliver(self._links[link][0], TlsUp(link, "TLSv1.3"))
 
     def close(self, who: Server, link: int, why: str) -> None:
         if link in self._links:

@@ -17,7 +17,9 @@ from tandem.base.io import (
     Note,
     SaveState,
     Send,
+    StartTls,
     Tick,
+    TlsUp,
 )
 from tandem.failover.endpoint import Endpoint, state_name
 from tandem.node.node import Node
@@ -38,6 +40,8 @@ class Partner:
         self.raw: list[bytes] = []
         """All messages of the server, as sent."""
         self.closed: list[int] = []
+        self.tls: list[StartTls] = []
+        """When the server went over to TLS."""
         self.attempts: list[float] = []
         """When the server tried to connect."""
         self.notes: list[str] = []
@@ -67,6 +71,8 @@ class Partner:
             if isinstance(effect, Send):
                 self.raw.append(effect.data)
                 self.heard.append(wire.decode(effect.data, self.secret))
+            elif isinstance(effect, StartTls):
+                self.tls.append(effect)
             elif isinstance(effect, Close):
                 self.closed.append(effect.link)
             elif isinstance(effect, Connect):
@@ -136,6 +142,11 @@ class Partner:
         data = self.frame(message, xid, time)
         self.feed(LinkData(self.link, data))
         return data
+
+    def encrypt(self, session: str = "TLSv1.3, TLS_AES_256_GCM_SHA384") -> None:
+        """Let the TLS handshake on the latest connection succeed."""
+        assert self.tls[-1].link == self.link
+        self.feed(TlsUp(self.link, session))
 
     def said(self) -> list[wire.Message]:
         """Return what the server has said since the last call."""

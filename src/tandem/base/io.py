@@ -59,8 +59,17 @@ class LinkData:
 
 
 @dataclass(slots=True)
+class TlsUp:
+    """``StartTls`` has worked: the connection is encrypted, and the partner has the key of its certificate."""
+
+    link: int
+    session: str
+    """Protocol version and cipher suite."""
+
+
+@dataclass(slots=True)
 class LinkDown:
-    """The TCP connection is gone (closed by the partner, reset, or by our ``Close``)."""
+    """The TCP connection is gone: closed by the partner, reset, by our ``Close``, or as TLS did not come about."""
 
     link: int
     why: str
@@ -86,7 +95,7 @@ class ClockSet:
     seconds: float
 
 
-Input = Datagram | LinkUp | LinkData | LinkDown | ConnectFailed | Tick | ClockSet
+Input = Datagram | LinkUp | LinkData | TlsUp | LinkDown | ConnectFailed | Tick | ClockSet
 
 
 # --- effects --------------------------------------------------------------------------------------------
@@ -169,6 +178,17 @@ class Send:
 
 
 @dataclass(slots=True)
+class StartTls:
+    """Go over to TLS after what was sent before; TlsUp or LinkDown answers. Nothing may be sent until then."""
+
+    link: int
+    server: bool
+    """Whether this end is the TLS server: the backup is."""
+    certificate: bytes
+    """The partner's certificate (DER): it must prove to have its key."""
+
+
+@dataclass(slots=True)
 class Close:
     """Close a connection after what was sent before has gone out. A LinkDown follows."""
 
@@ -190,4 +210,4 @@ class Note:
     flag: str = ""
 
 
-Effect = SaveBinding | SaveShare | SaveAcked | SaveState | Reply | Connect | Send | Close | Note
+Effect = SaveBinding | SaveShare | SaveAcked | SaveState | Reply | Connect | Send | StartTls | Close | Note

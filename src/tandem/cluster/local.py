@@ -26,6 +26,7 @@ from tandem.cluster.accounts import has_superuser, set_administrator
 from tandem.cluster.database import Database
 from tandem.cluster.log import ClusterLog
 from tandem.cluster.manager import Manager
+from tandem.cluster.partners import make_failover_certificate
 from tandem.cluster.supervisor import ControlSocket, Supervisor
 from tandem.config.access import SUPERUSER
 
@@ -207,6 +208,8 @@ async def serve(options: Options, make_api: MakeApi, own_addresses: OwnAddresses
         host, port = listener.getsockname()[:2]
         api = make_api(manager, listener)
         api.start()
+        if not manager.failover_certificate.exists():
+            make_failover_certificate(manager.failover_certificate, options.name)
         if not options.stopped:
             manager.supervisor.start()
         watching = asyncio.create_task(manager.watch.run())

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from tandem.base.errors import CommandError
+from tandem.cluster import certificates
 from tandem.cluster.accounts import roles_of
 from tandem.cluster.answer import Answer
 from tandem.cluster.database import Database
@@ -68,6 +69,11 @@ class Manager:
     def __post_init__(self) -> None:
         self.guard = Guard(self.database, self.log)
         self.watch = Watch(self, self.database.path.with_name("history.db"))
+
+    @property
+    def failover_certificate(self) -> Path:
+        """The file with the DHCP server's key and certificate for its partners."""
+        return self.server.path.parent / "failover.pem"
 
     async def execute(self, login: Login, session: Session, line: str) -> Answer:
         """Run one command line for an administrator. Raises CommandError."""
@@ -130,7 +136,11 @@ class Manager:
 
     def _check(self, document: object, otherwise: str) -> list[str]:
         """Return the warnings of a configuration. Raises CommandError 316 with the errors and what happens now."""
-        _, problems = compile_config(document, self.address, own=self.own_addresses())
+        try:
+            certificate = certificates.read(self.failover_certificate)
+        except (OSError, ValueError):
+            certificate = b""  # if it is needed, that is one of the problems
+        _, problems = compile_config(document, self.address, own=self.own_addresses(), certificate=certificate)
         errors = [str(problem) for problem in problems if problem.level == "error"]
         if errors:
             raise CommandError(316, f"the configuration cannot work, {otherwise}:\n" + "\n".join(errors))

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from pathlib import Path
 from typing import Any
 
 from tandem.base.errors import CommandError
-from tandem.base.ipv4 import parse_ipv4
-from tandem.cluster.answer import Answer
+from tandem.base.ipv4 import format_ipv4, parse_ipv4
+from tandem.cluster import certificates
+from tandem.cluster.answer import Answer, Item
 from tandem.cluster.display import item_of, related_lines
 from tandem.cluster.manager import Manager
 from tandem.cluster.objects import table
 from tandem.cluster.registry import REGISTRY, Argument, Command, Request
-from tandem.config.access import FAILOVER_OPERATOR, READ_ONLY
+from tandem.config.access import DHCP_ADMIN, FAILOVER_OPERATOR, READ_ONLY
 from tandem.config.dates import DATE_FORMS, parse_date
 
 
@@ -98,6 +100,41 @@ async def address_of(server: str) -> int:
         return parse_ipv4(str(found[0][4][0]))
 
 
+async def _certificate(manager: Manager, request: Request) -> Answer:
+    path = manager.failover_certificate
+    try:
+        shown = certificates.fingerprint(certificates.read(path))
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise CommandError(
+            501, f"{path} cannot be read: {why}; 'dhcp renewFailoverCertificate' makes a new one"
+        ) from None
+    address = format_ipv4(manager.address)
+    return Answer(
+        [Item("dhcp", {"fingerprint": shown, "file": str(path)})],
+        [
+            f"fingerprint = {shown}", f"file = {path}", "On the partner:",
+            f"dhcp set failover-tls-partner-fingerprint={address}/{shown}",
+        ],
+    )  # fmt: skip
+
+
+async def _renew_certificate(manager: Manager, request: Request) -> Answer:
+    try:
+        await asyncio.to_thread(make_failover_certificate, manager.failover_certificate, manager.name)
+    except OSError as error:
+        raise CommandError(501, f"{manager.failover_certificate} cannot be written: {error.strerror}") from None
+    manager.log.note("Info", "Failover", 60014, f"{request.who} made a new certificate for failover.")
+    answer = await _certificate(manager, request)
+    answer.lines.append("It is used from the next 'dhcp reload' here on: give the partner both, old and new, before.")
+    return answer
+
+
+def make_failover_certificate(path: Path, name: str) -> None:
+    """Make the key and certificate by which partners know the DHCP server of cluster ``name``. Raises OSError."""
+    certificates.make(path, f"{name} DHCP failover")
+
+
 async def _shut_down(manager: Manager, request: Request) -> Answer:
     said = await manager.ask("shut_down")
     manager.log.note("Info", "Failover", 60013, f"{request.who} stopped the DHCP server for a long time.")
@@ -123,6 +160,10 @@ REGISTRY.add(
     Command(("dhcp", "setPartnerDown"), "Declare the partner down, so that this server may use its addresses.",
             "dhcp setPartnerDown 192.168.60.2 -5m", _set_partner_down, (_PARTNER, _DATE),
             role=FAILOVER_OPERATOR, effect="server"),
+    Command(("dhcp", "getFailoverCertificate"), "Show the fingerprint by which the partner knows this server (TLS).",
+            "dhcp getFailoverCertificate", _certificate, role=READ_ONLY),
+    Command(("dhcp", "renewFailoverCertificate"), "Make a new key and certificate for TLS with partners.",
+            "dhcp renewFailoverCertificate", _renew_certificate, role=DHCP_ADMIN, effect="configuration"),
     Command(("dhcp", "shutdown"), "Stop the server for a long time; its partner takes over completely.",
             "dhcp shutdown", _shut_down, role=FAILOVER_OPERATOR, effect="server"),
 )  # fmt: skip

@@ -31,11 +31,13 @@ _RESPONSES_PER_REQUEST = 4
 
 
 def compile_config(
-    document: object, local_address: int, *, own: Collection[int] = (), failover_port: int = 647
-) -> tuple[ServerConfig | None, list[Problem]]:
+    document: object, local_address: int, *, own: Collection[int] = (), failover_port: int = 647,
+    certificate: bytes = b"",
+) -> tuple[ServerConfig | None, list[Problem]]:  # fmt: skip
     """Return the configuration of the server at ``local_address``, and the problems found.
 
     ``own`` are other addresses of its machine: it is the main or the backup by any of its addresses (SYSTEM S1.4).
+    ``certificate`` is this server's own for TLS with its partners (DER); empty = it has none.
     The configuration is None when one of them is an error.
     """
     problems = Problems()
@@ -47,7 +49,7 @@ def compile_config(
     for index, s in enumerate(scopes):
         s.scope.index = index
     _check_overlap(scopes, problems)
-    endpoints = Endpoints(server, local_address, failover_port, problems, own)
+    endpoints = Endpoints(server, local_address, failover_port, problems, own, certificate)
     networks = []
     for index, segment in enumerate(make_segments(scopes, problems)):
         endpoint = endpoints.of_segment(segment)
@@ -55,6 +57,7 @@ def compile_config(
         for s in segment:
             _attach(s, endpoint, endpoints, problems)
     endpoints.check_times()
+    endpoints.check_tls()
     if problems.errors:
         return None, problems.found
     config = ServerConfig(

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 
 from tandem.base.ranges import RangeSet
 
+OFF, DESIRED, REQUIRED = "off", "desired", "required"
+"""Whether the link between the partners is encrypted: never, when both can, always (failover-tls)."""
+
 
 @dataclass(slots=True)
 class EffectivePolicy:
@@ -114,6 +117,11 @@ class EndpointConfig:
     """After how many seconds of trying a client is answered by both servers all the same; 0 = never."""
     secret: bytes = b""
     """Shared secret for the message digest; empty = none."""
+    tls: str = OFF
+    certificate: bytes = b""
+    """This server's own for failover (DER); empty = none."""
+    partner_fingerprints: tuple[bytes, ...] = ()
+    """SHA-256 of the certificates that the partner may have."""
     clock_skew_max_s: int | None = None
     """Clocks further apart are refused; None = never."""
     relationship_name: str = ""

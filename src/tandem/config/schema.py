@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 from tandem.config.access import ADMIN
 from tandem.config.attribute import Attribute, ObjectClass
+from tandem.config.compiled import DESIRED, OFF, REQUIRED
 from tandem.config.pairs import CLUSTER, PAIR
 from tandem.config.types import (
     Bool,
@@ -21,6 +22,7 @@ from tandem.config.types import (
     Date,
     Enum,
     Factor,
+    Fingerprints,
     Flags,
     Int,
     IpAddress,
@@ -128,6 +130,15 @@ DHCP = ObjectClass(
             "failover-shared-secret", Secret(), None,
             "Secret that authenticates the messages of the pair; the same on both. Unset: no authentication.",
             expert=True,
+        ),
+        Attribute(
+            "failover-tls", Enum(names=(OFF, DESIRED, REQUIRED)), OFF,
+            "Whether the connection with the partner is encrypted: never, when both can, or else there is none.",
+        ),
+        Attribute(
+            "failover-tls-partner-fingerprint", Fingerprints(), [],
+            "Fingerprint of the partner's certificate, as 'dhcp getFailoverCertificate' prints it there. Several count"
+            " alike; with several partners write ADDRESS/FINGERPRINT.",
         ),
         Attribute(
             "failover-maximum-clock-skew", Time(lo=1), None,

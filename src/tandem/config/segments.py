@@ -14,7 +14,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from tandem.base.ipv4 import format_ipv4, prefix_length
-from tandem.config.compiled import CompiledScope, EndpointConfig
+from tandem.config.compiled import DESIRED, OFF, CompiledScope, EndpointConfig
 from tandem.config.reading import Item, Problems
 
 _SERVERS = ("failover-main-server", "failover-backup-server")
@@ -63,6 +63,8 @@ class Endpoints:
     problems: Problems
     own: Collection[int] = ()
     """Other addresses of this machine, of which a relationship may name one as this server's."""
+    certificate: bytes = b""
+    """This server's own for TLS (DER); empty = it has none."""
     made: list[EndpointConfig] = field(default_factory=list)
     server_wide: int = 0
     """Number of the server-wide relationship, from 1; 0 = failover is off server-wide."""
@@ -127,12 +129,14 @@ class Endpoints:
 
     def _make(self, main: int, backup: int, local: int) -> EndpointConfig:
         values = self.server.values
+        peer = backup if main == local else main
+        fingerprints = values["failover-tls-partner-fingerprint"]
         named = (main, backup) == tuple(values[name] for name in _SERVERS)
         return EndpointConfig(
             name=f"{format_ipv4(main)}-{format_ipv4(backup)}",
             main=main == local,
             local=local,
-            peer=backup if main == local else main,
+            peer=peer,
             port=self.port,
             mclt_s=values["failover-maximum-client-lead-time"],
             lease_factor=values["failover-lease-period-factor"],
@@ -144,6 +148,9 @@ class Endpoints:
             balance_backup_pct=values["failover-load-balancing"] and values["failover-load-balancing-backup-pct"],
             balance_delay_s=values["failover-load-balancing-delay"],
             secret=(values["failover-shared-secret"] or "").encode(),
+            tls=values["failover-tls"],
+            certificate=self.certificate,
+            partner_fingerprints=tuple(digest for address, digest in fingerprints if address in (0, peer)),
             clock_skew_max_s=values["failover-maximum-clock-skew"],
             relationship_name=(values["failover-relationship-name"] or "") if named else "",
             dialect=values["failover-dialect"],
@@ -170,6 +177,28 @@ class Endpoints:
                     item.label, name, format_ipv4(item.values[name]),
                     f"is not used: failover is {item.values['failover']}; set failover=scope-enabled, or unset this",
                 )  # fmt: skip
+
+    def check_tls(self) -> None:
+        """Check that an encrypted relationship can come about. Without a certificate it could later: TLS that is only
+        desired is off then."""
+        wanted = self.server.values["failover-tls"]
+        if wanted == OFF:
+            return
+        for made in self.made:
+            if not made.partner_fingerprints:
+                self.problems.error(
+                    self.server.label, "failover-tls", wanted,
+                    f"needs the fingerprint of {format_ipv4(made.peer)}: run 'dhcp getFailoverCertificate' there, and"
+                    " 'dhcp set failover-tls-partner-fingerprint=' with what it prints here",
+                )  # fmt: skip
+            if not made.certificate:
+                then = "is off" if wanted == DESIRED else "refuses every connection"
+                self.problems.warning(
+                    self.server.label, "failover-tls", wanted,
+                    f"{then}: this server has no certificate for failover; restart 'tandem local', which makes one",
+                )  # fmt: skip
+                if wanted == DESIRED:
+                    made.tls = OFF
 
     def check_times(self) -> None:
         """Check what the relationships have in common; without any, nothing of it counts."""

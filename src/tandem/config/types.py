@@ -408,6 +408,48 @@ def _list(text: str, one: Callable[[str], str]) -> list[str]:
     return list(dict.fromkeys(one(word.strip()) for word in text.split(",")))
 
 
+@dataclass(frozen=True)
+class Fingerprints(ValueType):
+    """SHA-256 fingerprints of certificates, each with the address of the server it is for or without.
+
+    Written with commas, stored as a list of texts, used as a tuple of (address, digest); address 0: for any server.
+    """
+
+    word = "fingerprint-list"
+
+    @property
+    def allowed(self) -> str:
+        return (
+            "a list, with commas, of SHA-256 fingerprints: 32 bytes in hexadecimal, A0:B1:..., each after ADDRESS/"
+            " where it counts for that partner only"
+        )
+
+    def _parse(self, text: str, clock: Clock) -> object:
+        return _list(text, self._one)
+
+    @staticmethod
+    def _one(word: str) -> str:
+        address, slash, digits = word.rpartition("/")
+        digest = bytes.fromhex(digits.strip().replace(":", ""))
+        where = format_ipv4(parse_ipv4(address.strip())) + "/" if slash else ""
+        return where + digest.hex(":").upper()
+
+    def show(self, stored: Any, clock: Clock = EPOCH) -> str:
+        return ",".join(stored) or "none"
+
+    def _use(self, stored: object) -> tuple[tuple[int, bytes], ...]:
+        if not isinstance(stored, list):
+            raise ValueError
+        found = []
+        for word in stored:
+            address, slash, digits = _text(word).rpartition("/")
+            digest = bytes.fromhex(digits.replace(":", ""))
+            if len(digest) != 32:
+                raise ValueError
+            found.append((parse_ipv4(address) if slash else 0, digest))
+        return tuple(found)
+
+
 _NOT_FOR_POLICIES = frozenset((50, 52, *range(53, 60), 61, 80, 81, 82, 90, 91, 92, 118, *range(151, 158), 221))
 """Options that clients or relays send, or that the server makes itself (58 and 59 out of the lease it gives)."""
 

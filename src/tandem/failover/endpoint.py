@@ -14,7 +14,7 @@ from tandem.base.errors import CommandError
 from tandem.base.io import Close, Connect, Effect, Note, SaveShare, SaveState
 from tandem.base.table import Row
 from tandem.base.units import format_duration
-from tandem.config.compiled import EndpointConfig
+from tandem.config.compiled import OFF, EndpointConfig
 from tandem.failover import balance, orders, startup, words
 from tandem.failover.clock import Skew
 from tandem.failover.conflicts import Conflicts
@@ -57,6 +57,7 @@ def _told_in_connect(config: EndpointConfig) -> tuple[object, ...]:
     return (
         config.mclt_s, config.lease_factor, config.poll_interval_s, config.poll_timeout_s, config.secret,
         config.balance_backup_pct, config.balance_delay_s, config.relationship, config.dialect,
+        config.tls, config.certificate, config.partner_fingerprints,
     )  # fmt: skip
 
 
@@ -558,6 +559,9 @@ class Endpoint:
         link.set_up = True
         self.refusal = None
         self.connections += 1
+        if self.config.tls != OFF:
+            how = f"encrypted ({link.session})" if link.session else "not encrypted: the partner does not do TLS"
+            self.note("Info" if link.session else "Warning", 6159, f"The connection to the partner is {how}", out)
         link.receive_s = self.receive_timer_s
         self.announce(now, out)
 
@@ -734,6 +738,12 @@ class Endpoint:
     def save(self, out: list[Effect]) -> None:
         """Put what a restart must know on stable storage."""
         out.append(SaveState(self.config.name, self.saved.values()))
+
+    def problem(self, ident: int, text: str, now: float, out: list[Effect]) -> None:
+        """Log, and show to operators, why a connection does not come about."""
+        if not self.communicating:
+            self.refusal = now, text
+        self.note("Error", ident, text, out)
 
     def note(self, level: str, ident: int, text: str, out: list[Effect], flag: str = "") -> None:
         """Log a line about this relationship."""

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from tandem.base.io import Close, Effect, SaveAcked, SaveBinding, SaveState
 from tandem.base.ipv4 import format_ipv4
-from tandem.config.compiled import CompiledScope
-from tandem.failover import conflict, words
+from tandem.config.compiled import OFF, REQUIRED, CompiledScope
+from tandem.failover import conflict, tls, words
 from tandem.failover.conflicts import HERE, THERE, View, view_of_binding, view_of_update
 from tandem.failover.endpoint import ANSWER_S, REFUSED_S, Endpoint
 from tandem.failover.link import Link
@@ -64,18 +64,26 @@ def send_connect(endpoint: Endpoint, now: float, out: list[Effect]) -> None:
             receive_timer=endpoint.receive_timer_s,
             vendor_class=VENDOR_CLASS,
             version=VERSION,
-            tls_request=0,
+            tls_request=None if link.session else tls.REQUESTS[config.tls],
             mclt=config.mclt_s,
             hash_buckets=dialect.buckets(to_wire(endpoint.backup_buckets)),
             delayed_service=config.balance_delay_s if endpoint.backup_buckets and config.balance_delay_s else None,
-            vendor={
+            vendor=({
                 VENDOR_MET: bytes([endpoint.saved.met]),
                 VENDOR_FACTOR: round(config.lease_factor * 100).to_bytes(4, "big"),
-            } if dialect.extensions else {},
+            } if dialect.extensions else {}) | _certificate(endpoint, link),
         ),
         now,
         out,
     )  # fmt: skip
+
+
+def _certificate(endpoint: Endpoint, link: Link) -> dict[int, bytes]:
+    """Our certificate, for a partner with which the connection may become TLS."""
+    config = endpoint.config
+    if link.session or config.tls == OFF or not config.certificate:
+        return {}
+    return {tls.VENDOR_CERTIFICATE: config.certificate}
 
 
 def _met(vendor: dict[int, bytes], vendor_class: bytes | None) -> bool | None:
@@ -117,13 +125,18 @@ def accept_connect(endpoint: Endpoint, link: Link, frame: Frame, now: float, out
     """
     message = frame.message
     assert isinstance(message, Connect)
-    reject = _replayed(endpoint, frame)
+    tls_reply, no_tls = (None, None) if link.session else tls.reply(endpoint.config, message.tls_request)
+    if tls_reply and no_tls is None:
+        no_tls = tls.stranger(endpoint.config, message.vendor.get(tls.VENDOR_CERTIFICATE, b""))
+    if message.tls_request is None:
+        tls_reply = None
+    reject = None if link.session else _replayed(endpoint, frame)
     if reject is not None:
         pass
     elif message.version != VERSION:
         reject = RejectReason.VERSION_MISMATCH, f"protocol version {message.version} is not spoken here, only {VERSION}"
-    elif message.tls_request == 2:
-        reject = RejectReason.TLS_NOT_SUPPORTED, "TLS is not supported here yet; turn it off on the main"
+    elif no_tls is not None:
+        reject = no_tls
     elif message.mclt <= 0 or message.mclt > 0x7FFFFFFF:
         reject = RejectReason.INVALID_MCLT, f"a maximum client lead time of {message.mclt} s cannot be used"
     elif message.max_unacked < 1 or message.receive_timer < 1:
@@ -134,11 +147,13 @@ def accept_connect(endpoint: Endpoint, link: Link, frame: Frame, now: float, out
         endpoint.saved.connect_time = frame.time
         out.append(SaveState(endpoint.config.name, endpoint.saved.values()))
     if reject is not None:
-        tls = None if message.tls_request is None else 0
-        refuse_connect(link, frame.xid, message.relationship, tls, reject, now, out)
-        endpoint.refusal = now, f"this server refuses the main's connection: {reject[1]}"
-        endpoint.note("Error", 6151, f"Refused the main's CONNECT: {reject[1]}", out)
+        refuse_connect(link, frame.xid, message.relationship, tls_reply, reject, now, out)
+        endpoint.problem(6151, f"Refused the main's CONNECT: {reject[1]}", now, out)
         endpoint.back_off(now)
+        return
+    if tls_reply:
+        _accept(endpoint, link, frame.xid, 1, now, out)
+        link.start_tls(True, message.vendor[tls.VENDOR_CERTIFICATE], out)
         return
     endpoint.learn_make(message.vendor_class)
     dialect = endpoint.dialect
@@ -162,21 +177,25 @@ def accept_connect(endpoint: Endpoint, link: Link, frame: Frame, now: float, out
     out.append(SaveState(endpoint.config.name, saved.values()))
     link.window = message.max_unacked
     link.contact_s = min(endpoint.config.poll_interval_s, message.receive_timer / 3)
-    link.send(
-        ConnectAck(
-            relationship=endpoint.config.relationship,
-            max_unacked=dialect.max_unacked,
-            receive_timer=endpoint.receive_timer_s,
-            vendor_class=VENDOR_CLASS,
-            version=VERSION,
-            tls_reply=None if message.tls_request is None else 0,
-            vendor={VENDOR_MET: bytes([saved.met])} if dialect.extensions else {},
-        ),
-        now,
-        out,
-        frame.xid,
-    )  # fmt: skip
+    _accept(endpoint, link, frame.xid, tls_reply, now, out)
     endpoint.connected(now, out)
+
+
+def _accept(
+    endpoint: Endpoint, link: Link, xid: int, tls_reply: int | None, now: float, out: list[Effect]
+) -> None:  # fmt: skip
+    """Send an accepting CONNECTACK (section 7.9.1)."""
+    vendor = {VENDOR_MET: bytes([endpoint.saved.met])} if endpoint.dialect.extensions else {}
+    answer = ConnectAck(
+        relationship=endpoint.config.relationship,
+        max_unacked=endpoint.dialect.max_unacked,
+        receive_timer=endpoint.receive_timer_s,
+        vendor_class=VENDOR_CLASS,
+        version=VERSION,
+        tls_reply=tls_reply,
+        vendor=vendor | (_certificate(endpoint, link) if tls_reply else {}),
+    )
+    link.send(answer, now, out, xid)
 
 
 def refuse_connect(
@@ -197,13 +216,18 @@ def _connect_ack(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]
         return
     if message.reject is not None:
         why = f"The partner refused the connection ({words.reason(message.reject)}): {message.text}"
-        endpoint.refusal = now, why
-        endpoint.note("Error", 6152, why, out)
+        endpoint.problem(6152, why, now, out)
         out.append(Close(link.number))
         endpoint.link_lost("the partner refused the connection", now, out, refused=True)
         return
-    problem: tuple[int, str] | None = None
-    if message.relationship != endpoint.config.relationship:
+    certificate = message.vendor.get(tls.VENDOR_CERTIFICATE, b"")
+    problem = None if link.session else _no_tls(endpoint, message.tls_reply, certificate)
+    if problem is None and message.tls_reply and not link.session:  # step 4: all else is seen to when it is secure
+        link.start_tls(False, certificate, out)
+        return
+    if problem is not None:
+        pass
+    elif message.relationship != endpoint.config.relationship:
         why = f"the partner answers for another relationship, {message.relationship!r}"
         cure = "; check the main and backup addresses, and failover-relationship-name, on both servers"
         problem = RejectReason.INVALID_PARTNER, why + cure
@@ -212,8 +236,7 @@ def _connect_ack(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]
     else:
         problem = _clocks_apart(endpoint, frame, now)
     if problem is not None:
-        endpoint.refusal = now, problem[1]
-        endpoint.note("Error", 6153, problem[1], out)
+        endpoint.problem(6153, problem[1], now, out)
         link.disconnect(problem[0], problem[1], now, out)
         endpoint.link_lost(problem[1], now, out, refused=True)
         return
@@ -232,6 +255,18 @@ def _connect_ack(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]
     link.window = max(message.max_unacked or 1, 1)
     link.contact_s = min(endpoint.config.poll_interval_s, (message.receive_timer or 60) / 5)
     endpoint.connected(now, out)
+
+
+def _no_tls(endpoint: Endpoint, reply: int | None, certificate: bytes) -> tuple[int, str] | None:
+    """Why the backup's TLS-reply, with its certificate, does not do (section 7.9.2 step 4), or None."""
+    wanted = endpoint.config.tls
+    if not reply:
+        if wanted != REQUIRED:
+            return None
+        return RejectReason.TLS_REQUIRED, "TLS is required here (failover-tls), and the backup does not do it"
+    if wanted == OFF:
+        return RejectReason.UNKNOWN, "the backup goes over to TLS, which this server did not ask for"
+    return tls.stranger(endpoint.config, certificate)
 
 
 def _state(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:

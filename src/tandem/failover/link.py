@@ -14,7 +14,7 @@ Source: draft-ietf-dhc-failover-12 sections 6.1, 7.8 to 7.12, 8, 11.1.
 from __future__ import annotations
 
 from tandem.base.errors import ProtocolError
-from tandem.base.io import Close, Effect, Send
+from tandem.base.io import Close, Effect, Send, StartTls
 from tandem.wire.failover import (
     BindingAck,
     ConnectAck,
@@ -48,6 +48,10 @@ class Link:
         self.secret = secret
         self.set_up = False
         """CONNECT and CONNECTACK have been exchanged."""
+        self.securing = False
+        """It goes over to TLS: nothing is said meanwhile."""
+        self.session = ""
+        """TLS version and cipher suite; empty = the connection is plain."""
         self.heard_state = False
         """The partner's STATE has come: communications are ok (section 8.3)."""
         self.opened_at = now
@@ -70,8 +74,10 @@ class Link:
         self._not_before = 0
 
     def receive(self, data: bytes, now: float) -> list[bytes]:
-        """Return the frames that ``data`` completes. Raises WireError."""
+        """Return the frames that ``data`` completes. Raises WireError, ProtocolError (not encrypted)."""
         self.last_received = now
+        if self.securing:
+            self.refuse_plain()
         return self._framer.feed(data)
 
     def decode(self, data: bytes) -> Frame:
@@ -92,6 +98,25 @@ class Link:
             why = f"a message has the number {frame.xid} after one with {self._received_xid}: a replay"
             raise ProtocolError(RejectReason.UNKNOWN, why)
         self._received_xid = frame.xid
+
+    @property
+    def partial(self) -> bool:
+        """Whether part of a message has come."""
+        return self._framer.partial
+
+    def refuse_plain(self) -> None:
+        """Raise ProtocolError: somebody tries to slip in what would pass as encrypted."""
+        why = "bytes that are not encrypted came after TLS was agreed on"
+        raise ProtocolError(RejectReason.UNKNOWN, why)
+
+    def start_tls(self, server: bool, certificate: bytes, out: list[Effect]) -> None:
+        """Go over to TLS with the holder of ``certificate``; ``server``: as the TLS server."""
+        self.securing = True
+        out.append(StartTls(self.number, server, certificate))
+
+    def tls_up(self, session: str) -> None:
+        """The connection is encrypted."""
+        self.securing, self.session = False, session
 
     def opened_by(self, frame: Frame) -> None:
         """The partner's CONNECT or CONNECTACK was taken: nothing that it sent before may come after it."""
@@ -114,7 +139,8 @@ class Link:
 
     def disconnect(self, reason: int, text: str, now: float, out: list[Effect]) -> None:
         """Say why, and close (section 7.12)."""
-        self.send(Disconnect(reason, text), now, out)
+        if not self.securing:
+            self.send(Disconnect(reason, text), now, out)
         out.append(Close(self.number))
 
     def deadline(self) -> float:

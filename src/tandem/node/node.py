@@ -11,7 +11,19 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from tandem.base.errors import CommandError, ProtocolError, WireError
-from tandem.base.io import ClockSet, Close, ConnectFailed, Datagram, Effect, Input, LinkData, LinkDown, LinkUp, Note
+from tandem.base.io import (
+    ClockSet,
+    Close,
+    ConnectFailed,
+    Datagram,
+    Effect,
+    Input,
+    LinkData,
+    LinkDown,
+    LinkUp,
+    Note,
+    TlsUp,
+)
 from tandem.base.ipv4 import format_ipv4
 from tandem.config.compiled import ServerConfig
 from tandem.dhcp.lifecycle import expire
@@ -227,6 +239,8 @@ class Node:
             return
         if isinstance(event, LinkData):
             self._link_data(event, now, out)
+        elif isinstance(event, TlsUp):
+            self._tls_up(event, now, out)
         elif isinstance(event, LinkUp):
             self._link_up(event, now, out)
         elif isinstance(event, LinkDown):
@@ -352,15 +366,36 @@ class Node:
             return
         self._strangers[event.link] = Link(event.link, event.peer, False, now, waiting.config.secret)
 
+    def _tls_up(self, event: TlsUp, now: float, out: list[Effect]) -> None:
+        """The main says CONNECT again (section 8.2), and the backup waits for it."""
+        endpoint = self._by_link.get(event.link)
+        link = endpoint.link if endpoint is not None else self._strangers.get(event.link)
+        if link is None or link.number != event.link:
+            return  # it was given up meanwhile
+        link.tls_up(event.session)
+        if endpoint is not None:
+            exchange.send_connect(endpoint, now, out)
+
+    @staticmethod
+    def _tls_failed(endpoint: Endpoint, link: Link, why: str, now: float, out: list[Effect]) -> None:
+        """Say that the connection broke down while it became TLS, or before the partner answered over it."""
+        if link.securing or (link.session and not link.set_up):
+            text = f"No TLS connection with {format_ipv4(link.peer)} came about: {why}; its log may say more"
+            endpoint.problem(6149, text, now, out)
+
     def _link_down(self, event: LinkDown, now: float, out: list[Effect]) -> None:
         stranger = self._strangers.pop(event.link, None)
         if stranger is not None:
+            backup = next((e for e in self.endpoints if e.config.peer == stranger.peer and not e.config.main), None)
+            if backup is not None:
+                self._tls_failed(backup, stranger, event.why, now, out)
             for endpoint in self.endpoints:
                 if endpoint.config.main and endpoint.config.peer == stranger.peer and not endpoint.hears(now):
                     endpoint.wake(now, out)
             return
         owner = self._by_link.pop(event.link, None)
         if owner is not None and owner.link is not None and owner.link.number == event.link:
+            self._tls_failed(owner, owner.link, event.why, now, out)
             owner.link_lost(event.why, now, out)
 
     def _link_data(self, event: LinkData, now: float, out: list[Effect]) -> None:
@@ -371,22 +406,27 @@ class Node:
         data = b""
         try:
             for data in link.receive(event.data, now):
+                if link.securing:
+                    link.refuse_plain()
                 frame = link.decode(data)
                 if endpoint is not None:
                     exchange.handle(endpoint, frame, now, out)
                     if endpoint.link is not link:
                         return
                 elif isinstance(frame.message, Connect):
-                    if not self._introduce(link, frame, now, out):
+                    if self._introduce(link, frame, now, out):
+                        endpoint = self._by_link[event.link]
+                    elif not link.securing:
                         return
-                    endpoint = self._by_link[event.link]
                 else:
                     raise ProtocolError(RejectReason.UNKNOWN, "its first message is no CONNECT")
+            if link.securing and link.partial:
+                link.refuse_plain()
         except WireError as error:
             why = f"it sent bytes that are no message: {error}"
             self._bad_partner(endpoint, link, RejectReason.UNKNOWN, why, now, out)
         except ProtocolError as error:
-            if endpoint is None and data[2] == MessageType.CONNECT:
+            if endpoint is None and not link.securing and data[2] == MessageType.CONNECT:
                 xid, reason = int.from_bytes(data[8:12], "big"), (error.reject, error.why)
                 exchange.refuse_connect(link, xid, self._backup_name(link.peer), None, reason, now, out)
             self._bad_partner(endpoint, link, error.reject, error.why, now, out)
@@ -401,6 +441,9 @@ class Node:
             if not config.main and config.peer == link.peer and config.relationship == message.relationship:
                 self._by_link[link.number] = endpoint
                 exchange.accept_connect(endpoint, link, frame, now, out)
+                if link.securing:  # it will name its relationship again
+                    del self._by_link[link.number]
+                    self._strangers[link.number] = link
                 return endpoint.link is link
         why = f"no relationship {message.relationship.decode('ascii', 'replace')!r} is configured here as backup"
         tls = None if message.tls_request is None else 0

@@ -32,6 +32,8 @@ def _related(endpoint: Endpoint, now: float) -> dict[str, object]:
         "role": "main" if config.main else "backup",
         "partner-role": "backup" if config.main else "main",
         "communications": "OK" if endpoint.communicating else "interrupted",
+        "encryption": (link.session or "none") if link is not None and link.set_up else "",
+        "connection-problem": "" if endpoint.communicating or endpoint.refusal is None else endpoint.refusal[1],
         "state": state_name(endpoint.state),
         "since": saved.since or int(endpoint.started_at),
         "why": endpoint.why,

@@ -23,6 +23,7 @@ from tandem.base.io import (
     SaveShare,
     SaveState,
     Send,
+    StartTls,
 )
 from tandem.runtime.store import Save
 
@@ -49,6 +50,10 @@ class Wire(Protocol):
 
     def send(self, link: int, data: bytes) -> None:
         """Send bytes."""
+        ...
+
+    def start_tls(self, effect: StartTls) -> None:
+        """Go over to TLS."""
         ...
 
     def close(self, link: int) -> None:
@@ -161,6 +166,8 @@ class Performer:
             self._wire.send(effect.link, effect.data)
         elif isinstance(effect, Note):
             self._note(effect.level, effect.component, effect.ident, effect.text, effect.flag)
+        elif isinstance(effect, StartTls):
+            self._wire.start_tls(effect)
         elif isinstance(effect, Close):
             self._wire.close(effect.link)
         elif isinstance(effect, Connect):

@@ -1,8 +1,8 @@
 """The TCP connections with failover partners.
 
 Connections are known by numbers that are never used again. Bounded: who may connect, how many connections a
-partner may have open, how long a connection may take to come about, how much may wait for a partner that does not
-read. Does not know the failover protocol. Source: draft-ietf-dhc-failover-12 section 8.2.
+partner may have open, how long a connection and TLS may take to come about, how much may wait for a partner that does
+not read. Does not know the failover protocol. Source: draft-ietf-dhc-failover-12 sections 8.2 and 11.2.
 """
 
 from __future__ import annotations
@@ -11,15 +11,19 @@ import asyncio
 import errno
 import os
 import socket
+import ssl
 from collections.abc import Callable, Iterable
 
-from tandem.base.io import Connect, ConnectFailed, Input, LinkData, LinkDown, LinkUp
+from tandem.base.io import Connect, ConnectFailed, Input, LinkData, LinkDown, LinkUp, StartTls, TlsUp
 from tandem.base.ipv4 import format_ipv4, parse_ipv4
 from tandem.runtime.failure import RUNTIME, CannotRun
+from tandem.runtime.tls import Identity
 
 Notes = Callable[[str, str, int, str], None]
 
 CONNECT_S = 5.0
+TLS_S = 8.0
+"""How long a TLS handshake may take."""
 CLOSE_S = 3.0
 """How long a closed connection may take to flush what was sent before."""
 _SEND_BYTES_MAX = 8 * 1024 * 1024
@@ -37,6 +41,8 @@ class _Connection(asyncio.Protocol):
         self.number = 0
         self.transport: asyncio.Transport | None = None
         self.why = ""
+        self.early: list[bytes] | None = None
+        """While TLS comes about: what came over it before that was told."""
         self.timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -50,7 +56,18 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self.timer is not None:
             self.timer.cancel()
-        self._links.down(self, self.why or (str(exc) if exc else "the partner closed the connection"))
+        self.why = self.why or (_words(exc) if exc else "the partner closed the connection")
+        if self.early is None:  # else ``Links`` says what became of TLS
+            self._links.down(self, self.why)
+
+
+def _words(error: Exception) -> str:
+    """Return what went wrong with a connection, without the C library's file names and lines."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the partner does not have the key of its certificate ({error.verify_message})"
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return "TLS: " + error.reason.lower().replace("_", " ")
+    return str(error) or "the partner closed the connection"
 
 
 class Links:
@@ -67,6 +84,7 @@ class Links:
         self._note = note
         self._loop = asyncio.get_running_loop()
         self._peers: frozenset[int] = frozenset()
+        self._identity: Identity | None = None
         self._open: dict[int, _Connection] = {}
         self._paused: list[_Connection] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -75,9 +93,10 @@ class Links:
         self._finishing = False
         self.counters = {"opened": 0, "refused": 0, "lost": 0, "bytes-received": 0, "bytes-sent": 0}
 
-    def configure(self, peers: Iterable[int]) -> None:
-        """Take the addresses that may connect."""
+    def configure(self, peers: Iterable[int], identity: Identity | None = None) -> None:
+        """Take the addresses that may connect, and what this server shows in TLS."""
         self._peers = frozenset(peers)
+        self._identity = identity
 
     async def listen(self, addresses: Iterable[int] = ()) -> None:
         """Listen for partners on the server's address and on ``addresses``, on no other. Raises CannotRun."""
@@ -131,6 +150,9 @@ class Links:
         """Bytes have come."""
         if connection.number not in self._open:
             return
+        if connection.early is not None:
+            connection.early.append(data)
+            return
         self.counters["bytes-received"] += len(data)
         self._deliver([LinkData(connection.number, data)])
         if self._congested() and connection.transport is not None and not connection.transport.is_closing():
@@ -181,11 +203,53 @@ class Links:
         connection = self._open.get(link)
         if connection is None or connection.transport is None or connection.transport.is_closing():
             return
+        if connection.early is not None:
+            return  # it would go out unencrypted
         connection.transport.write(data)
         self.counters["bytes-sent"] += len(data)
         if connection.transport.get_write_buffer_size() > _SEND_BYTES_MAX:
             connection.why = "the partner does not read what it is sent"
             connection.transport.abort()
+
+    def start_tls(self, effect: StartTls) -> None:
+        """Go over to TLS; TlsUp or LinkDown follows."""
+        connection = self._open.get(effect.link)
+        if connection is None or connection.transport is None or connection.transport.is_closing():
+            return
+        connection.transport.pause_reading()
+        if connection in self._paused:
+            self._paused.remove(connection)
+        connection.early = []
+        task = self._loop.create_task(self._start_tls(connection, connection.transport, effect))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _start_tls(self, connection: _Connection, plain: asyncio.Transport, effect: StartTls) -> None:
+        transport = None
+        try:
+            if self._identity is None:
+                raise OSError("this server has no certificate")
+            transport = await self._loop.start_tls(
+                plain, connection, self._identity.context(effect.server, effect.certificate),
+                server_side=effect.server, ssl_handshake_timeout=TLS_S, ssl_shutdown_timeout=CLOSE_S,
+            )  # fmt: skip
+        except ConnectionAbortedError:
+            connection.why = connection.why or f"TLS did not come about within {TLS_S:g} s"
+        except OSError as error:
+            connection.why = connection.why or _words(error)
+        finally:
+            early, connection.early = connection.early, None
+            tls = None if transport is None else transport.get_extra_info("ssl_object")
+            if tls is not None and tls.getpeercert(binary_form=True) != effect.certificate:
+                connection.why = "the partner shows another certificate than the one it announced"
+            if tls is None or connection.why:
+                plain.abort()
+                self.down(connection, connection.why or "the partner closed the connection")
+        if connection.number in self._open and transport is not None and tls is not None:
+            connection.transport = transport
+            self._deliver([TlsUp(connection.number, f"{tls.version()}, {tls.cipher()[0]}")])
+            for data in early or ():
+                self.data(connection, data)
 
     def close(self, link: int) -> None:
         """Close a connection after what was sent before has gone out; LinkDown follows."""

@@ -31,6 +31,8 @@ from tandem.runtime.log import Log
 from tandem.runtime.loop import Loop
 from tandem.runtime.poison import Poison
 from tandem.runtime.store import FILE, Store
+from tandem.runtime.tls import FILE as CERTIFICATE_FILE
+from tandem.runtime.tls import Identity, Unusable
 from tandem.runtime.udp import Udp
 from tandem.runtime.writer import Writer
 
@@ -55,10 +57,12 @@ class Options:
         return self.data / "dhcp"
 
 
-def compile_document(options: Options, document: object) -> tuple[ServerConfig, list[str]]:
+def compile_document(
+    options: Options, document: object, certificate: bytes = b""
+) -> tuple[ServerConfig, list[str]]:  # fmt: skip
     """Return the configuration of a document and the warnings. Raises CommandError 316 listing all errors."""
     config, problems = compile_config(
-        document, options.address, own=own_addresses(), failover_port=options.failover_port
+        document, options.address, own=own_addresses(), failover_port=options.failover_port, certificate=certificate
     )
     if config is None:
         errors = "\n".join(problem.text for problem in problems if problem.fatal)
@@ -82,8 +86,9 @@ class Running:
         self._stalled: str | None = None
         self._reloading = asyncio.Lock()
         self._serving = False
+        identity = self._identity()
         try:
-            config, warnings = compile_document(options, saved_config.read(options.directory))
+            config, warnings = compile_document(options, saved_config.read(options.directory), _shown(identity))
         except CommandError as error:
             raise CannotRun(
                 CONFIG_INVALID, f"{options.directory / saved_config.FILE}: {error}; move it aside, start, and reload"
@@ -97,7 +102,7 @@ class Running:
         self._performer = Performer(self._writer, self._udp.send, self._links, log.note, time.monotonic)
         self._poison = Poison(options.directory, log.note, self._started_at)
         self.loop = Loop(self.node, self._performer, self._poison.died_of)
-        self._configure(config)
+        self._configure(config, identity)
         for warning in warnings:
             log.note("Warning", "Configuration", 60102, warning)
 
@@ -116,9 +121,18 @@ class Running:
         self.log.note("Info", "Database", 60101, f"Lease database {store.path} loaded in {took:.1f} s")
         return node
 
-    def _configure(self, config: ServerConfig) -> None:
+    def _identity(self) -> Identity | None:
+        """Return this server's key and certificate for failover, or None when they cannot be used."""
+        path = self.options.directory / CERTIFICATE_FILE
+        try:
+            return Identity(path)
+        except Unusable as error:
+            self.log.note("Info", "Failover", 60131, f"No TLS with partners: {path}: {error}")
+            return None
+
+    def _configure(self, config: ServerConfig, identity: Identity | None) -> None:
         self._performer.max_responses = config.max_responses
-        self._links.configure(endpoint.peer for endpoint in config.endpoints)
+        self._links.configure((endpoint.peer for endpoint in config.endpoints), identity)
         self.log.configure(config.log_settings)
 
     # --- life -------------------------------------------------------------------------------------------
@@ -174,7 +188,8 @@ class Running:
         """Run by another configuration; return warnings. Raises CommandError, which says what runs."""
         async with self._reloading:
             directory = self.options.directory
-            config, warnings = await asyncio.to_thread(compile_document, self.options, document)
+            identity = self._identity()
+            config, warnings = await asyncio.to_thread(compile_document, self.options, document, _shown(identity))
             unsaved = f"the configuration cannot be saved in {directory} (free space there, or make it writable)"
             try:
                 prepared = await asyncio.to_thread(saved_config.prepare, directory, document)
@@ -184,7 +199,7 @@ class Running:
                 await self._links.listen(endpoint.local for endpoint in config.endpoints)
             except CannotRun as error:
                 raise CommandError(501, f"the configuration does not take effect: {error}") from None
-            self._configure(config)
+            self._configure(config, identity)
             self.loop.command(lambda now, out: self.node.reload(now, config, out))
             self._generation += 1
             self.log.note("Info", "Configuration", 60103, f"Configuration {self._generation} is in force")
@@ -290,6 +305,10 @@ class Running:
             "database": self._stalled or "OK",
             "counters": self.counters(),
         }
+
+
+def _shown(identity: Identity | None) -> bytes:
+    return b"" if identity is None else identity.certificate
 
 
 def _settle_memory() -> None:

@@ -25,6 +25,7 @@ from tandem.base.io import (
     SaveShare,
     SaveState,
     Send,
+    StartTls,
     Tick,
 )
 from tandem.config.compiled import ServerConfig
@@ -350,6 +351,8 @@ class Machine:
         elif isinstance(effect, Note):
             self.notes.append((self.world.now, effect.level, effect.text))
             self.world.say(f"{self.name} {effect.level} {effect.ident:05d} {effect.text}")
+        elif isinstance(effect, StartTls):
+            self.wires.start_tls(effect.link, effect.server)
         elif isinstance(effect, Close):
             self.wires.close(effect.link)
         elif isinstance(effect, Connect):

@@ -12,13 +12,19 @@ from typing import Any
 
 from tandem.base.ipv4 import format_ipv4, parse_ipv4
 from tandem.config.compile import compile_config
-from tandem.config.compiled import ServerConfig
+from tandem.config.compiled import OFF, REQUIRED, ServerConfig
+from tandem.failover.tls import fingerprint
 
 MASK = 0xFFFFFF00
 LAN = parse_ipv4("192.168.50.0")
 MAIN, BACKUP, THIRD = (LAN + n for n in (2, 3, 4))
 RELAYED = parse_ipv4("10.9.0.0")
 FIRST_HOST = 10
+
+
+def certificate_of(server: int) -> bytes:
+    """Return what the server at an address shows as its certificate."""
+    return b"certificate of " + format_ipv4(server).encode()
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,7 @@ class Settings:
     defer_extensions: bool = True
     first_available: bool = False
     secret: str = ""
+    tls: str = OFF
     servers: tuple[int, ...] = (MAIN, BACKUP)
     reservation_keys: tuple[bytes, ...] = field(default=())
     """Hardware (type byte + address) of the hosts with reservations, in the order of the reserved addresses."""
@@ -82,6 +89,9 @@ class Settings:
             dhcp |= {"failover-use-safe-period": True, "failover-safe-period": self.safe_period_s}
         if self.secret:
             dhcp["failover-shared-secret"] = self.secret
+        if self.tls != OFF:
+            fingerprints = [f"{format_ipv4(s)}/{fingerprint(certificate_of(s))}" for s in self.servers]
+            dhcp |= {"failover-tls": self.tls, "failover-tls-partner-fingerprint": fingerprints}
         if recover_from:
             dhcp["failover-recover"] = recover_from
         scopes: dict[str, Any] = {}
@@ -113,7 +123,7 @@ class Settings:
         scopes = document["scope"]
         mine = {s.name for s in self.subnets if server in (s.main, s.backup)}
         document["scope"] = {name: scope for name, scope in scopes.items() if name in mine}
-        config, problems = compile_config(document, server)
+        config, problems = compile_config(document, server, certificate=certificate_of(server))
         assert config is not None, problems
         return config
 
@@ -147,6 +157,7 @@ def draw_settings(random: Random, clients: int, scenario: str = PAIR, safe_perio
         defer_extensions=random.random() < 0.5,
         first_available=random.random() < 0.3,
         secret="correct horse" if random.random() < 0.1 else "",
+        tls=REQUIRED if random.random() < 0.2 else OFF,
         servers=(MAIN, BACKUP, THIRD) if scenario == OFFICE else (MAIN, BACKUP),
         reservation_keys=tuple(b"\x01\x06\x00\x00\x00\x00" + bytes([i]) for i in range(reserved)),
     )

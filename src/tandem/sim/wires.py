@@ -2,7 +2,8 @@
 
 A connection has two pipes. A pipe delivers its chunks in order; while the path is cut they wait (TCP sends again),
 and after some minutes it dies. An end whose machine lost power says nothing; an end that is gone answers data with
-a reset. Behaves towards the node as ``runtime.link`` does. Does not know what the bytes mean.
+a reset. TLS is a greeting of each end, the client's first; what comes instead of it ends the connection, and nothing is
+sent before it is through. Behaves towards the node as ``runtime.link`` does. Does not know what the bytes mean.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Protocol
 
-from tandem.base.io import ConnectFailed, Input, LinkData, LinkDown, LinkUp
+from tandem.base.io import ConnectFailed, Input, LinkData, LinkDown, LinkUp, TlsUp
 from tandem.sim.world import World
 
 CONNECT_S = 5.0
@@ -20,6 +21,13 @@ DEAD_S = 400.0
 """After how long TCP gives up data that is not acknowledged."""
 SEND_BYTES_MAX = 8 * 1024 * 1024
 _CHUNK = 1448
+
+
+class _Hello(bytes):
+    """An end's part of a TLS handshake."""
+
+
+_HELLO = _Hello(b"\x16")
 
 
 class Host(Protocol):
@@ -63,6 +71,9 @@ class End:
         self.number = number
         self.open = True
         """Whether its server still uses it."""
+        self.securing = False
+        """Whether it waits for the other end's part of the TLS handshake."""
+        self.tls_server = False
         self.silent = False
         """Whether its machine lost power with it: nobody answers for it."""
 
@@ -222,8 +233,16 @@ class Wires:
     def send(self, number: int, data: bytes) -> None:
         """Send bytes on a connection, if it is still there."""
         pipe = self._pipes.get(number)
-        if pipe is not None and pipe.source.open:
+        if pipe is not None and pipe.source.open and not pipe.source.securing:
             pipe.put(data)
+
+    def start_tls(self, number: int, server: bool) -> None:
+        """Go over to TLS; TlsUp follows, or LinkDown."""
+        pipe = self._pipes.get(number)
+        if pipe is not None and pipe.source.open:
+            pipe.source.securing, pipe.source.tls_server = True, server
+            if not server:
+                pipe.put(_HELLO)
 
     def close(self, number: int, why: str = "this server closed the connection") -> None:
         """Close: what was sent before goes out; the closing server hears LinkDown at once."""
@@ -248,9 +267,22 @@ class Wires:
                 pipe.clear()
         elif chunk is None:
             self._lose(target, "the partner closed the connection")
+        elif target.securing or isinstance(chunk, _Hello):
+            self._greeted(pipe, chunk)
         else:
             self.bytes += len(chunk)
             target.host.feed(LinkData(target.number, chunk))
+
+    def _greeted(self, pipe: Pipe, chunk: bytes) -> None:
+        """A part of a TLS handshake has arrived, or something has in its place."""
+        target = pipe.target
+        if not (target.securing and isinstance(chunk, _Hello)):
+            self.drop(pipe.back, "TLS: wrong version number")
+            return
+        target.securing = False
+        if target.tls_server:
+            pipe.back.put(_HELLO)
+        target.host.feed(TlsUp(target.number, "TLSv1.3"))
 
     def _lose(self, end: End, why: str) -> None:
         """An end learns that the connection is gone."""

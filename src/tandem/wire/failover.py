@@ -487,6 +487,11 @@ class Framer:
     def __init__(self) -> None:
         self._rest = b""
 
+    @property
+    def partial(self) -> bool:
+        """Whether part of a message has come."""
+        return bool(self._rest)
+
     def feed(self, data: bytes) -> list[bytes]:
         """Return the messages that ``data`` completes, however the stream was sliced.
 

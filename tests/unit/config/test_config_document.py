@@ -217,6 +217,8 @@ def test_the_chapters_defaults() -> None:
         "failover-poll-timeout": "1m",
         "failover-recover": "0",
         "failover-shared-secret": None,
+        "failover-tls": "off",
+        "failover-tls-partner-fingerprint": "none",
         "failover-maximum-clock-skew": None,
         "failover-relationship-name": None,
         "failover-dialect": "auto",
