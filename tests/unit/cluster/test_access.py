@@ -63,6 +63,7 @@ admin example create pw roles=read-only
 token monitoring create read-only
 failover-pair example create 192.168.50.2 192.168.60.2
 cluster example create 192.168.60.2
+dhcp renewFailoverCertificate
 """
 _MISSING_FIRST = {  # what an example makes must not be there yet
     "scope examplescope create": "scope examplescope delete", "admin example create": "admin example delete",
