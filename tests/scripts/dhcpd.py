@@ -150,7 +150,7 @@ class Dhcpd(Connections):
         elif isinstance(event, ConnectFailed):
             self._not_connected()
         self._tick()
-        return self._perform()
+        return self.perform()
 
     def active(self) -> dict[int, tuple[bytes, bytes, int]]:
         """The leases that run, as ``Server.active`` tells them."""
@@ -163,10 +163,15 @@ class Dhcpd(Connections):
         """How many addresses are in a binding state."""
         return sum(lease.state == state for lease in self.leases.values())
 
+    def tell(self, lease: Lease) -> None:
+        """Put an update of a lease as it is now in line."""
+        lease.desired = lease.state
+        self._line.append(lease)
+
     def set_partner_down(self) -> None:
         """What its operator does with omshell."""
         self._set_state(PARTNER_DOWN)
-        self._perform()
+        self.perform()
 
     def _tick(self) -> None:
         now = self.now
@@ -201,7 +206,7 @@ class Dhcpd(Connections):
         elif kind == POOLREQ:
             given = self._balance(ask=False, hold_back=True)
             self.send(POOLRESP, (1, number(given)), xid=xid)
-            self._flush_updates()
+            self.flush_updates()
 
     # --- failover states --------------------------------------------------------------------------------
 
@@ -239,7 +244,7 @@ class Dhcpd(Connections):
         if state == NORMAL:
             self._balance(ask=False)
             self._queue(everything=False)
-            self._flush_updates()
+            self.flush_updates()
         elif state == CONFLICT and self.link is not None:
             if self.main or self.partner_state == CONFLICT_DONE:
                 self.send(UPDREQ)
@@ -265,7 +270,7 @@ class Dhcpd(Connections):
         target = self._target(theirs, before, startup)
         if target is not None:
             if self._me == INTERRUPTED and target == NORMAL:
-                self._flush_updates()
+                self.flush_updates()
             self._set_state(target)
         if self.starting:
             self._set_state(self._me)
@@ -342,9 +347,10 @@ class Dhcpd(Connections):
         self._update_done = self._line[-1] if self._line else None
         if self._update_done is None:
             self.send(UPDDONE, xid=xid)
-        self._flush_updates()
+        self.flush_updates()
 
-    def _flush_updates(self) -> None:
+    def flush_updates(self) -> None:
+        """Send what is in line, as far as the partner's window allows."""
         if self.link is None:
             return
         self._flush_acks()
@@ -390,7 +396,7 @@ class Dhcpd(Connections):
         if self._update_done is lease:
             self._update_done = None
             self.send(UPDDONE, xid=self._update_xid)
-        self._flush_updates()
+        self.flush_updates()
 
     def _better(self, lease: Lease, status: int, cltt: int) -> bool:
         """Whether its own update, which is on the way, counts more than the partner's."""
@@ -501,7 +507,7 @@ class Dhcpd(Connections):
             self._become(lease, own, propagate=True)
         else:
             self._become(lease, EXPIRED, propagate=True)
-        self._flush_updates()
+        self.flush_updates()
 
     def _look_at_balance(self) -> None:
         """When to look after the shares: the sooner, the faster addresses are used."""
@@ -538,7 +544,7 @@ class Dhcpd(Connections):
             given += 1
         self._look_at_balance()
         if not hold_back:
-            self._flush_updates()
+            self.flush_updates()
         return wanted if ask else given
 
     # --- clients ----------------------------------------------------------------------------------------
@@ -602,7 +608,7 @@ class Dhcpd(Connections):
         lease.hardware, lease.client_id = hardware, message.options.get(61, b"")
         self._become(lease, ACTIVE, propagate=True)
         self._reply(message, dhcp.ACK, lease, granted)
-        self._flush_updates()
+        self.flush_updates()
 
     def _give_up(self, lease: Lease, released: bool) -> None:
         own = FREE if self.main else BACKUP
@@ -614,7 +620,7 @@ class Dhcpd(Connections):
             lease.ends = self.now + 86400
             lease.hardware = lease.client_id = b""
             self._become(lease, ABANDONED, propagate=True)
-        self._flush_updates()
+        self.flush_updates()
 
     def _reply(self, asked: dhcp.Message, kind: int, lease: Lease, granted: int) -> None:
         options = {53: bytes((kind,)), 54: self.address.to_bytes(4, "big"), 51: granted.to_bytes(4, "big")}

@@ -109,7 +109,8 @@ class Connections:
         """The connection that was set up is gone."""
         raise NotImplementedError
 
-    def _perform(self) -> list[Reply]:
+    def perform(self) -> list[Reply]:
+        """Let go what it has to say; return the replies to clients."""
         out, self._out = self._out, []
         for effect in out:
             if isinstance(effect, Connect):

@@ -281,6 +281,11 @@ class World:
         if not self._settling:
             self.settle()
 
+    def step(self) -> None:
+        """Let the next thing that is on the wire arrive, if there is one."""
+        if self._events:
+            self._events.popleft()()
+
     def settle(self) -> None:
         """Let everything that is on the wire arrive."""
         self._settling = True

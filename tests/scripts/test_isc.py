@@ -5,29 +5,32 @@ from __future__ import annotations
 import pytest
 from dhcpd import BACKUP as BACKUP_STATE
 from dhcpd import FREE, Dhcpd
-from dhcpd_wire import BNDUPD
-from pair import Client, Server, World, scope
+from dhcpd_wire import BNDUPD, UPDDONE, UPDREQALL, Harmed
+from pair import NAME, Client, Server, World, scope
 from pair import config as pair_config
 
-from tandem.base.io import Effect, Tick
+from tandem.base.io import Effect, SaveShare, Tick
 from tandem.failover import orders
+from tandem.failover.updates import Move
 from tandem.lease.loadbalance import bucket
+from tandem.wire import failover as wire
 
 LEASE_S, MCLT_S, ADDRESSES = 1800, 300, 100
-LAST = "192.168.50.109"
+FIRST, LAST = "192.168.50.10", "192.168.50.109"
 SEATS = pytest.mark.parametrize("ours", ["main", "backup"])
 
 
 class Pair:
     """A Tandem (``ours``: main or backup) and a dhcpd."""
 
-    def __init__(self, ours: str, skew_s: float = 0.0, boot: bool = True) -> None:
+    def __init__(self, ours: str, skew_s: float = 0.0, boot: bool = True, first: str = FIRST) -> None:
+        """``first``: where dhcpd's range begins."""
         main = ours == "main"
         more: dict[str, object] = {"poll_interval_s": 5, "balance_backup_pct": 50}
         make = lambda: pair_config(main, scope(last=LAST, lease_s=LEASE_S, pct=40), mclt_s=MCLT_S, **more)  # noqa: E731
         self.world = World(make, make)
         self.tandem: Server = getattr(self.world, ours)
-        self.isc = Dhcpd(self.world, not main, last=LAST, lease_s=LEASE_S, mclt_s=MCLT_S)
+        self.isc = Dhcpd(self.world, not main, first=first, last=LAST, lease_s=LEASE_S, mclt_s=MCLT_S)
         self.isc.skew_s = skew_s
         self.world.now += 0.3
         self._number = 0
@@ -253,6 +256,110 @@ def test_partner_down_while_both_run(ours: str) -> None:
         pair.world.run(120)
         pair.agreed()
         assert client.renew(pair.tandem)
+
+
+def test_addresses_that_dhcpd_refuses_are_offered_ever_more_rarely() -> None:
+    """Its range is shorter than ours: without a pause that grows it would be asked 360 times an hour."""
+    pair = Pair("main", first="192.168.50.50")
+    assert pair.isc.refused and {reason for _, reason in pair.isc.refused} == {1}
+    address = pair.isc.refused[0][0]
+    pair.world.run(3600)
+    times = sum(told == address for told, _ in pair.isc.refused)
+    assert 5 <= times <= 12, times
+    assert pair.states() == ("NORMAL", "NORMAL")
+
+
+@SEATS
+def test_asked_for_everything_twice_it_is_told_once(ours: str) -> None:
+    """dhcpd asks anew at each STATE that it hears in RECOVER; it wants one UPDDONE, for the last request."""
+    pair = Pair(ours)
+    for _ in range(30):
+        pair.client(pair.tandem)
+    pair.world.run(5)
+    before = pair.updates()[0]
+    pair.isc.send(UPDREQALL)
+    last = pair.isc.send(UPDREQALL)
+    pair.isc.perform()
+    pair.world.run(10)
+    assert pair.updates()[0] - before == 30 + pair.isc.count(BACKUP_STATE)
+    done = [data for kind, data in pair.isc.told if kind == UPDDONE]
+    assert int.from_bytes(done[-1][8:12], "big") == last
+    pair.agreed()
+    pair.isc.send(UPDREQALL)  # once it has all, a new request is one for all
+    pair.isc.perform()
+    pair.world.run(10)
+    assert pair.updates()[0] - before == 2 * (30 + pair.isc.count(BACKUP_STATE))
+
+
+@SEATS
+def test_what_is_known_of_never_used_addresses_is_not_written_again(ours: str) -> None:
+    pair = Pair(ours)
+    writes: list[SaveShare] = []
+    save = pair.tandem.disk.save
+
+    def counting(effect: Effect) -> None:
+        if isinstance(effect, SaveShare):
+            writes.append(effect)
+        save(effect)
+
+    pair.tandem.disk.save = counting  # type: ignore[method-assign]
+    told = pair.updates()[1]
+    pair.tandem.endpoint.link.send(wire.UpdateRequestAll(), pair.tandem.now, out := [])  # type: ignore[union-attr]
+    pair.tandem.perform(out)
+    pair.world.run(10)
+    assert pair.updates()[1] - told == ADDRESSES, "dhcpd tells each address"
+    assert not writes
+    pair.agreed()
+
+
+@pytest.mark.parametrize("sent_first", [True, False])
+def test_an_old_free_of_dhcpd_does_not_undo_our_move(sent_first: bool) -> None:
+    """Its answer to a request for everything crosses our move of an address, on the wire or in its own line: at no
+    time do both count the address as their own."""
+    pair = Pair("main")
+    assert pair.tandem.node is not None
+    pool, endpoint = pair.tandem.node.book.pools[0], pair.tandem.endpoint
+    address = pool.main.unused.lowest
+    assert address is not None
+    lease = pair.isc.leases[address]
+    out: list[Effect] = []
+    endpoint.take_unused(address, address, BACKUP_STATE, False, out)
+    endpoint.queue.add(Move(address, address, BACKUP_STATE, True))
+    endpoint.flush(pair.tandem.now, out)
+    pair.isc.tell(lease)
+    if sent_first:
+        pair.isc.flush_updates()
+        pair.isc.perform()
+    pair.tandem.perform(out)
+    for _ in range(20):
+        pair.world.step()
+        assert pool.owner_of_unused(address) != FREE or lease.state != BACKUP_STATE, "both count it as their own"
+        if lease.state == BACKUP_STATE:
+            pair.isc.flush_updates()
+            pair.isc.perform()
+    pair.world.run(5)
+    assert lease.state == BACKUP_STATE and pool.owner_of_unused(address) == BACKUP_STATE
+    pair.agreed()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        wire.BindingUpdate([wire.Update(0xC0A83214, 1), wire.Update(0xC0A83215, 1)]),
+        wire.BindingUpdate([wire.Update(0xC0A83214, 0)]),
+        wire.BindingUpdate([wire.Update(0xC0A83214, 1, ddns=(1, b"x"))]),
+        wire.BindingUpdate([wire.Update(0xC0A83214, 2, expires=1)]),
+        wire.State(wire.ServerState.POTENTIAL_CONFLICT, False, 1),
+        wire.State(wire.ServerState.CONFLICT_DONE, False, 1),
+        wire.Connect(NAME.encode(), 3, 60, b"x", 1, 0, 3600, bytes(32)),
+    ],
+)
+def test_the_scripted_dhcpd_objects_to_what_harms_the_real_one(message: wire.Sendable) -> None:
+    pair = Pair("main")
+    pair.tandem.endpoint.link.send(message, pair.tandem.now, out := [])  # type: ignore[union-attr]
+    pair.tandem.perform(out)
+    with pytest.raises(Harmed):
+        pair.world.settle()
 
 
 def declare_down(server: Server | Dhcpd) -> None:

@@ -101,6 +101,10 @@ class Endpoint:
         self.startup_until = INFINITY
         self.wait_until = INFINITY
         self.balance_at = INFINITY
+        self.balance_s = BALANCE_S
+        """The pause between two looks at the shares: longer while the partner refuses addresses."""
+        self.move_refused = False
+        """Whether the partner has refused an address since the last look at the shares."""
         self.reclaim_at = INFINITY
         self.refused_at = INFINITY
         self.store_at = INFINITY
@@ -664,7 +668,9 @@ class Endpoint:
         if not self.config.main:
             self.ask_for_addresses(now, out)
             return 0
-        self.balance_at = now + BALANCE_S
+        self.balance_s = min(2 * self.balance_s, RECLAIM_S) if self.move_refused else BALANCE_S
+        self.move_refused = False
+        self.balance_at = now + self.balance_s
         take_back = now >= self.reclaim_at
         if take_back:
             self.reclaim_at = now + RECLAIM_S

@@ -369,8 +369,7 @@ def _one_update(endpoint: Endpoint, update: Update, now: float, out: list[Effect
         _two_addresses(endpoint, scope, update, now, out)
     never_used = not endpoint.dialect.extensions and not update.hardware and not update.flags
     if binding is None and never_used and update.status in (FREE, BACKUP):
-        endpoint.take_unused(update.address, update.address, update.status, True, out)
-        return None
+        return _never_used(endpoint, update, scope, out)
     if binding is None:
         binding = book.record(update.address, scope)
     elif update.status == ACTIVE == binding.status and binding.expires > now and conflict.other_client(binding, update):
@@ -389,6 +388,23 @@ def _one_update(endpoint: Endpoint, update: Update, now: float, out: list[Effect
     out.append(SaveBinding(binding.row()))
     if told and not binding.up_to_date:
         endpoint.changed(binding, now, out)
+    return None
+
+
+def _never_used(
+    endpoint: Endpoint, update: Update, scope: CompiledScope, out: list[Effect]
+) -> tuple[int, str] | None:  # fmt: skip
+    """The owner of one never-used address, as a make without our ranges tells it, for each of them.
+
+    What is known already is not written once more. On the main its own move decides: while that is on the way, and when
+    the partner still had its older word (with no time) in line.
+    """
+    owner = endpoint.book.pools[scope.index].owner_of_unused(update.address)
+    if owner == update.status or (endpoint.config.main and endpoint.queue.is_on_the_way(update.address)):
+        return None
+    if endpoint.config.main and owner == BACKUP and not update.potential:
+        return RejectReason.LESS_CRITICAL_BINDING, "the address was given to the backup meanwhile"
+    endpoint.take_unused(update.address, update.address, update.status, True, out)
     return None
 
 
@@ -516,6 +532,7 @@ def _refused(endpoint: Endpoint, answer: Answer, sent: Sent, now: float, out: li
     text = f"The partner refused the update of {format_ipv4(answer.address)} ({words.reason(answer.reject)}): {said}"
     endpoint.note("Warning", 6162, text, out, "no-failover-conflict")
     if isinstance(item, Move):
+        endpoint.move_refused = True
         giver = FREE if item.owner == BACKUP else BACKUP
         if item.unused and giver == (FREE if endpoint.config.main else BACKUP):
             endpoint.take_unused(item.lo, item.hi, giver, True, out)  # it was never taken: it stays ours
@@ -532,6 +549,9 @@ def _update_request(endpoint: Endpoint, frame: Frame, now: float, out: list[Effe
     everything = isinstance(frame.message, UpdateRequestAll)
     text = f"The partner asks for {'all' if everything else 'new'} lease data"
     endpoint.note("Info", 6112, text, out, "no-failover-activity")
+    if everything and endpoint.saved.owes_all and endpoint.queue.request is not None:
+        endpoint.queue.answer_request(frame.xid)  # asked anew before it has got all: what it has acknowledged counts
+        return
     if everything:
         endpoint.saved.owes_all = True
         out.append(SaveState(endpoint.config.name, endpoint.saved.values()))
