@@ -249,10 +249,14 @@ class MixedLab(Lab):
 
     def alike(self, main: Held | None, backup: Held | None) -> bool:
         """Return whether both mean the same by a lease. dhcpd cuts the end of a lease to the second, Tandem rounds it
-        up; of a client that both extended at once each may keep its own."""
+        up; with clocks apart, the time between them is known to half a second."""
         if main is None or backup is None or Dhcpd not in (type(self.main), type(self.backup)):
             return main == backup
-        return main[:2] == backup[:2] and abs(main[2] - backup[2]) <= 1
+        apart_s = main[2] - backup[2] - (getattr(self.main, "clock_s", 0) - getattr(self.backup, "clock_s", 0))
+        return main[:2] == backup[:2] and abs(apart_s) <= (2 if self._clocks_apart() else 1)
+
+    def _clocks_apart(self) -> bool:
+        return any(getattr(server, "clock_s", 0) for server in (self.main, self.backup))
 
     def watch(self) -> Wire:
         """Begin to record what the partners say to each other."""
