@@ -26,6 +26,9 @@ every form has ``{{ csrf() }}`` in it. A function returns any Starlette response
 events). CommandError that a function lets pass becomes a page that tells it; a form that can show the error beside its
 field catches it.
 
+``PAGES.link("scope", "Leases", "/dhcp/leases?scope=")`` puts a link on the edit page of every scope, and the scope's
+name behind it.
+
 **Templates** extend ``base.html`` (blocks ``content`` and, for scripts and styles of one page, ``head``) and import
 macros from ``ui.html``: ``table`` with ``Listing`` (search, sort, pages, all at the server), ``badge``, ``button``,
 ``field``. ``may(role)`` and ``can("dhcp", "reload")`` tell which buttons to show, ``expert`` whether the operator asked

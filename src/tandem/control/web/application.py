@@ -27,7 +27,7 @@ from tandem.cluster.guard import LoginError
 from tandem.cluster.manager import Forbidden, Manager
 from tandem.cluster.registry import Login
 from tandem.control.web import pages as page_modules
-from tandem.control.web.navigation import BARS, PUBLIC, Page
+from tandem.control.web.navigation import BARS, PUBLIC, Link, Page
 from tandem.control.web.visit import THEME_COOKIE, Form, Visit
 
 _HERE = Path(__file__).parent
@@ -64,7 +64,9 @@ class Site:
         self.manager = manager
         self.cookie = cookie
         modules = [m.name for m in pkgutil.iter_modules(page_modules.__path__, page_modules.__name__ + ".")]
-        self.pages: list[Page] = [p for name in modules for p in importlib.import_module(name).PAGES.pages]
+        declared = [importlib.import_module(name).PAGES for name in modules]
+        self.pages: list[Page] = [page for pages in declared for page in pages.pages]
+        self.links: list[Link] = [link for pages in declared for link in pages.links]
         self._versions: dict[str, str] = {}
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=jinja2.StrictUndefined,

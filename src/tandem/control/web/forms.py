@@ -121,8 +121,8 @@ def grouped(fields: Sequence[Field]) -> list[Group]:
     return [group for group in groups if group.fields]
 
 
-def take(form: Form, fields: Sequence[Field], clock: Clock, content: Mapping[str, Any]) -> dict[str, Any]:
-    """Put what was written into ``fields``, with errors; return what differs from ``content``, None = unset."""
+def take(form: Form, fields: Sequence[Field], clock: Clock) -> dict[str, Any]:
+    """Put what was written into ``fields``, with errors; return what differs from what they had, None = unset."""
     changes: dict[str, Any] = {}
     for one in fields:
         attribute, name = one.attribute, one.attribute.name
@@ -131,7 +131,7 @@ def take(form: Form, fields: Sequence[Field], clock: Clock, content: Mapping[str
         if one.kind == "secret":
             if form.raw(name):
                 changes[name] = form.raw(name)
-            elif form[name + REMOVE] and name in content:
+            elif form[name + REMOVE] and one.text:
                 changes[name] = None
             continue
         if one.kind == "flags":

@@ -65,6 +65,17 @@ class Page:
     entry: Entry | None
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Something that can be done with, or seen of, one object: shown on its edit page."""
+
+    cls: str
+    label: str
+    address: str
+    """Where it leads; the object's name is appended."""
+    role: str
+
+
 def command_of(path: tuple[str, ...]) -> Command:
     """Return the command declared with ``path``, as in ``("scope", NAME, "addRange")``. KeyError for none."""
     for command in REGISTRY.commands:
@@ -78,6 +89,11 @@ class Pages:
 
     def __init__(self) -> None:
         self.pages: list[Page] = []
+        self.links: list[Link] = []
+
+    def link(self, cls: str, label: str, address: str, role: str = READ_ONLY) -> None:
+        """Declare a link on the edit page of objects of class ``cls``: ``address`` and the object's name."""
+        self.links.append(Link(cls, label, address, role))
 
     def get(self, path: str, *, role: str = READ_ONLY, entry: Entry | None = None) -> Callable[[Handler], Handler]:
         """Declare a page that ``role`` may see."""

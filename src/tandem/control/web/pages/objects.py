@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from starlette.responses import Response
 
 from tandem.base.errors import CommandError
 from tandem.cluster.objects import Stale, edit_role, effect_of, read_role
+from tandem.cluster.registry import NAME
 from tandem.config.attribute import ObjectClass
 from tandem.config.schema import SECTIONS
 from tandem.control.web import forms, parts
 from tandem.control.web.forms import Field
 from tandem.control.web.listing import Column, Listing
-from tandem.control.web.navigation import Entry, Pages
+from tandem.control.web.navigation import Entry, Pages, command_of
 from tandem.control.web.visit import Visit
 
 PAGES = Pages()
@@ -136,7 +137,7 @@ def _list(look: Look) -> Callable[[Visit], Any]:
 def _add(look: Look) -> Callable[[Visit], Any]:
     async def add(visit: Visit) -> Response:
         name, needed = visit.form["name"], _needed(visit, look.cls)
-        values = forms.take(visit.form, needed, visit.session.clock(), {})
+        values = forms.take(visit.form, needed, visit.session.clock())
         error = "" if name else "Write a name."
         for one in needed:
             if one.attribute.required and not one.text and not one.error:
@@ -199,7 +200,7 @@ async def write(visit: Visit, editing: Editing) -> bool:
     """Save what the form says; return whether that worked, else ``editing`` tells what is wrong."""
     seen, present = visit.form["version"], editing.version
     editing.version = seen
-    changes = forms.take(visit.form, editing.fields, visit.session.clock(), editing.content)
+    changes = forms.take(visit.form, editing.fields, visit.session.clock())
     for rows in editing.parts:
         value = parts.take(visit.form, rows, editing.content)
         if value != editing.content.get(rows.part):
@@ -224,7 +225,9 @@ def _edit_page(visit: Visit, look: Look, editing: Editing, status: int = 200) ->
         "object.html", status=status, title=f"Edit {look.prefix}{look.one} {editing.name}", look=look,
         heading=f"Edit {look.prefix}{look.one}", button=f"Modify {look.one}", editing=editing,
         action=look.edit(editing.name), editor=visit.may(edit_role(look.cls)), back=look.path,
-        removable=editing.name not in look.cls.builtin,
+        removable=editing.name not in look.cls.builtin, runs=_runs(visit, look.cls),
+        links=[(k.label, k.address + quote(editing.name)) for k in visit.site.links
+               if k.cls == look.cls.name and visit.may(k.role)],
     )  # fmt: skip
 
 
@@ -261,6 +264,29 @@ def _delete(look: Look) -> Callable[[Visit], Any]:
     return delete
 
 
+_RUNS = {"admin": ("unlock",)}
+"""Commands of objects, without arguments, that have a button on the edit page."""
+
+
+def _runs(visit: Visit, cls: ObjectClass) -> list[tuple[str, str]]:
+    """Return word and help of each command that has a button."""
+    words = [word for word in _RUNS.get(cls.name, ()) if visit.can(cls.name, NAME, word)]
+    return [(word, command_of((cls.name, NAME, word)).help) for word in words]
+
+
+def _run(look: Look, word: str) -> Callable[[Visit], Any]:
+    async def run(visit: Visit) -> Response:
+        name = visit.form["name"]
+        try:
+            answer = await visit.run((look.cls.name, NAME, word), name)
+            visit.notice("ok", "\n".join(answer.lines) or f"{look.one} {name}: {word} is done.")
+        except CommandError as refused:
+            visit.notice("error", forms.sentence(refused.text))
+        return visit.go(look.edit(name))
+
+    return run
+
+
 def _declare(look: Look) -> None:
     cls = look.cls
     reader, editor, effect = read_role(cls), edit_role(cls), effect_of(cls)
@@ -269,6 +295,8 @@ def _declare(look: Look) -> None:
     PAGES.get(f"{look.path}/edit", role=reader)(_edit(look))
     PAGES.post(f"{look.path}/edit", role=editor, effect=effect)(_modify(look))
     PAGES.post(f"{look.path}/delete", role=editor, effect=effect)(_delete(look))
+    for word in _RUNS.get(cls.name, ()):
+        PAGES.post(f"{look.path}/{word}", command=(cls.name, NAME, word))(_run(look, word))
 
 
 for _one in LOOKS.values():

@@ -1,0 +1,296 @@
+"""Objects' pages: forms out of declarations, errors beside the field, the optimistic lock, parts, deletion."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from html import unescape
+
+import pytest
+from web_browser import Browser, text_of
+
+from tandem.cluster.manager import Manager
+from tandem.config import document as config
+from tandem.config.schema import SECTIONS
+from tandem.config.types import Secret
+from tandem.control.web import forms
+from tandem.control.web.pages.objects import LOOKS, OWN_PAGES
+
+EDIT = "/dhcp/scope/edit?name=office"
+
+
+@pytest.fixture
+def office(admin: Browser) -> None:
+    admin.post("/dhcp/scope", name="office", addr="192.168.50.0", mask="/24")
+
+
+def filled(page: str) -> list[tuple[str, str]]:
+    """Return what a browser would send of an edit page's main form if nothing were changed in it."""
+    form = page[page.index("data-guard=") :]
+    sent = []
+    for tag, inside in re.findall(r"<(input|select)\s([^>]*)>", form):
+        attributes = {k: unescape(v) for k, v in re.findall(r'([a-z.-]+)="([^"]*)"', inside)}
+        kind, name = attributes.get("type", "text"), attributes.get("name", "")
+        if tag == "select":
+            chosen = re.search(rf'name="{name}".*?</select>', form, re.S)
+            options = re.findall(r'<option(?: value="([^"]*)")? ?(selected)?\s*>([^<]*)', chosen[0] if chosen else "")
+            sent.append((name, next((text for _, selected, text in options if selected), "")))
+        elif (
+            not re.search(r"\bdisabled\b", inside)
+            and name not in ("", "csrf")
+            and (kind not in ("radio", "checkbox") or re.search(r"\bchecked\b", inside))
+        ):
+            sent.append((name, attributes.get("value", "")))
+    return sent
+
+
+def with_fields(fields: list[tuple[str, str]], **changed: str) -> list[tuple[str, str]]:
+    named = {name.replace("_", "-"): value for name, value in changed.items()}
+    return [(name, value) for name, value in fields if name not in named] + list(named.items())
+
+
+def errors_of(page: str) -> dict[str, str]:
+    """Return the text of each error by the field that it stands beside."""
+    return {name: text_of(text) for name, text in re.findall(r'<p class="error" id="e-([^"]+)">(.*?)</p>', page, re.S)}
+
+
+def test_every_attribute_of_every_class_has_a_field_with_its_help(admin: Browser) -> None:
+    admin.post("/mode", mode="expert", back="/")
+    for cls in SECTIONS.values():
+        made = forms.fields(cls, {}, Clock0, lambda _: [], expert=True)
+        assert [field.name for field in made] == [attribute.name for attribute in cls.attributes]
+        assert all(field.label and field.attribute.help for field in made)
+    page = unescape(admin.get("/dhcp/server/edit").text)
+    for attribute in SECTIONS["dhcp"].attributes:
+        assert f'name="{attribute.name}' in page and attribute.help in page, attribute.name
+
+
+Clock0 = config.EPOCH
+
+
+def test_an_object_is_added_and_led_to_its_edit_page(admin: Browser, manager: Manager) -> None:
+    answer = admin.post("/dhcp/scope", name="a/b c", addr="10.0.0.0", mask="/8")
+    assert answer.headers["Location"] == "/dhcp/scope/edit?name=a%2Fb+c"
+    assert "Scope a/b c was added." in admin.get(answer.headers["Location"]).text
+    assert manager.database.document["scope"]["a/b c"] == {"addr": "10.0.0.0", "mask": "255.0.0.0"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "beside", "error"),
+    [
+        ({"name": ""}, "name", "Write a name."),
+        ({"name": "office"}, "name", "exists"),
+        ({"addr": "10.0.0.300"}, "addr", "is not an IPv4 address"),
+        ({"addr": ""}, "addr", "required"),
+        ({"mask": "/40"}, "mask", "is not a network mask"),
+        ({"addr": "192.168.50.7"}, "addr", "write 192.168.50.0"),
+    ],
+)
+def test_what_is_wrong_in_the_form_to_add_is_told_beside_its_field(
+    admin: Browser, office: None, fields: dict[str, str], beside: str, error: str, manager: Manager
+) -> None:
+    answer = admin.post("/dhcp/scope", **{"name": "new", "addr": "192.168.50.0", "mask": "/24", **fields})
+    assert answer.status_code == 400 and list(manager.database.document["scope"]) == ["office"]
+    assert list(errors_of(answer.text)) == [beside] and error in errors_of(answer.text)[beside]
+    assert 'value="192.168.50' in answer.text or beside == "addr"  # what was right is still there
+
+
+def test_saving_an_unchanged_form_changes_nothing(admin: Browser, office: None, manager: Manager) -> None:
+    before, page = manager.database.snapshot(), admin.get(EDIT).text
+    assert admin.post(EDIT, filled(page)).status_code == 303
+    assert manager.database.snapshot() == before
+
+
+def test_fields_are_set_and_emptied_to_unset(admin: Browser, office: None, manager: Manager) -> None:
+    scope = manager.database.document["scope"]["office"]
+    page = filled(admin.get(EDIT).text)
+    admin.post(EDIT, with_fields(page, failover_backup_percentage="25%", renew_only="on", failover="scope-disabled"))
+    scope = manager.database.document["scope"]["office"]
+    assert (scope["failover-backup-percentage"], scope["renew-only"], scope["failover"]) == (25, True, "scope-disabled")
+    page = filled(admin.get(EDIT).text)
+    admin.post(EDIT, with_fields(page, failover_backup_percentage="", renew_only="", failover=""))
+    assert manager.database.document["scope"]["office"] == {"addr": "192.168.50.0", "mask": "255.255.255.0"}
+
+
+def test_an_unset_attribute_shows_its_default(admin: Browser, office: None) -> None:
+    page = admin.get(EDIT).text
+    assert "default (use-server-settings)" in page and "default (off)" in page
+    assert 'placeholder="1h"' in admin.get("/dhcp/server/edit").text  # MCLT
+
+
+@pytest.mark.parametrize("attribute", [a.name for a in SECTIONS["dhcp"].attributes if not isinstance(a.type, Secret)])
+def test_each_wrong_value_is_told_beside_its_field(admin: Browser, attribute: str, manager: Manager) -> None:
+    admin.post("/mode", mode="expert", back="/")
+    page = filled(admin.get("/dhcp/server/edit").text)
+    wrong = [(name, value) for name, value in page if not name.startswith("log-settings")]
+    wrong = [(name, value) for name, value in wrong if name != attribute] + [(attribute, "\x01")]
+    if attribute == "log-settings":
+        wrong.append(("log-settings.chosen", "yes"))
+    answer = admin.post("/dhcp/server/edit", wrong)
+    assert answer.status_code == 400 and list(errors_of(answer.text)) == [attribute]
+    assert f'id="e-{attribute}"' in answer.text and "dhcp" not in manager.database.document
+
+
+def test_several_errors_are_told_at_once_and_nothing_is_saved(admin: Browser, office: None, manager: Manager) -> None:
+    page = filled(admin.get(EDIT).text)
+    fields = with_fields(page, failover_main_server="x", failover_backup_percentage="101", renew_only="on")
+    answer = admin.post(EDIT, fields)
+    assert set(errors_of(answer.text)) == {"failover-main-server", "failover-backup-percentage"}
+    assert "renew-only" not in manager.database.document["scope"]["office"]
+    assert with_fields(filled(answer.text), failover_main_server="1.2.3.4", failover_backup_percentage="10")
+    assert ("renew-only", "on") in filled(answer.text)  # what was written is still there
+
+
+def test_a_refusal_of_the_whole_object_is_told_beside_the_field_it_names(admin: Browser, office: None) -> None:
+    page = filled(admin.get(EDIT).text)
+    answer = admin.post(EDIT, with_fields(page, policy="nothere"))
+    assert "there is no policy" in errors_of(answer.text)["policy"].lower()
+
+
+def test_flags_are_chosen_and_returned_to_their_default(admin: Browser, manager: Manager) -> None:
+    page = [(n, v) for n, v in filled(admin.get("/dhcp/server/edit").text) if not n.startswith("log-settings")]
+    chosen = [("log-settings.chosen", "yes"), ("log-settings", "default"), ("log-settings", "failover-detail")]
+    admin.post("/dhcp/server/edit", page + chosen)
+    assert manager.database.document["dhcp"] == {"log-settings": ["default", "failover-detail"]}
+    page = [(n, v) for n, v in filled(admin.get("/dhcp/server/edit").text) if n != "log-settings.chosen"]
+    admin.post("/dhcp/server/edit", [*page, ("log-settings.chosen", "")])
+    assert manager.database.document["dhcp"] == {}
+
+
+def test_secrets_are_never_shown_kept_when_left_empty_and_removed_on_demand(admin: Browser, manager: Manager) -> None:
+    admin.post("/mode", mode="expert", back="/")
+    page = filled(admin.get("/dhcp/server/edit").text)
+    admin.post("/dhcp/server/edit", with_fields(page, failover_shared_secret="sesam"))
+    text = admin.get("/dhcp/server/edit").text
+    assert "sesam" not in text and "failover-shared-secret.remove" in text
+    admin.post("/dhcp/server/edit", with_fields(filled(text), failover_backup_percentage="20"))
+    assert manager.database.document["dhcp"]["failover-shared-secret"] == "sesam"
+    fields = [*filled(admin.get("/dhcp/server/edit").text), ("failover-shared-secret.remove", "yes")]
+    admin.post("/dhcp/server/edit", fields)
+    assert "failover-shared-secret" not in manager.database.document["dhcp"]
+
+
+def test_two_editors_do_not_lose_each_others_changes(
+    admin: Browser, office: None, command: Callable[[str], list[str]], manager: Manager
+) -> None:
+    page = filled(admin.get(EDIT).text)
+    command("scope office set renew-only=on")
+    answer = admin.post(EDIT, with_fields(page, failover_backup_percentage="20"))
+    told = text_of(answer.text)
+    assert answer.status_code == 409 and "It was changed while you edited it." in told
+    assert re.search(r"nrcmd : renew-only - → true", told)
+    assert "failover-backup-percentage" not in manager.database.document["scope"]["office"]
+    again = with_fields(filled(answer.text), renew_only="on")
+    assert admin.post(EDIT, again).status_code == 303  # saved over it, knowingly
+    assert manager.database.document["scope"]["office"]["failover-backup-percentage"] == 20
+
+
+def test_an_error_does_not_hide_that_somebody_changed_it_meanwhile(
+    admin: Browser, office: None, command: Callable[[str], list[str]]
+) -> None:
+    page = filled(admin.get(EDIT).text)
+    command("scope office set renew-only=on")
+    wrong = admin.post(EDIT, with_fields(page, failover_backup_percentage="x"))
+    assert wrong.status_code == 400
+    right = admin.post(EDIT, with_fields(filled(wrong.text), failover_backup_percentage="20"))
+    assert right.status_code == 409
+
+
+def test_ranges_are_rows(admin: Browser, office: None, manager: Manager) -> None:
+    page = filled(admin.get(EDIT).text)
+    ranges = [("ranges.left", "192.168.50.10"), ("ranges.right", "192.168.50.20"),
+              ("ranges.left", "192.168.50.100"), ("ranges.right", "192.168.50.120")]  # fmt: skip
+    assert admin.post(EDIT, page + ranges).status_code == 303
+    assert manager.database.document["scope"]["office"]["ranges"] == [
+        ["192.168.50.10", "192.168.50.20"], ["192.168.50.100", "192.168.50.120"],
+    ]  # fmt: skip
+    without = [(n, "" if n.startswith("ranges") else v) for n, v in filled(admin.get(EDIT).text)]
+    assert admin.post(EDIT, without).status_code == 303
+    assert "ranges" not in manager.database.document["scope"]["office"]
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest", "error"),
+    [("192.168.50.10", "", "Write lowest address"), ("192.168.51.1", "192.168.51.9", "outside the subnet"),
+     ("x", "y", "IPv4"),
+     ("192.168.50.20", "192.168.50.10", "lowest address first"), ("192.168.50.5", "192.168.50.9", "overlaps")],
+)  # fmt: skip
+def test_a_wrong_range_is_told_in_its_row(
+    admin: Browser, office: None, lowest: str, highest: str, error: str, manager: Manager
+) -> None:
+    page = [(n, v) for n, v in filled(admin.get(EDIT).text) if not n.startswith("ranges")]
+    rows = [("ranges.left", "192.168.50.1"), ("ranges.right", "192.168.50.5"),
+            ("ranges.left", lowest), ("ranges.right", highest)]  # fmt: skip
+    answer = admin.post(EDIT, page + rows)
+    assert answer.status_code == 400 and "ranges" not in manager.database.document["scope"]["office"]
+    row = re.findall(r'<div class="row wrong">.*?</div>', answer.text, re.S)
+    assert len(row) == 1 and error in text_of(row[0]) and f'value="{lowest}"' in row[0]
+
+
+def test_options_are_rows(admin: Browser, manager: Manager) -> None:
+    edit = "/dhcp/policy/edit?name=default"
+    option = [("options.left", "routers"), ("options.right", "10.0.0.1")]
+    assert admin.post(edit, filled(admin.get(edit).text) + option).status_code == 303
+    assert manager.database.document["policy"]["default"]["options"] == {"routers": "10.0.0.1"}
+    wrong = [("options.left", "domain-name-servers"), ("options.right", "not an address")]
+    answer = admin.post(edit, filled(admin.get(edit).text) + wrong)
+    row = re.findall(r'<div class="row wrong">.*?</div>', answer.text, re.S)
+    assert answer.status_code == 400 and len(row) == 1 and "domain-name-servers" in row[0]
+
+
+def test_an_object_is_deleted_unless_it_is_used(admin: Browser, office: None, manager: Manager) -> None:
+    admin.post("/dhcp/policy", name="p")
+    page = filled(admin.get(EDIT).text)
+    admin.post(EDIT, with_fields(page, policy="p"))
+    where = "/dhcp/policy/edit?name=p"
+    version = dict(filled(admin.get(where).text))["version"]
+    assert admin.post("/dhcp/policy/delete", name="p", version=version).headers["Location"] == where
+    assert "Policy p is used by scope office (policy); change that first." in text_of(admin.get(where).text)
+    scope_version = dict(filled(admin.get(EDIT).text))["version"]
+    assert admin.post("/dhcp/scope/delete", name="office", version=scope_version).headers["Location"] == "/dhcp/scope"
+    assert admin.post("/dhcp/policy/delete", name="p", version=version).headers["Location"] == "/dhcp/policy"
+    assert manager.database.document["policy"] == {}
+
+
+def test_lists_are_searched_sorted_and_paged_at_the_server(
+    admin: Browser, manager: Manager, command: Callable[[str], list[str]]
+) -> None:
+    scopes = {f"s{i}": {"addr": f"10.{i}.0.0", "mask": "255.255.0.0"} for i in range(120)}
+    manager.database.document["scope"] = scopes
+    names = re.compile(r">(s\d+)</a>")
+    page = admin.get("/dhcp/scope").text
+    assert names.findall(page) == [f"s{i}" for i in range(50)] and "page 1 of 3" in page  # s2 before s10
+    assert names.findall(admin.get("/dhcp/scope?sort=-addr&page=3").text) == [f"s{i}" for i in range(19, -1, -1)]
+    assert names.findall(admin.get("/dhcp/scope?q=10.119.").text) == ["s119"]
+    assert "Nothing fits" in admin.get("/dhcp/scope?q=xyz").text
+    assert admin.get("/dhcp/scope?page=99999999999999999999&sort=nothing").status_code == 200
+
+
+@pytest.mark.parametrize("role", ["read-only", "failover-operator"])
+def test_who_may_not_edit_sees_no_button_and_no_open_field(role: str, browse: Callable[[str], Browser]) -> None:
+    browse("superuser").post("/dhcp/scope", name="office", addr="192.168.50.0", mask="/24")
+    reader = browse(role)
+    for path in (EDIT, "/dhcp/server/edit", "/dhcp/policy/edit?name=default"):
+        page = reader.get(path).text
+        assert "Modify" not in page and "Delete" not in page and "Restore" not in page
+        fields = re.findall(r"<(?:input|select|textarea)\s[^>]*>", page[page.index("data-guard") :])
+        assert all("disabled" in field or 'type="hidden"' in field for field in fields)
+    assert "Add Scope" not in reader.get("/dhcp/scope").text
+
+
+def test_names_and_values_are_escaped(admin: Browser, command: Callable[[str], list[str]]) -> None:
+    evil = "<script>alert(1)</script>"
+    admin.post("/dhcp/scope", name=evil, addr="10.0.0.0", mask="/8")
+    for path in (
+        "/dhcp/scope",
+        "/dhcp/scope/edit?name=%3Cscript%3Ealert(1)%3C/script%3E",
+        "/changes",
+        f"/dhcp/scope?q={evil}",
+    ):
+        assert evil not in admin.get(path).text
+
+
+def test_every_class_of_objects_has_its_pages(admin: Browser) -> None:
+    for look in [look for look in LOOKS.values() if look.cls.name not in OWN_PAGES]:
+        answer = admin.get(look.path)
+        assert answer.status_code == 200 and f"<h1>{look.title}</h1>" in answer.text
