@@ -6,6 +6,7 @@ Source: reference "commands and attributes" sections 1.4 and 1.5.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from tandem.base.errors import CommandError
 
@@ -47,6 +48,8 @@ class Answer:
     """Plain text. Where ``items`` is filled as well, this is how they look to a person."""
     status: int = 100
     text: str = "Ok"
+    data: dict[str, Any] = field(default_factory=dict)
+    """What programs are told beyond ``items``, where a command says so."""
 
     def render(self, style: str = "user") -> list[str]:
         """Return the output lines, status first. ``style`` is one of FORMATS."""

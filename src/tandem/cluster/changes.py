@@ -47,10 +47,10 @@ def _answer(changes: list[Change], session: Session) -> Answer:
         label = config.class_of(change.cls).label(change.name)
         what = [change.attribute or "(all of it)", change.old or "-", change.new or "-"]
         who = change.who if change.undoes is None else f"{change.who} (undo of {change.undoes})"
-        who += f" ({change.why})" if change.why else ""
         rows.append([str(change.set), format_date(int(change.at), clock), who, label, *what])
         titles = ("at", "who", "object", "attribute", "old", "new")
-        items.append(Item(str(change.set), dict(zip(titles, rows[-1][1:], strict=True))))
+        why = {"why": change.why} if change.why else {}
+        items.append(Item(str(change.set), dict(zip(titles, rows[-1][1:], strict=True)) | why))
     return Answer(items, table(rows))
 
 
@@ -67,7 +67,11 @@ def _find(manager: Manager, request: Request) -> list[Change]:
 
 
 async def _show(manager: Manager, request: Request) -> Answer:
-    return _answer(_find(manager, request), request.session)
+    changes = _find(manager, request)
+    answer = _answer(changes, request.session)
+    if changes[0].why:
+        answer.lines.insert(0, changes[0].why)
+    return answer
 
 
 async def _undo(manager: Manager, request: Request) -> Answer:

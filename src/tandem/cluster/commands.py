@@ -15,6 +15,7 @@ from tandem.base.ipv4 import format_ipv4, parse_ipv4
 from tandem.base.units import format_duration, parse_duration
 from tandem.cluster import administration as _administration  # noqa: F401  fills the registry
 from tandem.cluster import objects
+from tandem.cluster import pairs as _pairs  # noqa: F401  fills the registry
 from tandem.cluster import partners as _partners  # noqa: F401  fills the registry
 from tandem.cluster.answer import Answer, Item
 from tandem.cluster.display import item_of, tail

@@ -62,6 +62,8 @@ class Manager:
     """The DHCP server's log file."""
     own_addresses: Callable[[], list[int]] = list
     """Returns the addresses of this machine."""
+    notes_of_pairs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What is known of each failover pair: the last synchronization, drift. Not kept over a restart."""
     guard: Guard = field(init=False)
     watch: Watch = field(init=False)
     _reloading: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -92,6 +92,14 @@ def named_pairs(document: Mapping[str, Any]) -> list[Pair]:
     return list(dict.fromkeys(pair for pair in [server_pair(document), *found] if pair is not None))
 
 
+def is_on(document: Mapping[str, Any], pair: Pair) -> bool:
+    """Return whether failover between the two servers is on: for all scopes, or for one that is scope-enabled."""
+    if server_pair(document) == pair and document["dhcp"].get("failover"):
+        return True
+    scopes = document.get("scope", {}).values()
+    return any(scope.get("failover") == "scope-enabled" and _pair_in(scope) == pair for scope in scopes)
+
+
 def pair_of_scopes(document: Mapping[str, Any]) -> dict[str, Pair | None]:
     """Return to which pair each scope belongs; None = to none.
 

@@ -20,7 +20,7 @@ from typing import Any
 from tandem.base.errors import CommandError
 from tandem.config.attribute import Attribute, ObjectClass, is_name
 from tandem.config.document import Document, user_of
-from tandem.config.pairs import Pair, pair_of_scopes, server_pair
+from tandem.config.pairs import Pair, is_on, pair_of_scopes, server_pair
 from tandem.config.reading import Problems, read_item
 from tandem.config.schema import SCOPE, SECTIONS
 from tandem.config.synctables import ENSURE, EXACT, NEVER, NO_CHANGE, REPLACE, SERVER_ROWS, function_of
@@ -81,8 +81,14 @@ class Plan:
 def plan(source: Document, target: Document, pair: Pair, operation: str, withheld: Withheld = ()) -> Plan:
     """Return what ``operation`` (or DRIFT) changes on the target. ``source`` is as ``readable`` returns it.
 
-    Raises CommandError 320 when the target's own failover is with another server, so that the pair cannot be followed.
+    Raises CommandError 316 when the source has no such pair, so that all of the target's scopes would go, and 320 when
+    the target's own failover is with another server.
     """
+    if not is_on(source, pair):
+        raise CommandError(
+            316, f"failover pair {pair.name} is not on in the configuration that is to be followed; there "
+            "'dhcp enable failover' and set both servers, or set them on scopes that are scope-enabled",
+        )  # fmt: skip
     made = Plan()
     for cls in SECTIONS.values():
         if cls.sync == NEVER:

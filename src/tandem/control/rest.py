@@ -44,6 +44,7 @@ from tandem.cluster.registry import Request as CommandRequest
 from tandem.config.access import READ_ONLY
 from tandem.config.attribute import ObjectClass
 from tandem.config.schema import SECTIONS
+from tandem.control.sync_routes import add_synchronization_routes
 from tandem.control.web.application import with_pages
 
 PREFIX = "/api/v1"
@@ -81,6 +82,7 @@ class RunAnswer(BaseModel):
     text: str
     items: list[ObjectAnswer]
     lines: list[str]
+    data: dict[str, Any] = Field(default={}, description="what there is to tell beyond text, where there is such")
 
 
 class Done(BaseModel):
@@ -125,6 +127,7 @@ def create_app(manager: Manager, cookie: str = "__Host-tandem") -> FastAPI:
             _add_route(app, manager, door, command)
     for cls in SECTIONS.values():
         _add_object_routes(app, manager, door, cls)
+    add_synchronization_routes(app, manager, door.needs, declared)
     return app
 
 
@@ -323,7 +326,7 @@ def python_name(name: str) -> str:
 
 def _run_answer(answer: Answer) -> RunAnswer:
     items = [ObjectAnswer(name=item.name, attributes=item.attributes) for item in answer.items]
-    return RunAnswer(status=answer.status, text=answer.text, items=items, lines=answer.lines)
+    return RunAnswer(status=answer.status, text=answer.text, items=items, lines=answer.lines, data=answer.data)
 
 
 def _add_route(app: FastAPI, manager: Manager, door: Door, command: Command) -> None:

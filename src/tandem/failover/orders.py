@@ -1,4 +1,4 @@
-"""What an operator orders of a failover endpoint: that its partner is down, to stop, to stop for a long time.
+"""What an operator orders of a failover endpoint: that its partner is down, to share anew, to stop, for long or not.
 
 Source: draft-ietf-dhc-failover-12 sections 9.4, 9.13, 9.14; SYSTEM S4.9.
 """
@@ -75,6 +75,25 @@ def set_partner_down(endpoint: Endpoint, now: float, at: float | None, expert: b
     if saved.cautious:
         said += f"; {endpoint.waits_for(now)}"
     return said
+
+
+def rebalance(endpoint: Endpoint, now: float, out: list[Effect]) -> str:
+    """Bring the shares of all scopes to their targets at once, not at the next full hour; a backup asks its main to.
+
+    Returns what was done. Raises CommandError 316 when the partners are not both in NORMAL (SYSTEM S4.6).
+    """
+    if endpoint.state != S.NORMAL or not endpoint.communicating:
+        raise CommandError(316, "shares move only between servers in NORMAL; see 'dhcp getRelatedServers'")
+    if not endpoint.config.main:
+        endpoint.rebalance(now, out)
+        return "asked the main server for addresses"
+    endpoint.reclaim_at = now
+    waiting = len(endpoint.queue.waiting)
+    given = endpoint.rebalance(now, out)
+    asked = len(endpoint.queue.waiting) - waiting if not given else 0
+    if not given and not asked:
+        return "the shares are at their targets"
+    return f"gave {given} addresses to the backup" if given else "asked the backup for addresses that are too many"
 
 
 def _longest_lease_s(endpoint: Endpoint) -> int:

@@ -504,6 +504,18 @@ class Node:
         self._settle(now, out)
         return "; ".join([*said, *(f"refused, {error.text}" for error in refused)])
 
+    def rebalance(self, now: float, name: str, out: list[Effect]) -> str:
+        """The operator wants the shares of pair ``name`` (addresses of main and backup) at their targets now (S4.6).
+
+        Raises CommandError.
+        """
+        for endpoint in self.endpoints:
+            if endpoint.config.name == name:
+                said = orders.rebalance(endpoint, now, out)
+                self._settle(now, out)
+                return said
+        raise CommandError(302, f"the running server has no failover pair {name}; 'dhcp reload' loads what was set")
+
     def force_available(self, now: float, address: int, out: list[Effect]) -> None:
         """The operator makes an address available (RESET, section 5.11). Raises CommandError."""
         binding = self.book.by_address.get(address)

@@ -51,6 +51,7 @@ class Operations:
             "statistics": self._statistics,
             "set_partner_down": self._set_partner_down,
             "force_available": self._force_available,
+            "rebalance": self._rebalance,
         }
 
     # --- the server -------------------------------------------------------------------------------------
@@ -128,6 +129,11 @@ class Operations:
         address = _address(args, "address")
         node = self._server.node
         return await self._change(lambda now, out: node.force_available(now, address, out))
+
+    async def _rebalance(self, args: Arguments) -> object:
+        name = str(args.get("pair"))
+        node = self._server.node
+        return await self._change(lambda now, out: node.rebalance(now, name, out))
 
     async def _change(self, act: Callable[[float, list[Effect]], T]) -> T:
         result = self._server.loop.command(act)

@@ -86,6 +86,8 @@ def perform(op: str, args: dict[str, Any]) -> Any:
         return {"leases": 3, "failover": [{"name": "127.0.0.11-127.0.0.12", "state": "NORMAL", "updates-sent": 5}]}
     if op == "shut_down":
         return ["Partner 127.0.0.12 has taken over (PARTNER-DOWN)."]
+    if op == "rebalance":
+        return f"balanced {args['pair']}"
     if op in ("force_available", "stop"):
         return {}
     raise Refused

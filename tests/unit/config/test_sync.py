@@ -85,8 +85,8 @@ def test_each_row_of_table_16_1(row: str, operation: str, monkeypatch: pytest.Mo
     """A class is declared with the row, as a later one would be: the functions need no edit."""
     thing = ObjectClass("thing", "A thing.", (Attribute("x", Int(0, 9), 0, "."),), row, create=("x",))
     monkeypatch.setitem(SECTIONS, "thing", thing)  # type: ignore[arg-type]
-    source = {"thing": {"Name1": {"x": 1}, "Name2": {"x": 2}}}
-    target = {"thing": {"Name2": {"x": 3}, "Name3": {"x": 4}}}
+    source = {"dhcp": AB, "thing": {"Name1": {"x": 1}, "Name2": {"x": 2}}}
+    target = {"dhcp": AB, "thing": {"Name2": {"x": 3}, "Name3": {"x": 4}}}
     made = plan(source, target, PAIR_AB, operation)
     expected = {
         "no change": {"Name2": {"x": 3}, "Name3": {"x": 4}},
@@ -101,7 +101,7 @@ def test_each_row_of_table_16_1(row: str, operation: str, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_row_policy_has_its_options_apart(operation: str) -> None:
-    source = {"policy": {"p": {"grace-period": 60, "options": {"routers": "1.1.1.1", "domain-name": "a"}}}}
+    source = {"dhcp": AB, "policy": {"p": {"grace-period": 60, "options": {"routers": "1.1.1.1", "domain-name": "a"}}}}
     target = {"policy": {"p": {"offer-timeout": 9, "options": {"domain-name": "b", "ip-forwarding": "true"}}, "q": {}}}
     result = plan(source, target, PAIR_AB, operation).result(target)["policy"]
     options = {
@@ -217,6 +217,13 @@ def test_a_scope_of_another_pair_with_the_same_name_stays() -> None:
     assert ("scope", "s", f"the scope of this name here belongs to pair {C}-{B}; rename one of them") in [
         (skip.cls, skip.name, skip.why) for skip in made.skipped
     ]
+
+
+@pytest.mark.parametrize("dhcp", [{}, {**AB, "failover": False}, {**AB, "failover-main-server": C}])
+def test_a_source_without_the_pair_is_not_followed(dhcp: Document) -> None:
+    target = {"dhcp": AB, "scope": {"s": {"addr": "10.9.0.0", "mask": "255.255.255.0"}}}
+    with pytest.raises(CommandError, match=f"pair {A}-{B} is not on in the configuration that is to be followed"):
+        plan({"dhcp": dhcp}, target, PAIR_AB, "update")
 
 
 def test_a_scope_that_would_join_the_pair_is_named() -> None:

@@ -165,7 +165,7 @@ def test_a_refused_change_changes_nothing(
 def test_other_commands_have_routes(call: Call) -> None:
     call("PUT", "/scope/s", {"addr": "10.0.0.0", "mask": "255.0.0.0"})
     added = call("POST", "/scope/s/addRange", {"lowest": "10.0.0.1", "highest": "10.0.0.9"})
-    assert added.json() == {"status": 100, "text": "Ok", "items": [], "lines": []}
+    assert added.json() == {"status": 100, "text": "Ok", "items": [], "lines": [], "data": {}}
     assert call("GET", "/scope/s/listRanges").json()["lines"] == ["10.0.0.1 10.0.0.9"]
     assert call("POST", "/policy/default/setOption", {"option": "routers", "value": "10.0.0.1"}).status_code == 200
     assert call("GET", "/policy/default/getOption?option=routers").json()["lines"] == ["routers=10.0.0.1"]

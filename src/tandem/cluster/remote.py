@@ -1,0 +1,80 @@
+"""Another cluster, over its REST API: one call, with time limits and errors that say what to do.
+
+The only place that knows how clusters reach each other. Does not know what is asked.
+Source: SYSTEM S7.3; failover chapter, "Creating and Synchronizing a Failover Pair on the Local Cluster".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+
+from tandem.base.errors import CommandError
+
+_CONNECT_S, _ANSWER_S = 5.0, 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """Where a cluster is, and as whom to log in there."""
+
+    address: str
+    port: int
+    username: str
+    password: str
+    cure: str
+    """What to look at when it cannot be reached or refuses, e.g. the attributes that say all this."""
+
+    def __str__(self) -> str:
+        """Return what messages call it."""
+        return f"the cluster at {self.address}:{self.port}"
+
+
+async def call(
+    remote: Remote, method: str, path: str, body: object = None, match: str | None = None, answer_s: float = _ANSWER_S
+) -> Any:
+    """Return the decoded answer of route ``path`` (below /api/v1) of another cluster.
+
+    Raises CommandError: 501 when it cannot be reached, does not answer in time or refuses the log-in, 312 when it is
+    of another version, and its own refusals with their status.
+    """
+    headers = {} if match is None else {"If-Match": match}
+    limits = httpx2.Timeout(answer_s, connect=_CONNECT_S)
+    auth = (remote.username, remote.password)
+    url = f"http://{remote.address}:{remote.port}/api/v1{path}"
+    try:
+        async with httpx2.AsyncClient(auth=auth, timeout=limits, trust_env=False) as client:
+            response = await client.request(method, url, json=body, headers=headers)
+    except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+        why = str(error) or "no answer"
+        raise CommandError(
+            501, f"{remote} cannot be reached ({why}): is 'tandem local' running there, and is {remote.cure} right?"
+        ) from None
+    except httpx2.TimeoutException:
+        raise CommandError(501, f"{remote} did not answer within {answer_s:g} s; {_UNKNOWN}") from None
+    except httpx2.HTTPError as error:
+        raise CommandError(501, f"the connection to {remote} was lost ({error}); {_UNKNOWN}") from None
+    return _decoded(remote, response)
+
+
+_UNKNOWN = "whether it was carried out is not known: a report shows it"
+
+
+def _decoded(remote: Remote, response: httpx2.Response) -> Any:
+    try:
+        answer = response.json()
+    except ValueError:
+        answer = None
+    if response.status_code < 300 and answer is not None:
+        return answer
+    if response.status_code == 401:
+        raise CommandError(501, f"{remote} refused the log-in of {remote.username!r}: check {remote.cure}")
+    if not isinstance(answer, dict) or not isinstance(answer.get("status"), int) or response.status_code == 404:
+        raise CommandError(312, f"{remote} does not answer as this version does; run the same version on both")
+    text = f"{remote}: {answer.get('text')}"
+    if response.status_code == 403:
+        text = f"{text} (that is, {remote.username!r} there)"
+        raise CommandError(501, text)
+    raise CommandError(answer["status"], text)
