@@ -11,7 +11,7 @@ import pytest
 
 from tandem.base.errors import CommandError
 from tandem.cluster.accounts import check_password, has_superuser, password_hash, roles_of, set_administrator
-from tandem.cluster.database import Database, differences
+from tandem.cluster.database import Database, Draft, differences
 
 
 @pytest.fixture
@@ -181,3 +181,34 @@ def test_a_database_of_another_format_is_refused(path: Path) -> None:
     other.close()
     with pytest.raises(CommandError, match="format 99"):
         Database(path)
+
+
+def test_a_change_of_many_objects_is_saved_as_a_whole_or_not_at_all(path: Path) -> None:
+    def several(draft: Draft) -> None:
+        for cls, name in (("scope", "s"), ("policy", "p"), ("dhcp", "")):
+            draft.open(cls, name)
+            set_to(cls, name, a=1)(draft.document)
+
+    database = Database(path)
+    writer = sqlite3.connect(path)
+    refusal = "WHEN new.class = 'dhcp' BEGIN SELECT RAISE(FAIL, 'x'); END"
+    writer.execute(f"CREATE TRIGGER full BEFORE INSERT ON change {refusal}")
+    with pytest.raises(CommandError, match="nothing was changed"):
+        database.edit_many("admin", several, lambda cls: ())
+    assert database.document == Database(path).document == {} and database.changes() == []
+    writer.execute("DROP TRIGGER full")
+    assert database.edit_many("admin", several, lambda cls: (), why="because")[1] == 1
+    assert database.document == {"scope": {"s": {"a": 1}}, "policy": {"p": {"a": 1}}, "dhcp": {"a": 1}}
+    assert database.document == Database(path).document
+    assert {(change.set, change.who, change.why) for change in database.changes()} == {(1, "admin", "because")}
+
+
+def test_a_file_of_the_format_before_is_brought_up(path: Path) -> None:
+    database = Database(path)
+    database.edit("admin", "dhcp", "", set_to("dhcp", "", a=1))
+    database.close()
+    old = sqlite3.connect(path)
+    old.executescript("ALTER TABLE change_set DROP COLUMN why; PRAGMA user_version=2")
+    old.close()
+    database = Database(path)
+    assert [change.why for change in database.changes()] == [""] and database.document == {"dhcp": {"a": 1}}

@@ -1,0 +1,367 @@
+"""Two running clusters, main and backup: synchronization as their operators do it, and what goes wrong on the way."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from tests.unit.config.test_sync import ROWS, TABLE_16_2
+
+from tandem.config.schema import DHCP
+from tandem.config.synctables import OPERATIONS
+
+HERE = Path(__file__).parent
+MAIN, BACKUP, OTHER = "127.0.0.11", "127.0.0.12", "127.0.0.13"
+PAIR = f"{MAIN}-{BACKUP}"
+SCOPE = {"addr": "10.1.0.0", "mask": "255.255.255.0", "ranges": [["10.1.0.10", "10.1.0.200"]]}
+THEIRS = {
+    "addr": "10.9.0.0", "mask": "255.255.255.0", "failover": "scope-enabled", "failover-main-server": OTHER,
+    "failover-backup-server": BACKUP,
+}  # fmt: skip
+
+
+def wait_for(condition: Callable[[], object], timeout_s: float = 30) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that in time"
+        select.select([], [], [], 0.05)
+
+
+def free_port(address: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((address, 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Cluster:
+    data: Path
+    address: str
+    port: int
+    process: subprocess.Popen[str]
+    client: httpx2.Client
+
+    def call(self, method: str, path: str, body: Any = None) -> httpx2.Response:
+        return self.client.request(method, f"/api/v1{path}", json=body, headers={"If-Match": "*"})
+
+    def get(self, path: str) -> Any:
+        return self.call("GET", path).json()
+
+    def line(self, line: str) -> Any:
+        """Run one nrcmd line; return the answer, refused or not."""
+        return self.call("POST", "/command", {"line": line}).json()
+
+    def do(self, *lines: str) -> None:
+        for line in lines:
+            answer = self.line(line)
+            assert answer["status"] < 200, answer
+
+    def put(self, path: str, body: Any) -> None:
+        answer = self.call("PUT", path, body)
+        assert answer.status_code == 200, answer.text
+
+    def sync(self, operation: str = "update", direction: str = "", switches: str = "") -> Any:
+        """Synchronize as a program does; return the whole answer."""
+        body = {"operation": operation, "direction": direction, "switches": switches}
+        return self.call("POST", f"/failover-pair/{PAIR}/sync", body).json()
+
+    def everything(self) -> Any:
+        return {cls: self.get(f"/{cls}") for cls in ("dhcp", "scope", "policy", "failover-pair")}
+
+    def log(self) -> str:
+        return (self.data / "logs" / f"{self.data.name}_ccm_1_log").read_text()
+
+
+def start(data: Path, address: str, port: int) -> Cluster:
+    words = [sys.executable, str(HERE / "fake_cluster.py"), "--data", str(data), "--address", address]
+    words += ["--api-port", str(port), "--name", data.name]
+    env = os.environ | {"TANDEM_ADMIN_PASSWORD": "geheim"}
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=env)
+    assert process.stdout is not None and "ready" in process.stdout.readline()
+    base = f"http://{address}:{port}"
+    client = httpx2.Client(base_url=base, auth=("admin", "geheim"), timeout=60, trust_env=False, verify=False)
+    return Cluster(data, address, port, process, client)
+
+
+def end(cluster: Cluster) -> None:
+    cluster.client.close()
+    cluster.process.terminate()
+    cluster.process.wait(30)
+    assert cluster.process.stdout is not None
+    cluster.process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, Cluster]]:
+    data = tmp_path_factory.mktemp("clusters")
+    main = start(data / "main", MAIN, free_port(MAIN))
+    backup = start(data / "backup", BACKUP, free_port(BACKUP))
+    try:
+        yield main, backup
+    finally:
+        end(main)
+        end(backup)
+
+
+@pytest.fixture
+def pair(clusters: tuple[Cluster, Cluster]) -> tuple[Cluster, Cluster]:
+    """A main with failover on and its pair, and a backup that knows of nothing."""
+    main, backup = clusters
+    for cluster in clusters:
+        for cls in ("scope", "policy", "failover-pair"):
+            for name in cluster.get(f"/{cls}"):
+                assert cluster.call("DELETE", f"/{cls}/{name}").status_code == 200
+        settings = {name: None for name in cluster.get("/dhcp")}
+        assert cluster.call("PATCH", "/dhcp", settings).status_code == 200
+    main.do(f"dhcp set failover-main-server={MAIN}", f"dhcp set failover-backup-server={BACKUP}",
+            "dhcp enable failover", f"failover-pair {PAIR} set remote-username=admin remote-password=geheim"
+            f" remote-scp-port={backup.port} drift-check-interval=0")  # fmt: skip
+    return main, backup
+
+
+def test_a_report_changes_nothing_and_a_run_all_of_it_and_undo_takes_it_back(pair: tuple[Cluster, Cluster]) -> None:
+    main, backup = pair
+    main.put("/scope/s", SCOPE)
+    before = backup.everything()
+    report = main.sync("exact", switches="-report")["data"]
+    assert not report["ran"] and report["change_set"] is None and backup.everything() == before
+    assert {(e["class"], e["object"], e["attribute"]): e["after"] for e in report["entries"]} == {
+        ("dhcp", "", "failover"): "on", ("dhcp", "", "failover-main-server"): MAIN,
+        ("dhcp", "", "failover-backup-server"): BACKUP, ("scope", "s", ""): "", ("scope", "s", "addr"): "10.1.0.0",
+        ("scope", "s", "mask"): "255.255.255.0", ("scope", "s", "ranges"): "10.1.0.10 10.1.0.200",
+    }  # fmt: skip
+    ran = main.sync("exact", switches=f"-match={report['version']} -reload")
+    assert ran["status"] == 100 and ran["data"]["entries"] == report["entries"]
+    assert ran["data"]["reload"] == {"ok": True, "text": ""}
+    assert backup.get("/scope/s") == SCOPE and PAIR in backup.get("/failover-pair")
+    assert main.sync("exact", switches="-report")["data"]["entries"] == []
+    number = ran["data"]["change_set"]
+    rows = backup.get(f"/change/{number}")["items"]
+    assert {row["attributes"]["who"] for row in rows} == {"admin"}
+    why = f"synchronization exact of failover-pair {PAIR}, main-to-backup, by admin on main"
+    assert {row["attributes"]["why"] for row in rows} == {why}
+    assert main.line(f"failover-pair {PAIR} undoSync {number}")["status"] == 100
+    assert backup.everything() == before
+    assert backup.line(f"change {number} undo")["status"] == 320, "it is taken back once"
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_rows_of_table_16_1(pair: tuple[Cluster, Cluster], operation: str) -> None:
+    main, backup = pair
+    main.do("dhcp set failover-poll-interval=7 max-dhcp-requests=700", "dhcp disable defer-lease-extensions")
+    main.put("/scope/s", SCOPE)
+    main.put("/policy/both", {"grace-period": 60, "options": {"routers": "10.1.0.1", "domain-name": "main"}})
+    main.put("/policy/mains", {"grace-period": 61})
+    backup.do("dhcp set failover-poll-interval=8", "dhcp set max-dhcp-requests=800")
+    backup.put("/policy/both", {"offer-timeout": 9, "options": {"domain-name": "backup", "ip-forwarding": "true"}})
+    backup.put("/policy/backups", {})
+    backup.put("/policy/theirs", {})
+    backup.put("/scope/theirs", THEIRS | {"policy": "theirs"})
+    backup.put("/scope/s", SCOPE | {"renew-only": True})
+    assert main.sync(operation)["status"] == 100
+    function = {row: functions[OPERATIONS.index(operation)] for row, functions in ROWS.items()}
+    dhcp, policies, scopes = backup.get("/dhcp"), backup.get("/policy"), backup.get("/scope")
+    assert (dhcp["failover-poll-interval"], dhcp["defer-lease-extensions"]) == (7, False)
+    assert dhcp["max-dhcp-requests"] == {"no change": 800, "replace": 700}[function["other"]]
+    assert policies["mains"] == {"grace-period": 61}
+    assert ("backups" in policies) == (function["policy"] == "replace") and "theirs" in policies
+    assert policies["both"]["grace-period"] == 60 and "offer-timeout" not in policies["both"]
+    assert policies["both"]["options"] == {
+        "ensure": {"domain-name": "backup", "ip-forwarding": "true", "routers": "10.1.0.1"},
+        "replace": {"domain-name": "main", "ip-forwarding": "true", "routers": "10.1.0.1"},
+        "exact": {"domain-name": "main", "routers": "10.1.0.1"},
+    }[function["policy-options"]]  # fmt: skip
+    assert scopes == {"s": SCOPE, "theirs": THEIRS | {"policy": "theirs"}}
+
+
+def test_attributes_of_table_16_2(pair: tuple[Cluster, Cluster]) -> None:
+    main, backup = pair
+    numbers = {"failover-poll-interval": 7, "failover-safe-period": 777, "failover-backup-percentage": 17,
+               "failover-dynamic-bootp-backup-percentage": 27, "failover-lease-period-factor": 1.75}  # fmt: skip
+    names = [name for name in TABLE_16_2 if name in DHCP.by_name]
+    settings: dict[str, Any] = {}
+    for name in names:
+        attribute = DHCP.by_name[name]
+        if name in numbers:
+            settings[name] = numbers[name]
+        elif isinstance(attribute.default, bool) and name != "failover":
+            settings[name] = not attribute.default
+    assert main.call("PATCH", "/dhcp", settings).status_code == 200
+    backup.do("dhcp set failover-recover=-3d")
+    assert main.sync("update")["status"] == 100
+    there, here = main.get("/dhcp"), backup.get("/dhcp")
+    for name in names:
+        assert here.get(name) == there.get(name), name
+    assert here["failover-main-server"] == MAIN and "failover-recover" not in here and len(here) >= 10
+
+
+def test_the_other_way(pair: tuple[Cluster, Cluster]) -> None:
+    main, backup = pair
+    main.put("/scope/s", SCOPE)
+    main.sync("exact")
+    backup.do("scope s addRange 10.1.0.220 10.1.0.230", "policy default setLeaseTime 1d")
+    answer = main.sync("update", "backup-to-main")
+    assert answer["status"] == 100 and answer["data"]["changes"] == "here"
+    assert main.get("/scope/s") == backup.get("/scope/s")
+    assert main.get("/policy/default") == {"options": {"dhcp-lease-time": "86400"}}
+    main.do(f"change {answer['data']['change_set']} undo")
+    assert main.get("/scope/s") == SCOPE
+
+
+def test_another_editor_meanwhile(pair: tuple[Cluster, Cluster]) -> None:
+    main, backup = pair
+    main.put("/scope/s", SCOPE)
+    version = main.sync("exact", switches="-report")["data"]["version"]
+    backup.put("/scope/s", SCOPE | {"renew-only": True})
+    before = backup.everything()
+    refused = main.sync("exact", switches=f"-match={version}")
+    assert refused["status"] == 387 and "report again, then run" in refused["text"]
+    assert backup.everything() == before
+    assert main.sync("exact")["data"]["entries"][-1]["attribute"] in ("renew-only", "ranges")
+
+
+def test_an_outcome_that_cannot_work_is_refused(pair: tuple[Cluster, Cluster]) -> None:
+    main, backup = pair
+    main.put("/scope/s", SCOPE)
+    backup.put("/scope/theirs", THEIRS | {"addr": "10.1.0.0", "ranges": [["10.1.0.50", "10.1.0.60"]]})
+    before = backup.everything()
+    report = main.sync("update", switches="-report")
+    assert report["status"] == 101 and report["data"]["errors"]
+    refused = main.sync("update")
+    assert refused["status"] == 316 and "nothing was changed" in refused["text"] and "scope" in refused["text"]
+    assert backup.everything() == before
+
+
+def test_a_reload_that_fails_is_told_and_the_configuration_stays(pair: tuple[Cluster, Cluster]) -> None:
+    main, backup = pair
+    main.put("/scope/s", SCOPE)
+    backup.do("dhcp stop")
+    try:
+        answer = main.sync("exact", switches="-reload")
+        assert answer["status"] == 101 and not answer["data"]["reload"]["ok"]
+        assert answer["lines"][-1].startswith("Reload failed, and its DHCP server goes on with what it had: ")
+        assert backup.get("/scope/s") == SCOPE
+    finally:
+        backup.do("dhcp start")
+
+
+@pytest.mark.parametrize(
+    ("setting", "text"),
+    [("remote-password=wrong", "refused the log-in of 'admin': check failover-pair"),
+     ("remote-scp-port=9", "cannot be reached"), ("remote-username=", "set remote-username and remote-password")],
+)  # fmt: skip
+def test_a_partner_that_cannot_be_asked(pair: tuple[Cluster, Cluster], setting: str, text: str) -> None:
+    main, backup = pair
+    before = backup.everything()
+    main.do(f"failover-pair {PAIR} set {setting}")
+    for command in ("sync", "checkDrift"):
+        answer = main.line(f"failover-pair {PAIR} {command}")
+        assert answer["status"] in (501, 316) and text in answer["text"], answer
+    assert "    drift = not known: " in "\n".join(main.line(f"failover-pair {PAIR} getStatus")["lines"])
+    assert backup.everything() == before
+
+
+class _OldVersion(http.server.BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.send_error(404)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def test_a_partner_of_another_version(pair: tuple[Cluster, Cluster]) -> None:
+    main, backup = pair
+    with http.server.HTTPServer((BACKUP, 0), _OldVersion) as old:
+        thread = threading.Thread(target=old.serve_forever)
+        thread.start()
+        try:
+            main.do(f"failover-pair {PAIR} set remote-scp-port={old.server_address[1]}")
+            answer = main.sync("exact")
+            assert answer["status"] == 312 and "run the same version on both" in answer["text"]
+        finally:
+            old.shutdown()
+            thread.join()
+    body = {"format": 99, "main": MAIN, "backup": BACKUP, "operation": "update", "document": {}}
+    answer = backup.call("POST", "/synchronization/run", body).json()
+    assert answer["status"] == 312 and "format 99" in answer["text"]
+
+
+@contextlib.contextmanager
+def cut_after(backup: Cluster, count: int) -> Iterator[int]:
+    """A way to the backup that kills it as soon as ``count`` bytes have gone there. Yields its port."""
+    with socket.create_server((BACKUP, 0)) as door:
+
+        def carry() -> None:
+            with door.accept()[0] as client, socket.create_connection((BACKUP, backup.port)) as server:
+                sent = 0
+                while sent < count:
+                    data = client.recv(min(65536, count - sent))
+                    if not data:
+                        return
+                    server.sendall(data)
+                    sent += len(data)
+                os.kill(backup.process.pid, signal.SIGKILL)
+
+        thread = threading.Thread(target=carry)
+        thread.start()
+        yield int(door.getsockname()[1])
+        thread.join()
+
+
+def test_a_partner_that_dies_half_way_has_all_of_it_or_nothing(pair: tuple[Cluster, Cluster], tmp_path: Path) -> None:
+    main, _ = pair
+    clients = [f"1,6,00:00:00:00:{i // 256:02x}:{i % 256:02x}" for i in range(1500)]
+    reservations = [{"address": f"10.4.{i // 250}.{i % 250 + 1}", "key": key} for i, key in enumerate(clients)]
+    main.put("/scope/s", {"addr": "10.4.0.0", "mask": "255.255.0.0", "reservations": reservations})
+    victim = start(tmp_path / "victim", BACKUP, free_port(BACKUP))
+    try:
+        size = len(httpx2.Request("POST", "http://x", json={"document": {"scope": main.get("/scope")}}).content)
+        for count in (size // 2, size):  # in the middle of the order; with all but the end of it
+            untouched = victim.everything()
+            with cut_after(victim, count) as port:
+                main.do(f"failover-pair {PAIR} set remote-scp-port={port}")
+                lost = main.sync("exact")
+                assert lost["status"] == 501 and "whether it was carried out is not known" in lost["text"], lost
+            victim.process.wait(30)
+            victim = start(victim.data, BACKUP, victim.port)
+            assert victim.everything() == untouched
+        main.do(f"failover-pair {PAIR} set remote-scp-port={victim.port}")
+        assert main.sync("exact")["status"] == 100
+        assert victim.get("/scope") == main.get("/scope")
+    finally:
+        end(victim)
+
+
+def test_drift_is_found_named_and_told_in_the_log(pair: tuple[Cluster, Cluster]) -> None:
+    main, backup = pair
+    main.put("/scope/s", SCOPE)
+    main.sync("exact")
+    assert main.line(f"failover-pair {PAIR} checkDrift")["status"] == 100
+    backup.do("scope s enable renew-only", "policy default setLeaseTime 1d", "dhcp set max-dhcp-requests=900")
+    main.do("policy default setLeaseTime 2d")
+    found = main.line(f"failover-pair {PAIR} checkDrift")
+    assert found["status"] == 101 and found["lines"][1:4] == [
+        "2 properties differ:",
+        "scope s renew-only: main -, backup on",
+        "policy default options.dhcp-lease-time: main 172800, backup 86400",
+    ]
+    main.do(f"failover-pair {PAIR} set drift-check-interval=1")
+    wait_for(lambda: "configuration drift: scope, policy differ (scope s renew-only: main -, backup on" in main.log())
+    main.sync("complete")
+    wait_for(lambda: main.log().count("the configurations agree again") >= 1)
+    status = main.line(f"failover-pair {PAIR} getStatus")["lines"]
+    assert "    drift = none" in status and any("complete, main-to-backup: " in line for line in status)
