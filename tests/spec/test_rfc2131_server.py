@@ -199,6 +199,7 @@ class TestRenewing:
         play = Play()
         play.record(10, ACTIVE, ANNA, 1000)
         play.config.scopes[0].policy.options[15] = b"new.example"
+        play.server.configure(play.config)
         play >> ANNA.renew(10, o55=b"\x0f") << Saved(10) << Got("ACK", option15=b"new.example")
 
 

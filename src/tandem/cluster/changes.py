@@ -25,6 +25,7 @@ from tandem.config import document as config
 from tandem.config.access import ADMIN, DHCP_ADMIN, READ_ONLY
 from tandem.config.dates import format_date
 from tandem.config.document import Document
+from tandem.config.schema_clients import EMBEDDED
 
 _PAGE, _PAGE_MAX = 50, 1000
 
@@ -143,9 +144,9 @@ def _take_back_one(document: Document, changes: list[Change], warnings: list[str
         config.delete_object(document, cls, name)
         return
     nested = _nested(values)
-    for part in ("options",):
-        if part in nested:
-            nested[part] = {k: v for k, v in {**present.get(part, {}), **nested[part]}.items() if v is not None}
+    for part, value in nested.items():
+        if isinstance(value, dict):
+            nested[part] = _merged(present.get(part, {}), value) or None
     apply(document, cls, name, nested)
 
 
@@ -166,27 +167,54 @@ def _value(text: str | None) -> Any:
 
 
 def _at(content: Mapping[str, Any], attribute: str) -> Any:
+    *outer, last = _path(attribute)
+    for key in outer:
+        content = content.get(key, {})
+    return content.get(last)
+
+
+def _path(attribute: str) -> list[str]:
+    """Return the keys that lead to what a row of the change log is about: options.routers, embedded-policy.options...
+
+    The name of an option may hold a dot.
+    """
     outer, _, inner = attribute.partition(".")
-    return content.get(outer, {}).get(inner) if inner else content.get(outer)
+    if not inner:
+        return [outer]
+    if outer == EMBEDDED:
+        return [outer, *_path(inner)]
+    return [outer, *inner.split(".", _DEPTHS.get(outer, 1) - 1)]
+
+
+_DEPTHS = {"options": 1, "vendor-options": 2}
+"""How many keys lead on from a part of an object to a value."""
 
 
 def _flat(content: Mapping[str, Any]) -> list[str]:
     return [
         name
         for attribute, value in content.items()
-        for name in ([f"{attribute}.{key}" for key in value] if isinstance(value, dict) else [attribute])
+        for name in ([f"{attribute}.{key}" for key in _flat(value)] if isinstance(value, dict) else [attribute])
     ]
+
+
+def _merged(present: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``present`` with ``changes`` put in, without what they give as None and what is empty then."""
+    merged = dict(present)
+    for key, value in changes.items():
+        merged[key] = _merged(merged.get(key, {}), value) if isinstance(value, dict) else value
+    return {key: value for key, value in merged.items() if value is not None and value != {}}
 
 
 def _nested(values: dict[str, Any]) -> dict[str, Any]:
     """Return attributes with those named ``outer.inner`` gathered under their outer ones."""
     nested: dict[str, Any] = {}
     for attribute, value in values.items():
-        outer, _, inner = attribute.partition(".")
-        if inner:
-            nested.setdefault(outer, {})[inner] = value
-        else:
-            nested[outer] = value
+        *outer, last = _path(attribute)
+        place = nested
+        for key in outer:
+            place = place.setdefault(key, {})
+        place[last] = value
     return nested
 
 

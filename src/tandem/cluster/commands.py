@@ -1,7 +1,7 @@
-"""The commands that are not common to all objects: of the server, scopes, policies and leases, and of the session.
+"""The commands that are not common to all objects: of the server, scopes and leases, and of the session.
 
 Importing this module fills the registry with all commands of a local cluster (those about failover partners are in
-``partners``).
+``partners``, those of policies in ``policy_commands``).
 
 Source: reference "commands and attributes" sections 1.7 and 8.
 """
@@ -12,11 +12,12 @@ import asyncio
 
 from tandem.base.errors import CommandError
 from tandem.base.ipv4 import format_ipv4, parse_ipv4
-from tandem.base.units import format_duration, parse_duration
+from tandem.base.units import parse_duration
 from tandem.cluster import administration as _administration  # noqa: F401  fills the registry
 from tandem.cluster import objects
 from tandem.cluster import pairs as _pairs  # noqa: F401  fills the registry
 from tandem.cluster import partners as _partners  # noqa: F401  fills the registry
+from tandem.cluster import policy_commands as _policies  # noqa: F401  fills the registry
 from tandem.cluster.answer import Answer, Item
 from tandem.cluster.display import item_of, tail
 from tandem.cluster.manager import Manager
@@ -25,14 +26,6 @@ from tandem.cluster.registry import NAME, REGISTRY, Argument, Command, Request
 from tandem.config.access import DHCP_ADMIN, FAILOVER_OPERATOR, READ_ONLY
 from tandem.config.dates import format_date
 from tandem.config.document import Document, read_object
-from tandem.config.policies import (
-    get_lease_time,
-    get_option,
-    list_options,
-    set_lease_time,
-    set_option,
-    unset_option,
-)
 from tandem.config.schema import SERVED
 from tandem.config.scopes import (
     add_range,
@@ -216,67 +209,6 @@ REGISTRY.add(
     Command(("scope", NAME, "getUtilization"), "Show how the use of its addresses has changed.",
             "scope examplescope getUtilization 2d", _utilization,
             (Argument("back", "how far back, e.g. 2h or 7d (default 1d)", "duration", optional=True),), role=READ_ONLY),
-)  # fmt: skip
-
-
-# --- policies ---------------------------------------------------------------------------------------------
-
-
-async def _set_lease_time(manager: Manager, request: Request) -> Answer:
-    time = request.values["time"]
-    edit(manager, request, "policy", lambda document: set_lease_time(document, request.name, time))
-    return Answer()
-
-
-async def _get_lease_time(manager: Manager, request: Request) -> Answer:
-    lease_s = get_lease_time(manager.database.document, request.name)
-    if lease_s is None:
-        raise CommandError(302, f"policy {request.name} has no lease time: system_default_policy's counts")
-    return Answer(lines=[format_duration(lease_s)])
-
-
-async def _set_option(manager: Manager, request: Request) -> Answer:
-    option, value = request.values["option"], request.values["value"]
-    edit(manager, request, "policy", lambda document: set_option(document, request.name, option, value))
-    return Answer()
-
-
-async def _get_option(manager: Manager, request: Request) -> Answer:
-    option = request.values["option"]
-    text = get_option(manager.database.document, request.name, option)
-    if text is None:
-        raise CommandError(302, f"policy {request.name} has no option {option}; 'listOptions' shows those it has")
-    return Answer(lines=[f"{option}={text}"])
-
-
-async def _unset_option(manager: Manager, request: Request) -> Answer:
-    option = request.values["option"]
-    edit(manager, request, "policy", lambda document: unset_option(document, request.name, option))
-    return Answer()
-
-
-async def _list_options(manager: Manager, request: Request) -> Answer:
-    options = list_options(manager.database.document, request.name)
-    return Answer(lines=[f"{name}={text}" for name, text in options.items()])
-
-
-_OPTION = Argument("option", "name or number of a DHCP option")
-_VALUE = Argument("value", "the option's value", many=True)
-
-REGISTRY.add(
-    Command(("policy", NAME, "setLeaseTime"), "Set the lease time.", "policy default setLeaseTime 3d", _set_lease_time,
-            (Argument("time", "seconds, a mix such as 1w2d3h4m5s, or forever"),),
-            role=DHCP_ADMIN, effect="configuration"),
-    Command(("policy", NAME, "getLeaseTime"), "Show the lease time.", "policy default getLeaseTime", _get_lease_time,
-            role=READ_ONLY),
-    Command(("policy", NAME, "setOption"), "Set a DHCP option.", "policy default setOption routers 192.168.50.1",
-            _set_option, (_OPTION, _VALUE), role=DHCP_ADMIN, effect="configuration"),
-    Command(("policy", NAME, "getOption"), "Show a DHCP option.", "policy default getOption routers", _get_option,
-            (_OPTION,), role=READ_ONLY),
-    Command(("policy", NAME, "unsetOption"), "Take a DHCP option out.", "policy default unsetOption routers",
-            _unset_option, (_OPTION,), role=DHCP_ADMIN, effect="configuration"),
-    Command(("policy", NAME, "listOptions"), "Show all DHCP options.", "policy default listOptions", _list_options,
-            role=READ_ONLY),
 )  # fmt: skip
 
 

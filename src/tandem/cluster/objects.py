@@ -23,8 +23,10 @@ from tandem.config.access import ADMIN, DHCP_ADMIN, READ_ONLY, SUPERUSER, Passwo
 from tandem.config.attribute import ObjectClass
 from tandem.config.document import Document
 from tandem.config.pairs import PAIR, Pair, named_pairs
+from tandem.config.places import home, tidy
 from tandem.config.policies import set_option
-from tandem.config.schema import SECTIONS
+from tandem.config.schema import CLASSES
+from tandem.config.schema_clients import EMBEDDED
 from tandem.config.scopes import add_range, add_reservation
 from tandem.config.types import Bool, Secret
 
@@ -57,8 +59,10 @@ def edit(
     if cls == ADMIN.name:
         change = keeping_a_superuser(change)
 
+    section, name = home(manager.database.document, cls, request.name)
+
     def on_draft(draft: Draft) -> None:
-        draft.open(cls, request.name)
+        draft.open(section, name)
         change(draft.document)
 
     edit_many(manager, request, on_draft, undoes)
@@ -134,8 +138,9 @@ def _pairs(words: list[str]) -> dict[str, str]:
 def _commands_of(cls: ObjectClass) -> list[Command]:
     """Return the commands of a class."""
     prefix = (cls.name,) if cls.singleton else (cls.name, NAME)
-    some = "dhcp" if cls.singleton else f"{cls.name} {_EXAMPLE_NAMES.get(cls.name, 'example')}"
+    some = "dhcp" if cls.singleton else f"{cls.name} {example_name(cls)}"
     first = next(a.name for a in cls.attributes if not a.required and not isinstance(a.type, Password))
+    example_set = _EXAMPLE_SETS["policy" if cls.embedded_in else cls.name]
     boolean = next((a.name for a in cls.attributes if isinstance(a.type, Bool)), None)
 
     async def show(manager: Manager, request: Request) -> Answer:
@@ -194,7 +199,7 @@ def _commands_of(cls: ObjectClass) -> list[Command]:
         command(run=show, help="Show all attributes.", example=""),
         command("show", run=show, help="Show all attributes.", example="show"),
         command("get", run=get, help="Show one attribute.", example=f"get {first}", takes=one),
-        command("set", run=set_, help="Set attributes.", example=f"set {_EXAMPLE_SETS[cls.name]}", takes=pairs),
+        command("set", run=set_, help="Set attributes.", example=f"set {example_set}", takes=pairs),
         command(
             "unset", run=unset, help="Return attributes to their defaults.", example=f"unset {first}", takes=several
         ),
@@ -212,11 +217,25 @@ def effect_of(cls: ObjectClass) -> str:
     return "access" if cls is ADMIN else "configuration"
 
 
-_EXAMPLE_NAMES = {"scope": "examplescope", "policy": "default"}
+_EXAMPLE_NAMES = {
+    "scope": "examplescope", "policy": "default", "client": "1,6,00:d0:ba:d3:bd:3b", "client-class": "exampleclass",
+    "reservation": "192.168.50.9",
+}  # fmt: skip
 _EXAMPLE_SETS = {
     "dhcp": "failover-main-server=192.168.50.2", "scope": "policy=default", "policy": "grace-period=10m",
-    "admin": "roles=failover-operator", "failover-pair": "remote-username=admin", "cluster": "admin=admin",
+    "client": "client-class-name=exampleclass", "client-class": "selection-criteria=red",
+    "reservation": "policy=default", "admin": "roles=failover-operator",
+    "failover-pair": "remote-username=admin", "cluster": "admin=admin",
 }  # fmt: skip
+_EXAMPLE_ARGUMENTS = {
+    "addr": "192.168.50.0", "mask": "255.255.255.0", "key": "1,6,00:d0:ba:d3:bd:3b",
+    "main-server": "192.168.50.2", "backup-server": "192.168.60.2", "ipaddr": "192.168.60.2",
+}  # fmt: skip
+
+
+def example_name(cls: ObjectClass) -> str:
+    """Return the name of an object of a class in examples."""
+    return _EXAMPLE_NAMES.get(cls.embedded_in or cls.name, "example")
 
 
 def _collection_commands(cls: ObjectClass) -> list[Command]:
@@ -256,9 +275,9 @@ def _collection_commands(cls: ObjectClass) -> list[Command]:
         return Answer(lines=table(rows))
 
     required = [a for a in cls.create if cls.by_name[a].required]
-    needed = " ".join(_EXAMPLE_VALUES[a] for a in required)
+    needed = " ".join(_EXAMPLE_ARGUMENTS[a] for a in required)
     takes = Argument("values", " ".join([*cls.create, "attribute=value ..."]), optional=not required, many=True)
-    fresh = f"{cls.name} {_NEW_NAMES.get(cls.name, 'example')}"
+    fresh = f"{cls.name} {_NEW_NAMES.get(cls.name) or example_name(cls)}"
 
     def command(*words: str, run: Any, help: str, example: str, write: str = "") -> Command:
         path = f"/{cls.name}/{{name}}" if write else f"/{cls.name}"
@@ -268,9 +287,10 @@ def _collection_commands(cls: ObjectClass) -> list[Command]:
             route=f"{write or 'GET'} {path}",
         )  # fmt: skip
 
+    make = command(NAME, "create", run=create, help=f"Create a {cls.name}.", example=f"{fresh} create {needed}",
+                   write="PUT")
     return [
-        command(NAME, "create", run=create, help=f"Create a {cls.name}.", example=f"{fresh} create {needed}",
-                write="PUT"),
+        *([] if cls.embedded_in else [make]),
         command(NAME, "delete", run=delete, help=f"Delete a {cls.name}.", example=f"{fresh} delete", write="DELETE"),
         command("list", run=every, help="Show all, with their attributes.", example=f"{cls.name} list"),
         command("listnames", run=names, help="Show all names.", example=f"{cls.name} listnames"),
@@ -278,11 +298,7 @@ def _collection_commands(cls: ObjectClass) -> list[Command]:
     ]  # fmt: skip
 
 
-_EXAMPLE_VALUES = {
-    "addr": "192.168.50.0", "mask": "255.255.255.0", "main-server": "192.168.50.2", "backup-server": "192.168.60.2",
-    "ipaddr": "192.168.60.2",
-}  # fmt: skip
-_NEW_NAMES = {"scope": "examplescope", "policy": "examplepolicy"}
+_NEW_NAMES = {"policy": "examplepolicy"}
 
 
 def table(rows: list[list[str]]) -> list[str]:
@@ -293,7 +309,7 @@ def table(rows: list[list[str]]) -> list[str]:
 
 def attribute_help(command: Command) -> list[str]:
     """Return a line about each attribute that ``command`` may be given; nothing for other commands."""
-    cls = SECTIONS.get(command.path[0])
+    cls = CLASSES.get(command.path[0])
     if cls is None or not command.route or not command.arguments:
         return []
     fits = [a for a in cls.attributes if command.path[-1] not in ("enable", "disable") or isinstance(a.type, Bool)]
@@ -304,7 +320,7 @@ def attribute_help(command: Command) -> list[str]:
     return ["", *table(rows)]
 
 
-for _cls in SECTIONS.values():
+for _cls in CLASSES.values():
     REGISTRY.add(*_commands_of(_cls))
 
 
@@ -342,7 +358,8 @@ def replace(
     manager: Manager, login: Login, cls: str, name: str, values: dict[str, Any], match: str | None
 ) -> dict[str, Any]:
     """Make an object exactly what ``values`` says, creating it where it does not exist; return it."""
-    if name in config.list_names(manager.database.document, cls):
+    declared = config.class_of(cls)
+    if declared.embedded_in or declared.stored_name(name) in config.list_names(manager.database.document, cls):
         check_version(manager, cls, name, match)
     values = _hashed(config.class_of(cls), name, values)
     edit(manager, Request(login, Session(), name), cls, lambda d: make(d, cls, name, values))
@@ -352,9 +369,14 @@ def replace(
 def make(document: Document, cls: str, name: str, values: dict[str, Any]) -> None:
     """Make an object what ``values`` says in stored form, whether it exists or not. Raises CommandError."""
     declared = config.class_of(cls)
+    name = declared.stored_name(name)
     given = {a: v for a, v in values.items() if a in declared.by_name and declared.by_name[a].read_only}
-    document.get(cls, {}).pop(name, None)
-    if name not in declared.builtin:
+    if declared.element_of or declared.embedded_in:
+        if name in config.list_names(document, cls):
+            config.delete_object(document, cls, name)
+    else:
+        document.get(cls, {}).pop(name, None)
+    if name not in declared.builtin and not declared.embedded_in:
         texts = {a: _text(declared, name, a, value) for a, value in given.items()}
         config.create_object(document, cls, name, (), texts)
     apply(document, cls, name, {a: v for a, v in values.items() if a not in given})
@@ -415,7 +437,7 @@ def _text(cls: ObjectClass, name: str, attribute: str, value: object) -> str:
 
 
 def replace_part(document: Document, cls: str, name: str, part: str, value: object) -> None:
-    """Make a scope's ranges or reservations, or a policy's options, what ``value`` says; None = none."""
+    """Make a part of an object (ranges, reservations, options, embedded policy) what ``value`` says; None = none."""
     content = config.write_object(document, cls, name)
     content.pop(part, None)
     label = f"{cls} {name}: {part}"
@@ -432,12 +454,17 @@ def replace_part(document: Document, cls: str, name: str, part: str, value: obje
         case "reservations", list():
             for entry in value:
                 match entry:
-                    case {"address": str(address), "key": str(key)}:
+                    case {"address": str(address), "key": str(key), **more}:
                         add_reservation(document, name, address, key)
+                        apply(document, "reservation", address, {str(k): v for k, v in more.items()})
                     case _:
                         raise CommandError(316, f'{label}: write [{{"address": ..., "key": ...}}, ...]')
         case "options", dict():
             for option, text in value.items():
-                set_option(document, name, option, str(text))
+                set_option(document, name, option, str(text), cls)
+        case _, dict() if part == EMBEDDED:
+            content[EMBEDDED] = {}
+            apply(document, f"{cls}-policy", name, value)
+            tidy(document, f"{cls}-policy", name)
         case _:
             raise CommandError(316, f"{label}: this is not the form that GET shows")

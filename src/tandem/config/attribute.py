@@ -79,7 +79,14 @@ class ObjectClass:
     part_sync: Mapping[str, str] = field(default_factory=dict)
     """Row of ``SYNC_ROWS`` of the parts that are not of the row of the class."""
     element_of: str = ""
-    """The class whose part holds these objects; they have no names and no section of their own."""
+    """The class whose part holds these objects; they have no section of their own, and are named by their first
+    attribute."""
+    embedded_in: str = ""
+    """The class whose objects each hold one of these, which has the same name and no section of its own."""
+    names: ValueType | None = None
+    """Type of the names of the objects; None = any that ``is_name`` takes."""
+    more_names: tuple[str, ...] = ()
+    """Names beyond those of type ``names``."""
     by_name: Mapping[str, Attribute] = field(init=False)
     defaults: Mapping[str, Any] = field(init=False)
     """Used form of each attribute's default; None where it has none."""
@@ -94,6 +101,31 @@ class ObjectClass:
         defaults = {a.name: None if a.default is None else a.type.use(a.default) for a in self.attributes}
         object.__setattr__(self, "by_name", by_name)
         object.__setattr__(self, "defaults", defaults)
+
+    @property
+    def name_form(self) -> str:
+        """What the name of an object is, for error messages."""
+        if self.names is None:
+            return NAME_FORM
+        return self.names.allowed + "".join(f", or {word}" for word in self.more_names)
+
+    def is_name(self, name: object) -> bool:
+        """Return whether ``name``, in stored form, can name an object of this class."""
+        if self.names is None or not isinstance(name, str):
+            return is_name(name)
+        try:
+            return name in self.more_names or self.names.parse(name) == name
+        except ValueError:
+            return False
+
+    def stored_name(self, text: str) -> str:
+        """Return the stored form of a name that an operator writes; one that is none is left as it is."""
+        if self.names is None or text in self.more_names:
+            return text
+        try:
+            return str(self.names.parse(text))
+        except ValueError:
+            return text
 
     def sync_of(self, attribute: Attribute | str) -> str:
         """Return the row of table 16-1 that ``attribute``, or the part of that name, belongs to."""

@@ -15,11 +15,12 @@ from typing import Any
 
 from tandem.base.ipv4 import format_ipv4
 from tandem.base.ranges import RangeSet
+from tandem.config.compile_clients import compile_clients
 from tandem.config.compiled import CompiledScope, EndpointConfig, Network, Reservation, ServerConfig
 from tandem.config.effective import PolicyBook
 from tandem.config.reading import Item, Problem, Problems, read_document, read_item
+from tandem.config.reservations import outside
 from tandem.config.schema import RESERVATION
-from tandem.config.scopes import outside
 from tandem.config.segments import Endpoints, ScopeInSegment, make_segments
 from tandem.config.types import IpAddress, quote
 
@@ -44,6 +45,7 @@ def compile_config(
     items = read_document(document, problems)
     server = items["dhcp"][""]
     policies = PolicyBook(items["policy"], problems)
+    clients = compile_clients(items, server, policies, problems)
     scopes = [_compile_scope(item, policies, problems) for item in items["scope"].values()]
     scopes.sort(key=lambda s: (s.scope.subnet, s.scope.mask))
     for index, s in enumerate(scopes):
@@ -68,6 +70,8 @@ def compile_config(
         max_responses=server.values["max-dhcp-responses"],
         defer_lease_extensions=server.values["defer-lease-extensions"],
         log_settings=server.values["log-settings"],
+        clients=clients,
+        longest_own_lease_s=policies.longest_own_lease_s,
     )
     config.summary = _summary(config, server, endpoints.server_wide, problems)
     return config, problems.found
@@ -86,10 +90,8 @@ def _compile_scope(item: Item, policies: PolicyBook, problems: Problems) -> Scop
             f" create the scope anew with {format_ipv4(subnet & mask)}",
         )  # fmt: skip
         subnet &= mask
-    policy = values["policy"]
-    if policy not in policies:
-        problems.error(item.label, "policy", policy, "there is no such policy; create it, or write another's name")
-    reservations, reserved = _reservations(item, subnet, mask, problems)
+    links, policy = policies.of_scope(item, mask)
+    reservations, reserved = _reservations(item, subnet, mask, policies, problems)
     ranges = _ranges(item, subnet, mask, problems)
     if not ranges and not reserved and not values["deactivated"]:
         problems.warning(item.label, "", "", f"has no addresses to give; add a range ('{item.label} addRange')")
@@ -103,7 +105,7 @@ def _compile_scope(item: Item, policies: PolicyBook, problems: Problems) -> Scop
             subnet=subnet,
             mask=mask,
             ranges=ranges,
-            policy=policies.effective(mask, policy),
+            policy=policy,
             reservations=reservations,
             reserved=reserved,
             boundary=_boundary(item, subnet, mask, problems),
@@ -113,6 +115,9 @@ def _compile_scope(item: Item, policies: PolicyBook, problems: Problems) -> Scop
             dynamic_bootp=_dynamic_bootp(item, problems),
             renew_only=values["renew-only"],
             deactivated=values["deactivated"],
+            tags=values["selection-tag-list"],
+            links=links,
+            own_policies=any(reservation.links for reservation in reserved.values()),
         ),
     )
 
@@ -149,12 +154,12 @@ def _ranges(item: Item, subnet: int, mask: int, problems: Problems) -> RangeSet:
 
 
 def _reservations(
-    item: Item, subnet: int, mask: int, problems: Problems
+    item: Item, subnet: int, mask: int, policies: PolicyBook, problems: Problems
 ) -> tuple[dict[bytes, Reservation], dict[int, Reservation]]:
     by_key: dict[bytes, Reservation] = {}
     by_address: dict[int, Reservation] = {}
     for entry in item.part("reservations", list, problems):
-        read = read_item(RESERVATION, "", entry, problems, f"{item.label} reservation")
+        read = read_item(RESERVATION, _address_of(entry), entry, problems, f"{item.label} reservation")
         if read is None:
             continue
         address, key = read.values["address"], read.values["key"]
@@ -170,8 +175,12 @@ def _reservations(
                 f"its client has {format_ipv4(by_key[key].address)} reserved as well; remove one reservation",
             )  # fmt: skip
         else:
-            by_key[key] = by_address[address] = Reservation(address, key)
+            by_key[key] = by_address[address] = Reservation(address, key, policies.own_of_client(read))
     return by_key, by_address
+
+
+def _address_of(entry: object) -> str:
+    return str(entry.get("address", "")) if isinstance(entry, dict) else ""
 
 
 def _boundary(item: Item, subnet: int, mask: int, problems: Problems) -> int | None:

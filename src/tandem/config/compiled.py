@@ -7,9 +7,19 @@ Does not know attribute names, files or commands.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from tandem.base.ranges import RangeSet
+from tandem.base.units import FOREVER
+
+if TYPE_CHECKING:
+    from tandem.config.profiles import Clients, Profile
+
+_SUBNET_MASK = 1
+_POLICIES_MAX = 10_000
+"""How many policies of clients are kept per scope."""
 
 OFF, DESIRED, REQUIRED = "off", "desired", "required"
 """Whether the link between the partners is encrypted: never, when both can, always (failover-tls)."""
@@ -17,7 +27,7 @@ OFF, DESIRED, REQUIRED = "off", "desired", "required"
 
 @dataclass(slots=True)
 class EffectivePolicy:
-    """What the policies that apply to a scope (or a reservation) come to, most specific first (S3.3)."""
+    """What the policies that apply to a client in a scope come to, most specific first (S3.3)."""
 
     options: dict[int, bytes]
     """DHCP options by code, ready for the wire (52 .. 59, 61, 82 never among them: the server makes those)."""
@@ -36,6 +46,36 @@ class EffectivePolicy:
     """file field (packet-file-name), at most 127 bytes."""
     reply_options: tuple[int, ...] = ()
     """Options sent even when the client did not ask for them (v4-reply-options)."""
+    tails: dict[bytes, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Kept by ``dhcp.replies``: the options of a reply by the parameter list that asks for them."""
+
+
+@dataclass(slots=True)
+class Link:
+    """One policy in a chain: what is set in it, and nothing else."""
+
+    options: Mapping[int, bytes]
+    settings: Mapping[str, Any]
+    """By the names of ``EffectivePolicy``'s fields."""
+
+    @property
+    def lease_s(self) -> int:
+        """The lease time that it sets; 0 = none."""
+        return FOREVER if self.settings.get("permanent") else self.settings.get("lease_s", 0)
+
+
+def merge(mask: int, links: Sequence[Link]) -> EffectivePolicy:
+    """Return what a chain of policies, the most specific first, comes to in a subnet with ``mask``."""
+    options: dict[int, bytes] = {_SUBNET_MASK: mask.to_bytes(4, "big")}
+    settings: dict[str, Any] = {}
+    for link in reversed(links):
+        options.update(link.options)
+        settings.update(link.settings)
+    policy = EffectivePolicy(options, **settings)
+    policy.permanent = policy.permanent or policy.lease_s == FOREVER
+    if policy.permanent:
+        policy.lease_s = FOREVER
+    return policy
 
 
 @dataclass(slots=True)
@@ -45,6 +85,8 @@ class Reservation:
     address: int
     key: bytes
     """``lease.binding.client_key`` form: b'h' + hardware type and address, or b'i' + client identifier."""
+    links: tuple[Link, ...] = ()
+    """Its own policies, the most specific first."""
 
 
 @dataclass(slots=True)
@@ -77,6 +119,28 @@ class CompiledScope:
     """Whether BOOTP clients without a reservation get (permanent) leases."""
     renew_only: bool = False
     deactivated: bool = False
+    tags: frozenset[str] = frozenset()
+    """Selection tags; a client with selection criteria may use the scope if it has them all."""
+    links: tuple[Link, ...] = ()
+    """What ``policy`` was made of, the most specific first."""
+    own_policies: bool = False
+    """Whether a reservation has a policy of its own."""
+    _made: dict[tuple[int, int], EffectivePolicy] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def policy_at(self, address: int, profile: Profile | None) -> EffectivePolicy:
+        """Return what applies to a client at ``address`` (0: at any that is not reserved), kept for the next time."""
+        reservation = self.reserved.get(address)
+        first = reservation.links if reservation is not None else ()
+        if profile is None and not first:
+            return self.policy
+        key = (profile.number if profile is not None else 0, address if first else 0)
+        found = self._made.get(key)
+        if found is None:
+            if len(self._made) >= _POLICIES_MAX:
+                self._made.clear()
+            mine = profile.links if profile is not None else ()
+            found = self._made[key] = merge(self.mask, (*first, *mine, *self.links))
+        return found
 
 
 @dataclass(slots=True)
@@ -146,6 +210,10 @@ class ServerConfig:
     max_responses: int = 1000
     defer_lease_extensions: bool = True
     log_settings: frozenset[str] = frozenset({"default", "incoming-packets", "missing-options"})
+    clients: Clients | None = None
+    """The clients and their classes; None = client-class is off, and nobody is looked up."""
+    longest_own_lease_s: int = 0
+    """The longest lease that a policy of a client, class or reservation gives; 0 = none says."""
     summary: list[tuple[str, str, int, str]] = field(default_factory=list)
     """(level, component, ident, text) lines to log when this configuration takes effect, e.g. 04092."""
 
@@ -172,6 +240,11 @@ class ServerConfig:
             if address & mask == subnets[i]:
                 return network
         return None
+
+    def policy_of(self, scope: CompiledScope, address: int, client_id: bytes, hardware: bytes) -> EffectivePolicy:
+        """Return what applies to the client that holds, or held, ``address``, when it says nothing itself."""
+        profile = None if self.clients is None else self.clients.entry(client_id, hardware)
+        return scope.policy_at(address, profile)
 
     def scope_of(self, network: Network, address: int) -> CompiledScope | None:
         """Return the scope of ``network`` whose subnet holds ``address``, or None."""

@@ -17,20 +17,15 @@ from typing import Any
 
 from tandem.base.errors import CommandError
 from tandem.base.ipv4 import format_ipv4, parse_ipv4
-from tandem.config.attribute import NAME_FORM, Attribute, ObjectClass, is_name
+from tandem.config.attribute import Attribute, ObjectClass
 from tandem.config.dates import EPOCH, Clock
-from tandem.config.schema import SCOPE, SECTIONS
-from tandem.config.types import Bool, Reference, quote
+from tandem.config.places import Document, class_of, contents, find, list_names, read_object, tidy, write_object
+from tandem.config.reservations import insert
+from tandem.config.schema import CLASSES, SCOPE
+from tandem.config.schema_clients import EMBEDDED
+from tandem.config.types import Bool, ClientKey, Reference, quote
 
-Document = dict[str, Any]
-
-
-def class_of(cls: str) -> ObjectClass:
-    """Return the declaration of a class that has a section in documents. Raises CommandError 306."""
-    try:
-        return SECTIONS[cls]
-    except KeyError:
-        raise CommandError(306, f"{cls!r} is no class of objects; write one of {', '.join(SECTIONS)}") from None
+__all__ = ["Document", "class_of", "list_names", "read_object", "write_object"]
 
 
 def attribute_of(cls: ObjectClass, name: str, attribute: str) -> Attribute:
@@ -41,34 +36,6 @@ def attribute_of(cls: ObjectClass, name: str, attribute: str) -> Attribute:
         near = get_close_matches(attribute, cls.by_name, 1)
         hint = f"did you mean {near[0]}?" if near else f"write one of {', '.join(cls.by_name)}"
         raise CommandError(308, f"{cls.label(name)} has no attribute {quote(attribute)}; {hint}") from None
-
-
-def list_names(document: Document, cls: str) -> list[str]:
-    """Return the names of the objects of a class, builtin ones first, the others in the order of the alphabet."""
-    declared = class_of(cls)
-    if declared.singleton:
-        return []
-    return [*declared.builtin, *sorted(name for name in document.get(cls, {}) if name not in declared.builtin)]
-
-
-def read_object(document: Document, cls: str, name: str = "") -> Mapping[str, Any]:
-    """Return what is set on an object. ``name`` is empty for a class with one object. Raises CommandError 302."""
-    declared = class_of(cls)
-    section = document.get(cls, {})
-    if declared.singleton:
-        return section  # type: ignore[no-any-return]
-    if name in section:
-        return section[name]  # type: ignore[no-any-return]
-    if name in declared.builtin:
-        return {}
-    raise CommandError(302, f"{cls} {quote(name)} does not exist; '{cls} listnames' shows those that do")
-
-
-def write_object(document: Document, cls: str, name: str = "") -> dict[str, Any]:
-    """Return the mutable content of an object that exists, or that always exists. Raises CommandError 302."""
-    read_object(document, cls, name)
-    section: dict[str, Any] = document.setdefault(cls, {})
-    return section.setdefault(name, {}) if name else section
 
 
 def get(document: Document, cls: str, name: str, attribute: str) -> Any:
@@ -149,6 +116,7 @@ def unset_attribute(document: Document, cls: str, name: str, attribute: str) -> 
         )
     _refuse_read_only(cls, name, declared)
     write_object(document, cls, name).pop(attribute, None)
+    tidy(document, cls, name)
 
 
 def create_object(
@@ -165,17 +133,20 @@ def create_object(
     """
     declared = class_of(cls)
     label = declared.label(name)
-    if declared.singleton:
-        raise CommandError(306, f"{cls} always exists; write '{cls} set ATTRIBUTE=VALUE'")
-    if not is_name(name):
-        raise CommandError(316, f"{quote(name)} cannot name a {cls}: write {NAME_FORM}")
-    if name in declared.builtin or name in document.get(cls, {}):
+    if declared.singleton or declared.embedded_in:
+        raise CommandError(306, f"{label} always exists; write '{label} set ATTRIBUTE=VALUE'")
+    name = declared.stored_name(name)
+    if not declared.is_name(name):
+        raise CommandError(316, f"{quote(name)} cannot name a {cls}: write {declared.name_form}")
+    if name in declared.builtin or find(document, declared, name) is not None:
         raise CommandError(320, f"{label} exists; choose another name, or change it with '{label} set'")
     usage = f"{cls} NAME create {' '.join(a.upper() for a in declared.create)}".rstrip()
     if len(arguments) > len(declared.create):
         extra = " ".join(arguments[len(declared.create) :])
         raise CommandError(309, f"{label}: {quote(extra)} is too much; write '{usage}'")
     texts = dict(zip(declared.create, arguments, strict=False)) | dict(attributes or {})
+    if declared.element_of:
+        texts.setdefault(declared.attributes[0].name, name)
     content = {}
     for attribute, text in texts.items():
         content[attribute] = _parse(
@@ -186,7 +157,21 @@ def create_object(
         raise CommandError(310, f"{label} needs {' and '.join(missing)}; write '{usage}'")
     if declared is SCOPE:
         _check_subnet(label, content)
-    document.setdefault(cls, {})[name] = content
+    if declared.element_of:
+        insert(document, content)
+    else:
+        _check_client_name(document, cls, name)
+        document.setdefault(cls, {})[name] = content
+
+
+def _check_client_name(document: Document, cls: str, name: str) -> None:
+    declared = class_of(cls)
+    by_mac = document.get("dhcp", {}).get("validate-client-name-as-mac", False)
+    if by_mac and isinstance(declared.names, ClientKey) and name.startswith("id:"):
+        raise CommandError(
+            316, f"{declared.label(name)}: validate-client-name-as-mac is on, so write a hardware address "
+            "(1,6,00:d0:ba:d3:bd:3b) or default; or disable that attribute of dhcp"
+        )  # fmt: skip
 
 
 def delete_object(document: Document, cls: str, name: str) -> None:
@@ -194,7 +179,19 @@ def delete_object(document: Document, cls: str, name: str) -> None:
     declared = class_of(cls)
     if declared.singleton:
         raise CommandError(306, f"{cls} cannot be deleted; write '{cls} unset ATTRIBUTE' to return to a default")
-    read_object(document, cls, name)
+    found = read_object(document, cls, name)
+    name = declared.stored_name(name)
+    if declared.embedded_in:
+        write_object(document, declared.embedded_in, name).pop(EMBEDDED, None)
+        return
+    if declared.element_of:
+        for scope in document[declared.element_of].values():
+            kept = [element for element in scope.get("reservations", []) if element is not found]
+            if len(kept) < len(scope.get("reservations", [])):
+                scope["reservations"] = kept
+                if not kept:
+                    del scope["reservations"]
+        return
     if name not in declared.builtin:
         user = user_of(document, cls, name)
         if user:
@@ -204,14 +201,12 @@ def delete_object(document: Document, cls: str, name: str) -> None:
 
 def user_of(document: Document, cls: str, name: str) -> str:
     """Return label and attribute of an object that refers to object ``name`` of ``cls``, or the empty text."""
-    for owner in SECTIONS.values():
+    for owner in CLASSES.values():
         for attribute in owner.attributes:
-            if not isinstance(attribute.type, Reference) or attribute.type.cls != cls:
-                continue
-            section = document.get(owner.name, {})
-            for owner_name, content in {"": section}.items() if owner.singleton else section.items():
-                if content.get(attribute.name, attribute.default) == name:
-                    return f"{owner.label(owner_name)} ({attribute.name})"
+            if isinstance(attribute.type, Reference) and attribute.type.cls == cls:
+                for owner_name, content in contents(document, owner):
+                    if content.get(attribute.name, attribute.default) == name:
+                        return f"{owner.label(owner_name)} ({attribute.name})"
     return ""
 
 

@@ -8,7 +8,7 @@ and attributes" sections 1.7 and 2.3.
 from __future__ import annotations
 
 from tandem.base.errors import CommandError
-from tandem.config.document import Document, read_object, write_object
+from tandem.config.places import Document, class_of, read_object, tidy, write_object
 from tandem.config.schema import BUILTIN_OPTIONS
 from tandem.config.types import Time, policy_option
 from tandem.wire.options import decode_value, encode_value
@@ -19,51 +19,53 @@ LEASE_TYPE = Time(lo=1, forever=True)
 _LEASE_CODE = 51
 
 
-def list_options(document: Document, policy: str) -> dict[str, str]:
+def list_options(document: Document, policy: str, cls: str = "policy") -> dict[str, str]:
     """Return the text of each option of a policy by name, builtin ones included. Raises CommandError 302."""
-    options = read_object(document, "policy", policy).get("options", {})
-    return {**BUILTIN_OPTIONS.get(policy, {}), **options}
+    options = read_object(document, cls, policy).get("options", {})
+    return {**(BUILTIN_OPTIONS.get(policy, {}) if cls == "policy" else {}), **options}
 
 
-def get_option(document: Document, policy: str, option: str) -> str | None:
+def get_option(document: Document, policy: str, option: str, cls: str = "policy") -> str | None:
     """Return the text of an option, by name or number; None = the policy has none. Raises CommandError 302, 316."""
-    return list_options(document, policy).get(_name(policy, option))
+    return list_options(document, policy, cls).get(_name(cls, policy, option))
 
 
-def set_option(document: Document, policy: str, option: str, text: str) -> None:
+def set_option(document: Document, policy: str, option: str, text: str, cls: str = "policy") -> None:
     """Set an option, by name or number. Raises CommandError 302, 316."""
-    read_object(document, "policy", policy)
-    name = _name(policy, option)
+    read_object(document, cls, policy)
+    name = _name(cls, policy, option)
     try:
         stored = check_option(name, text)
     except ValueError as error:
-        raise CommandError(316, f"policy {policy}: {error}") from None
-    write_object(document, "policy", policy).setdefault("options", {})[name] = stored
+        raise CommandError(316, f"{class_of(cls).label(policy)}: {error}") from None
+    write_object(document, cls, policy).setdefault("options", {})[name] = stored
 
 
-def unset_option(document: Document, policy: str, option: str) -> None:
+def unset_option(document: Document, policy: str, option: str, cls: str = "policy") -> None:
     """Take an option out of a policy, by name or number; a builtin one gets its original value.
 
     Raises CommandError 302 the policy does not exist or has no such option set, 316.
     """
-    content = read_object(document, "policy", policy)
-    name = _name(policy, option)
+    content = read_object(document, cls, policy)
+    name = _name(cls, policy, option)
     if name not in content.get("options", {}):
-        raise CommandError(302, f"policy {policy} has no option {name} set; 'policy {policy} listOptions' shows them")
-    options = write_object(document, "policy", policy)["options"]
+        label = class_of(cls).label(policy)
+        raise CommandError(302, f"{label} has no option {name} set; '{label} listOptions' shows them")
+    options = write_object(document, cls, policy)["options"]
     del options[name]
     if not options:
-        del write_object(document, "policy", policy)["options"]
+        del write_object(document, cls, policy)["options"]
+    tidy(document, cls, policy)
 
 
-def set_lease_time(document: Document, policy: str, text: str) -> None:
+def set_lease_time(document: Document, policy: str, text: str, cls: str = "policy") -> None:
     """Set the lease time of a policy, e.g. 3d, 3600 or forever. Raises CommandError 302, 316."""
-    set_option(document, policy, LEASE_TIME, text)
+    set_option(document, policy, LEASE_TIME, text, cls)
 
 
-def get_lease_time(document: Document, policy: str) -> int | None:
+def get_lease_time(document: Document, policy: str, cls: str = "policy") -> int | None:
     """Return the lease time of a policy in seconds; None = the policy has none. Raises CommandError 302."""
-    text = list_options(document, policy).get(LEASE_TIME)
+    text = list_options(document, policy, cls).get(LEASE_TIME)
     return None if text is None else int(text)
 
 
@@ -80,9 +82,9 @@ def check_option(name: str, text: str) -> str:
     return plain if encode_value(option, plain) == data else text.strip()
 
 
-def _name(policy: str, option: str) -> str:
+def _name(cls: str, policy: str, option: str) -> str:
     try:
         found = policy_option(option)
     except ValueError as error:
-        raise CommandError(316, f"policy {policy}: {error}") from None
+        raise CommandError(316, f"{class_of(cls).label(policy)}: {error}") from None
     return LEASE_TIME if found.code == _LEASE_CODE else found.name

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tandem.config.attribute import NAME_FORM, ObjectClass, is_name
+from tandem.config.attribute import ObjectClass
 from tandem.config.schema import SERVED
 from tandem.config.types import quote
 
@@ -66,6 +66,7 @@ class Problems:
 class Item:
     """One object of the document."""
 
+    cls: ObjectClass
     name: str
     label: str
     values: dict[str, Any]
@@ -110,8 +111,8 @@ def read_document(document: object, problems: Problems) -> dict[str, dict[str, I
         contents = {"": section} if cls.singleton else {name: {} for name in cls.builtin} | section
         found = items[cls.name] = {}
         for name, content in contents.items():
-            if not cls.singleton and not is_name(name):
-                problems.error(cls.name, "", quote(name), f"is not the name of a {cls.name}; write {NAME_FORM}")
+            if not cls.singleton and not cls.is_name(name):
+                problems.error(cls.name, "", quote(name), f"is not the name of a {cls.name}; write {cls.name_form}")
             elif (item := read_item(cls, name, content, problems)) is not None:
                 found[name] = item
     return items
@@ -139,4 +140,4 @@ def read_item(cls: ObjectClass, name: str, content: object, problems: Problems, 
         if not any(name in content for name in missing):  # else its value has been complained of
             problems.error(label, missing[0], "", f"is required; delete the {cls.name} and create it anew")
         return None
-    return Item(name, label, {**cls.defaults, **given}, given, content)
+    return Item(cls, name, label, {**cls.defaults, **given}, given, content)

@@ -16,6 +16,8 @@ from tandem.config.access import ADMIN
 from tandem.config.attribute import Attribute, ObjectClass
 from tandem.config.compiled import DESIRED, OFF, REQUIRED
 from tandem.config.pairs import CLUSTER, PAIR
+from tandem.config.profiles import NONE, USER_CLASS_IS
+from tandem.config.schema_clients import CLIENT, CLIENT_CLASS, EMBEDDED
 from tandem.config.types import (
     Bool,
     ClientKey,
@@ -33,6 +35,7 @@ from tandem.config.types import (
     Secret,
     String,
     Subnet,
+    Tags,
     Time,
 )
 
@@ -175,6 +178,32 @@ DHCP = ObjectClass(
             "How long these samples are kept. 0: none are taken.", unit="seconds",
         ),
         Attribute(
+            "client-class", Bool(), False,
+            "Whether every client is looked up: its client entry, the client-class of that, their selection criteria.",
+            sync="client-class-properties",
+        ),
+        Attribute(
+            "skip-client-lookup", Bool(), False,
+            "Whether client entries count for nothing; what map-user-class-id says still does.",
+            sync="client-class-properties",
+        ),
+        Attribute(
+            "validate-client-name-as-mac", Bool(), False,
+            "Whether a client entry must be named by a hardware address (or default), not by a client identifier.",
+            sync="client-class-properties",
+        ),
+        Attribute(
+            "map-user-class-id", Enum(names=USER_CLASS_IS), NONE,
+            "What the user class that a client sends counts as: nothing, its client-class if it has none, its selection"
+            " criterion if it has none, or one more criterion.",
+            sync="client-class-properties",
+        ),
+        Attribute(
+            "append-user-class-id-to-selection-tag", Bool(), False,
+            "The same as map-user-class-id=append-to-tag, where that is none.",
+            sync="client-class-properties",
+        ),
+        Attribute(
             "log-settings", Flags(LOG_SETTINGS), ["default", "incoming-packets", "missing-options"],
             "What the server logs.",
         ),
@@ -186,7 +215,7 @@ SCOPE = ObjectClass(
     help="A subnet, and its addresses for clients.",
     sync="scope",
     create=("addr", "mask"),
-    parts=("ranges", "reservations"),
+    parts=("ranges", "reservations", EMBEDDED),
     attributes=(
         Attribute("addr", IpAddress(), None, "Network address of the subnet.", required=True, read_only=True),
         Attribute("mask", Mask(), None, "Mask of the subnet.", required=True, read_only=True),
@@ -218,6 +247,10 @@ SCOPE = ObjectClass(
             "The backup's addresses are taken from here downwards; needs allocate-first-available."
             " Unset or 0: the midpoint of the ranges.",
         ),
+        Attribute(
+            "selection-tag-list", Tags(), [],
+            "Selection tags: a client with selection criteria may use the scope if it has them all.",
+        ),
         Attribute("dhcp", Bool(), True, "Whether DHCP clients are served."),
         Attribute("bootp", Bool(), True, "Whether BOOTP clients are served: by reservation, and see dynamic-bootp."),
         Attribute(
@@ -235,10 +268,13 @@ RESERVATION = ObjectClass(
     help="An address that only one client gets.",
     sync="scope",
     element_of="scope",
-    create=("address", "key"),
+    names=IpAddress(),
+    create=("key",),
+    parts=(EMBEDDED,),
     attributes=(
         Attribute("address", IpAddress(), None, "The reserved address.", required=True, read_only=True),
         Attribute("key", ClientKey(), None, "The client that gets it.", required=True, read_only=True),
+        Attribute("policy", Reference(cls="policy"), None, "Name of a policy that counts before all others."),
     ),
 )
 
@@ -279,10 +315,34 @@ POLICY = ObjectClass(
 BUILTIN_OPTIONS: Mapping[str, Mapping[str, str]] = {SYSTEM_DEFAULT_POLICY: {"dhcp-lease-time": "604800"}}
 """Options that a builtin policy has as long as they are not set (SYSTEM S3.3: seven days)."""
 
-CLASSES: Mapping[str, ObjectClass] = {cls.name: cls for cls in (DHCP, SCOPE, RESERVATION, POLICY, PAIR, CLUSTER, ADMIN)}
+
+def _embedded(owner: ObjectClass, what: str) -> ObjectClass:
+    return ObjectClass(
+        name=f"{owner.name}-policy",
+        help=f"The policy that is embedded in a {what}: it counts before the one that the {what} names.",
+        sync=owner.sync,
+        parts=POLICY.parts,
+        embedded_in=owner.name,
+        names=owner.names,
+        more_names=owner.more_names,
+        attributes=POLICY.attributes,
+    )
+
+
+EMBEDDED_IN: Mapping[str, ObjectClass] = {
+    owner.name: _embedded(owner, owner.name) for owner in (SCOPE, RESERVATION, CLIENT, CLIENT_CLASS)
+}
+"""The classes of embedded policies, by the class that they are embedded in."""
+
+CLASSES: Mapping[str, ObjectClass] = {
+    cls.name: cls
+    for cls in (DHCP, SCOPE, RESERVATION, POLICY, CLIENT, CLIENT_CLASS, *EMBEDDED_IN.values(), PAIR, CLUSTER, ADMIN)
+}
 """Every class, by name."""
 
-SECTIONS: Mapping[str, ObjectClass] = {name: cls for name, cls in CLASSES.items() if not cls.element_of}
+SECTIONS: Mapping[str, ObjectClass] = {
+    name: cls for name, cls in CLASSES.items() if not cls.element_of and not cls.embedded_in
+}
 """The classes that have a section in the configuration document."""
 
 SERVED: Mapping[str, ObjectClass] = {name: cls for name, cls in SECTIONS.items() if not cls.managed_only}

@@ -11,7 +11,8 @@ from typing import Any
 
 from tandem.base.errors import CommandError
 from tandem.base.ipv4 import format_ipv4, parse_ipv4
-from tandem.config.document import Document, read_object, write_object
+from tandem.config.places import Document, read_object, write_object
+from tandem.config.reservations import insert, outside
 from tandem.config.schema import RESERVATION
 from tandem.config.types import quote
 
@@ -71,24 +72,12 @@ def remove_range(document: Document, scope: str, lowest: str, highest: str) -> N
 
 def add_reservation(document: Document, scope: str, address: str, key: str) -> None:
     """Reserve an address for a client. Raises CommandError 302, 316, 320 address or client has one already."""
-    content = read_object(document, "scope", scope)
+    read_object(document, "scope", scope)
     try:
-        stored_address, stored_key = _ADDRESS.parse(address), _KEY.parse(key)
+        stored = {"address": _ADDRESS.parse(address), "key": _KEY.parse(key)}
     except ValueError as error:
         raise CommandError(316, f"scope {scope}: reservation: {error}") from None
-    why = outside(parse_ipv4(stored_address), parse_ipv4(content["addr"]), parse_ipv4(content["mask"]))
-    if why:
-        raise CommandError(316, f"scope {scope}: reservation: {stored_address} {why}")
-    reservations = content.get("reservations", [])
-    for other in reservations:
-        if stored_address == other["address"] or stored_key == other["key"]:
-            raise CommandError(
-                320, f"scope {scope}: reservation: {other['address']} is reserved for {other['key']} already; "
-                f"remove that first ('scope {scope} removeReservation {other['address']}')"
-            )  # fmt: skip
-    reservations = [*reservations, {"address": stored_address, "key": stored_key}]
-    reservations.sort(key=lambda r: parse_ipv4(r["address"]))
-    write_object(document, "scope", scope)["reservations"] = reservations
+    insert(document, stored, scope)
 
 
 def remove_reservation(document: Document, scope: str, which: str) -> tuple[str, str]:
@@ -114,20 +103,6 @@ def remove_reservation(document: Document, scope: str, which: str) -> tuple[str,
     raise CommandError(
         302, f"scope {scope} has no reservation for {wanted[1]}; 'scope {scope} listReservations' shows them"
     )
-
-
-def outside(address: int, subnet: int, mask: int) -> str:
-    """Return why no client of a subnet can have ``address``, in words that follow the address; empty if it can."""
-    first, last = subnet, subnet | ~mask & 0xFFFFFFFF
-    if not first <= address <= last:
-        return f"lies outside the subnet; write one from {format_ipv4(first)} to {format_ipv4(last)}"
-    if last - first > 1 and address in (first, last):
-        what = "network" if address == first else "broadcast"
-        return (
-            f"is the {what} address of the subnet, which no client can have; "
-            f"write one from {format_ipv4(first + 1)} to {format_ipv4(last - 1)}"
-        )
-    return ""
 
 
 def _range(scope: str, lowest: str, highest: str) -> tuple[int, int]:

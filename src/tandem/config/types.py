@@ -450,6 +450,56 @@ class Fingerprints(ValueType):
         return tuple(found)
 
 
+_TAG = re.compile(r"[A-Za-z0-9_.:+-]{1,64}")
+
+
+@dataclass(frozen=True)
+class Tags(ValueType):
+    """Some words: written with commas, stored as a list in the order written, used as a frozenset."""
+
+    word = "tags"
+
+    @property
+    def allowed(self) -> str:
+        return "a list, with commas, of tags of at most 64 letters, digits or _ . : + - (or none)"
+
+    def _parse(self, text: str, clock: Clock) -> object:
+        return _list(text, str)
+
+    def show(self, stored: Any, clock: Clock = EPOCH) -> str:
+        return ",".join(stored) or "none"
+
+    def _use(self, stored: object) -> frozenset[str]:
+        if not isinstance(stored, list) or not all(_TAG.fullmatch(_text(tag)) for tag in stored):
+            raise ValueError
+        return frozenset(stored)
+
+
+_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+
+
+@dataclass(frozen=True)
+class HostName(ValueType):
+    """A host's or domain's name in DNS, or one of ``words``. Used as text, without a dot at the end."""
+
+    word = "host-name"
+    words: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> str:
+        more = "".join(f", or {word}" for word in self.words)
+        return f"a DNS name: labels of letters, digits and hyphens, joined by dots, at most 253 in all{more}"
+
+    def _parse(self, text: str, clock: Clock) -> object:
+        return text.removesuffix(".")
+
+    def _use(self, stored: object) -> str:
+        text = _text(stored)
+        if text not in self.words and (len(text) > 253 or not all(map(_LABEL.fullmatch, text.split(".")))):
+            raise ValueError
+        return text
+
+
 _NOT_FOR_POLICIES = frozenset((50, 52, *range(53, 60), 61, 80, 81, 82, 90, 91, 92, 118, *range(151, 158), 221))
 """Options that clients or relays send, or that the server makes itself (58 and 59 out of the lease it gives)."""
 

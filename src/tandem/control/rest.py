@@ -43,7 +43,7 @@ from tandem.cluster.registry import EFFECTS, NAME, REGISTRY, Command, Login, Ses
 from tandem.cluster.registry import Request as CommandRequest
 from tandem.config.access import READ_ONLY
 from tandem.config.attribute import ObjectClass
-from tandem.config.schema import SECTIONS
+from tandem.config.schema import CLASSES
 from tandem.control.sync_routes import add_synchronization_routes
 from tandem.control.web.application import with_pages
 
@@ -125,7 +125,7 @@ def create_app(manager: Manager, cookie: str = "__Host-tandem") -> FastAPI:
     for command in REGISTRY.commands:
         if command.own_route:
             _add_route(app, manager, door, command)
-    for cls in SECTIONS.values():
+    for cls in CLASSES.values():
         _add_object_routes(app, manager, door, cls)
     add_synchronization_routes(app, manager, door.needs, declared)
     return app
@@ -282,8 +282,8 @@ def _add_command_routes(app: FastAPI, manager: Manager, door: Door) -> None:
                 }
                 for c in REGISTRY.commands
             ],
-            "secrets": sorted({name for cls in SECTIONS.values() for name in objects.secrets_of(cls)}),
-            "attributes": {cls.name: {a.name: a.help for a in cls.attributes} for cls in SECTIONS.values()},
+            "secrets": sorted({name for cls in CLASSES.values() for name in objects.secrets_of(cls)}),
+            "attributes": {cls.name: {a.name: a.help for a in cls.attributes} for cls in CLASSES.values()},
         }
 
 

@@ -159,8 +159,9 @@ class Choice:
         for scope in scopes:
             if query.closed(scope) or scope.renew_only:
                 continue
-            until = query.now + scope.policy.offer_s
-            offer = self.book.choose(scope, query.key, query.powers, query.now, until, scope.policy.lease_s)
+            policy = query.policy(scope, 0)
+            until = query.now + policy.offer_s
+            offer = self.book.choose(scope, query.key, query.powers, query.now, until, policy.lease_s)
             if offer is not None:
                 return scope, offer.address, None
         return None
@@ -173,8 +174,9 @@ class Choice:
         binding = self.book.by_address.get(address)
         if binding is not None and binding.status not in (FREE, BACKUP):
             return scope, address, binding
-        until = query.now + scope.policy.offer_s
-        self.book.set_aside(scope, address, query.key, query.now, until, scope.policy.lease_s)
+        policy = query.policy(scope, address)
+        until = query.now + policy.offer_s
+        self.book.set_aside(scope, address, query.key, query.now, until, policy.lease_s)
         return scope, address, None
 
     def _reservation(self, query: Query) -> tuple[CompiledScope, int] | None:

@@ -18,15 +18,15 @@ from tandem.dhcp.query import Query
 from tandem.dhcp.replies import Replies, renewal_times
 from tandem.lease.binding import ACTIVE, BOOTP_FLAG, INTERESTING, KEPT_BYTES, RESERVED_FLAG, Binding, client_key
 from tandem.lease.book import Book
-from tandem.wire.dhcp import ACK, OPT_LEASE_TIME, OPT_RELAY_INFO, pack_within, unpack_options
+from tandem.wire.dhcp import ACK, OPT_HOST_NAME, OPT_LEASE_TIME, OPT_RELAY_INFO, pack_within, unpack_options
 
 _TIMES = Struct(">BBIBBI")
 _TIMES_MAX = 1000
 
 
-def desired_seconds(query: Query, scope: CompiledScope) -> int:
+def desired_seconds(query: Query, scope: CompiledScope, address: int) -> int:
     """Return how long a lease is to be: the policy's time, or less if the client wants less and may."""
-    policy = scope.policy
+    policy = query.policy(scope, address)
     desired = FOREVER if policy.permanent else policy.lease_s
     if policy.allow_lease_time_override and OPT_LEASE_TIME in query.options:
         wish = int.from_bytes(query.options[OPT_LEASE_TIME], "big")
@@ -62,7 +62,7 @@ class Leases:
         one that the MCLT made short is extended as soon as the partner has acknowledged more. Never while the partner
         is out of reach: it may have heard the client end this lease, and what is not stored cannot be told from that.
         """
-        desired = desired_seconds(query, scope)
+        desired = desired_seconds(query, scope, binding.address)
         given = lease_seconds(query, binding, desired)
         told = query.powers.connected or not scope.endpoint
         if self.config.defer_lease_extensions and told and not binding.flags & BOOTP_FLAG:
@@ -80,7 +80,7 @@ class Leases:
 
     def grant(self, query: Query, scope: CompiledScope, binding: Binding) -> None:
         """Give the client a lease on ``binding``, which it may have."""
-        desired = desired_seconds(query, scope)
+        desired = desired_seconds(query, scope, binding.address)
         self.journal.counters["leases-granted"] += 1
         self._give(query, scope, binding, desired, lease_seconds(query, binding, desired), False)
 
@@ -143,6 +143,12 @@ def kept_options(query: Query, binding: Binding) -> bytes:
     """
     options = query.options
     found = {code: options[code] for code in INTERESTING if code in options}
+    if query.profile is not None:
+        name = query.profile.name_for(query.hardware)
+        if name is not None:
+            found.pop(OPT_HOST_NAME, None)
+            if name:
+                found[OPT_HOST_NAME] = name
     if binding.options and OPT_RELAY_INFO not in options and query.message.ciaddr and not query.message.giaddr:
         info = unpack_options(binding.options).get(OPT_RELAY_INFO)
         if info is not None and client_key(binding.client_id, binding.hardware) == query.key:

@@ -33,6 +33,7 @@ COUNTERS: Final = (
     "dropped-load-balancing",  # of these, new clients of the partner's hash buckets
     "dropped-not-for-us",  # the client chose another server
     "dropped-unknown",  # nothing is known here of the client's address
+    "dropped-excluded",  # of a client whose entry excludes it
     "dropped-no-address",  # nothing to give
     "dropped-no-bootp-address",  # a BOOTP client without a reservation, and no dynamic-bootp scope with an address
     "leases-granted", "leases-extended", "extensions-deferred", "leases-released", "addresses-declined",

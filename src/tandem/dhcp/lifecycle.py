@@ -20,7 +20,9 @@ def expire(book: Book, scope: CompiledScope, binding: Binding, now: float, out: 
     """
     if binding.expires == FOREVER or binding.status not in (ACTIVE, ABANDONED):
         return
-    grace = scope.policy.grace_s if binding.status == ACTIVE else 0
+    grace = 0
+    if binding.status == ACTIVE:
+        grace = book.config.policy_of(scope, binding.address, binding.client_id, binding.hardware).grace_s
     due = binding.expires + grace
     if due > now:
         book.schedule(due, binding)

@@ -9,7 +9,8 @@ from typing import Final
 
 from tandem.base.errors import WireError
 from tandem.base.io import Datagram, Effect
-from tandem.config.compiled import CompiledScope, Network, ServerConfig
+from tandem.config.compiled import CompiledScope, EffectivePolicy, Network, ServerConfig
+from tandem.config.profiles import Profile
 from tandem.lease.powers import STANDALONE, Powers
 from tandem.wire.dhcp import (
     OPT_MESSAGE_TYPE,
@@ -31,7 +32,7 @@ class Query:
 
     __slots__ = (
         "bootp", "client_id", "datagram", "hardware", "key", "message", "moment", "network", "now", "options", "out",
-        "override", "powers", "relay_port", "server_id",
+        "override", "powers", "profile", "relay_port", "server_id",
     )  # fmt: skip
 
     def __init__(self, now: float, datagram: Datagram, message: Message, client_id: bytes, out: list[Effect]) -> None:
@@ -55,6 +56,8 @@ class Query:
         """Whether the relay wants its reply at the port that it sent from (RFC 8357)."""
         self.network: Network = NOWHERE
         self.powers: Powers = STANDALONE
+        self.profile: Profile | None = None
+        """What is set for the client (S3.4); None = nothing."""
 
     def find_network(self, config: ServerConfig) -> Network | None:
         """Return the LAN segment of the client, or None when no scope is for it.
@@ -95,8 +98,16 @@ class Query:
         return int.from_bytes(link, "big") if len(link) == 4 else 0
 
     def closed(self, scope: CompiledScope) -> bool:
-        """Return whether ``scope`` serves no client of this kind (DHCP or BOOTP)."""
-        return scope.deactivated or not (scope.bootp if self.bootp else scope.dhcp)
+        """Return whether ``scope`` serves no client of this kind (DHCP or BOOTP), or not this one (selection tags)."""
+        if scope.deactivated or not (scope.bootp if self.bootp else scope.dhcp):
+            return True
+        return self.profile is not None and not self.profile.fits(scope)
+
+    def policy(self, scope: CompiledScope, address: int) -> EffectivePolicy:
+        """Return what applies to the client at ``address`` of ``scope`` (S3.3); 0: at any that is not reserved."""
+        if self.profile is None and not scope.own_policies:
+            return scope.policy
+        return scope.policy_at(address, self.profile)
 
     def placed_by_relay(self) -> bool:
         """Whether the network is known from a relay or a selection, not guessed from addresses."""

@@ -1,7 +1,7 @@
 """Replies: which options, in which order, how large, and where to.
 
 Does not decide who gets an answer. Theory: all that does not change between replies to equal parameter lists is
-assembled once per scope and parameter list and kept; per packet remain the lease times and what is echoed.
+assembled once per policy and parameter list and kept; per packet remain the lease times and what is echoed.
 
 Source: RFC 2131 sections 4.1 and 4.3.1 (table 3); RFC 2132 sections 9.8 and 9.10; RFC 3011 section 2; RFC 3046
 section 2.2; RFC 6842; RFC 8357.
@@ -15,7 +15,7 @@ from typing import Final
 from tandem.base.io import Note, Reply
 from tandem.base.ipv4 import BROADCAST
 from tandem.base.units import FOREVER
-from tandem.config.compiled import CompiledScope, ServerConfig
+from tandem.config.compiled import CompiledScope, EffectivePolicy, ServerConfig
 from tandem.dhcp.journal import MISSING_OPTIONS, Journal
 from tandem.dhcp.query import Query
 from tandem.wire.dhcp import (
@@ -44,7 +44,9 @@ PLAIN_LIMIT: Final = 548
 LARGEST: Final = 1472
 """Bytes of a reply that is not fragmented on an Ethernet."""
 TAILS_MAX: Final = 256
-"""How many parameter lists are kept per scope."""
+"""How many parameter lists are kept per policy."""
+ALL_TAILS_MAX: Final = 16384
+"""How many are kept in all: clients write the lists."""
 UNASKED: Final = bytes((1, 3, 6, 15, 28))
 """What a client without a parameter list gets, as far as the policy has it."""
 OURS: Final = frozenset((1, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 61, 82, 118, 255))
@@ -61,25 +63,28 @@ class Replies:
 
     def __init__(self, config: ServerConfig, journal: Journal) -> None:
         self.journal = journal
+        self._filled: list[EffectivePolicy] = []
+        self._tails = 0
         self.configure(config)
 
     def configure(self, config: ServerConfig) -> None:
         """Take a (new) configuration: nothing assembled before counts."""
-        self._tails: list[dict[bytes, bytes]] = [{} for _ in config.scopes]
+        self._forget_tails()
 
     def send(self, query: Query, kind: int, scope: CompiledScope, yiaddr: int, lease_s: int) -> None:
         """Append an OFFER, ACK or BOOTP reply (``kind`` 0). ``lease_s`` 0: no lease times (INFORM, BOOTP)."""
         options = query.options
         wanted = options.get(OPT_PARAMETER_LIST, UNASKED)
-        tail = self._tails[scope.index].get(wanted)
+        message = query.message
+        policy = query.policy(scope, yiaddr or message.ciaddr)
+        tail = policy.tails.get(wanted)
         if tail is None:
-            tail = self._assemble(query, scope, wanted)
+            tail = self._assemble(query, scope, policy, wanted)
         if lease_s:
             renewal, rebinding = renewal_times(lease_s)
             head = _LEASE.pack(54, 4, query.server_id, 51, 4, lease_s, 58, 4, renewal, 59, 4, rebinding)
         else:
             head = _SERVER.pack(54, 4, query.server_id) if kind else b""
-        message, policy = query.message, scope.policy
         echo = _echo(query)
         info = pack_option(OPT_RELAY_INFO, options[OPT_RELAY_INFO]) if OPT_RELAY_INFO in options else b""
         limit = PLAIN_LIMIT if OPT_MAX_SIZE not in options else min(reply_limit(message), LARGEST)
@@ -90,7 +95,7 @@ class Replies:
                 max_size=limit + len(info),
             )  # fmt: skip
         else:
-            data = _squeeze(query, kind, scope, yiaddr, head + echo, tail, info, limit)
+            data = _squeeze(query, kind, policy, yiaddr, head + echo, tail, info, limit)
         self.journal.counters[_SENT[kind]] += 1
         _dispatch(query, data, yiaddr)
 
@@ -109,10 +114,10 @@ class Replies:
         else:
             query.out.append(Reply(data, BROADCAST, CLIENT_PORT, datagram.interface))
 
-    def _assemble(self, query: Query, scope: CompiledScope, wanted: bytes) -> bytes:
+    def _assemble(self, query: Query, scope: CompiledScope, policy: EffectivePolicy, wanted: bytes) -> bytes:
         """Return, and keep, the policy's options for a parameter list, in the order of the list."""
-        have = scope.policy.options
-        codes = dict.fromkeys((OPT_SUBNET_MASK, *wanted, *scope.policy.reply_options))
+        have = policy.options
+        codes = dict.fromkeys((OPT_SUBNET_MASK, *wanted, *policy.reply_options))
         parts = []
         missing = []
         for code in codes:
@@ -123,10 +128,16 @@ class Replies:
             elif code and code not in OURS:
                 missing.append(str(code))
         tail = b"".join(parts)
-        tails = self._tails[scope.index]
+        if self._tails >= ALL_TAILS_MAX:
+            self._forget_tails()
+        tails = policy.tails
+        if not tails:
+            self._filled.append(policy)
         if len(tails) >= TAILS_MAX:
+            self._tails -= len(tails)
             tails.clear()
         tails[wanted] = tail
+        self._tails += 1
         if missing and wanted is not UNASKED and self.journal.missing and self.journal.room(query.now, query.out):
             text = (
                 f"Clients of scope {scope.name} ask for options that its policy does not have: {', '.join(missing)}"
@@ -134,6 +145,13 @@ class Replies:
             )
             query.out.append(Note("Info", "Protocol", MISSING_OPTIONS, text, "missing-options"))
         return tail
+
+
+    def _forget_tails(self) -> None:
+        for policy in self._filled:
+            policy.tails.clear()
+        self._filled.clear()
+        self._tails = 0
 
 
 def renewal_times(lease_s: int) -> tuple[int, int]:
@@ -151,14 +169,14 @@ def _echo(query: Query) -> bytes:
 
 
 def _squeeze(
-    query: Query, kind: int, scope: CompiledScope, yiaddr: int, needed: bytes, tail: bytes, info: bytes, limit: int
+    query: Query, kind: int, policy: EffectivePolicy, yiaddr: int, needed: bytes, tail: bytes, info: bytes, limit: int
 ) -> bytes:
     """Return a reply that does not fit as it is: overloaded, and if that is not enough without the last options.
 
     Option 82 is not counted, because the relay takes it out before the client sees the reply, and stays the last
     of the options field, where every relay looks for it.
     """
-    message, policy = query.message, scope.policy
+    message = query.message
     optional = unpack_options(tail)
     while True:
         area = needed + b"".join(pack_option(code, value) for code, value in optional.items())

@@ -13,7 +13,7 @@ from tandem.base.errors import WireError
 from tandem.base.io import Datagram, Effect, Note
 from tandem.base.ipv4 import format_hardware, format_ipv4
 from tandem.base.units import FOREVER
-from tandem.config.compiled import ServerConfig
+from tandem.config.compiled import CompiledScope, ServerConfig
 from tandem.dhcp import journal as lines
 from tandem.dhcp.choice import Choice
 from tandem.dhcp.grant import Leases, desired_seconds, lease_seconds
@@ -126,6 +126,11 @@ class DhcpServer:
             return
         query.network = network
         query.powers = powers = self.powers[network.endpoint]
+        if self.config.clients is not None:
+            query.profile = self.config.clients.find(client_id, query.hardware, message.options, now)
+            if query.profile is not None and query.profile.refused and kind not in (RELEASE, DECLINE):
+                self._excluded(query)
+                return
         if d.interface.address not in self.addresses:
             self.addresses[d.interface.address] = None
         if powers.answer != ANSWER_ALL and not self._may_answer(query, kind):
@@ -167,7 +172,8 @@ class DhcpServer:
         if 0 < powers.balance_delay_s < message.secs:
             return False
         theirs = BACKUP if powers.own == FREE else FREE
-        return any(self.book.pools[scope.index].side(theirs).size for scope in query.network.scopes)
+        usable = (scope for scope in query.network.scopes if query.profile is None or query.profile.fits(scope))
+        return any(self.book.pools[scope.index].side(theirs).size for scope in usable)
 
     def _invalid(self, now: float, d: Datagram, why: str, out: list[Effect]) -> None:
         self.counters["dropped-invalid"] += 1
@@ -186,6 +192,12 @@ class DhcpServer:
             )
             query.out.append(Note("Warning", "Protocol", lines.DROPPED, text, "no-dropped-dhcp-packets"))
 
+    def _excluded(self, query: Query) -> None:
+        self.counters["dropped-excluded"] += 1
+        if self.journal.drops and self.journal.room(query.now, query.out):
+            text = f"Dropped a packet of {format_hardware(query.hardware)}: its client entry has the action exclude"
+            query.out.append(Note("Info", "Protocol", lines.DROPPED, text, "no-dropped-dhcp-packets"))
+
     def _names_us(self, query: Query, server: bytes) -> bool:
         address = int.from_bytes(server, "big")
         return address == query.server_id or address in self.addresses
@@ -199,7 +211,7 @@ class DhcpServer:
             self._exhaustion(query)
             return
         scope, address, binding = pick
-        given = lease_seconds(query, binding, desired_seconds(query, scope))
+        given = lease_seconds(query, binding, desired_seconds(query, scope, address))
         self.replies.send(query, OFFER, scope, address, given)
 
     def _exhaustion(self, query: Query) -> None:
@@ -213,7 +225,10 @@ class DhcpServer:
         pools = [self.book.pools[scope.index] for scope in network.scopes]
         theirs = sum(pool.side(BACKUP if powers.own == FREE else FREE).size for pool in pools)
         total = sum(pool.scope.ranges.size for pool in pools)
-        if all(query.closed(scope) or scope.renew_only for scope in network.scopes):
+        unfit = [scope for scope in network.scopes if query.profile is not None and not query.profile.fits(scope)]
+        if unfit and all(query.closed(scope) or scope.renew_only for scope in network.scopes):
+            cure = self._criteria_cure(query, unfit)
+        elif all(query.closed(scope) or scope.renew_only for scope in network.scopes):
             cure = "the scope is deactivated, only renews or serves no DHCP clients (deactivated, renew-only, dhcp)"
         elif network.endpoint and theirs:
             cure = (
@@ -227,6 +242,19 @@ class DhcpServer:
             f" {format_hardware(query.hardware)}; {cure}"
         )
         query.out.append(Note("Warning", "Protocol", lines.NO_ADDRESS, text))
+
+    @staticmethod
+    def _criteria_cure(query: Query, unfit: list[CompiledScope]) -> str:
+        profile = query.profile
+        assert profile is not None
+        named = f" of client-class {profile.client_class}" if profile.client_class else ""
+        wanted = ",".join(sorted(profile.criteria)) or "none"
+        without = f" and none of {','.join(sorted(profile.excluded))}" if profile.excluded else ""
+        have = "; ".join(f"{scope.name} has {','.join(sorted(scope.tags)) or 'none'}" for scope in unfit)
+        return (
+            f"no scope that serves fits the selection criteria{named}: needed are all of {wanted}{without}, {have}"
+            " (change selection-tag-list of a scope, or the criteria)"
+        )
 
     # --- REQUEST ----------------------------------------------------------------------------------------
 
@@ -261,7 +289,8 @@ class DhcpServer:
             return
         binding = book.by_address.get(address)
         if binding is not None and binding.status == ACTIVE:
-            if choice.holds(query, binding, scope) and choice.may_keep(query, scope, address):
+            mine = choice.holds(query, binding, scope) and choice.may_keep(query, scope, address)
+            if mine and not query.closed(scope):
                 self.leases.grant(query, scope, binding)
                 return
         elif binding is not None and choice.may_return(query, scope, binding):
@@ -398,7 +427,8 @@ class DhcpServer:
         book.set_client(binding, b"", b"")
         binding.options = b""
         binding.flags &= ~BOOTP_FLAG
-        binding.expires = query.moment + scope.policy.unavailable_s
+        unavailable_s = query.policy(scope, address).unavailable_s
+        binding.expires = query.moment + unavailable_s
         binding.last_transaction = max(moment, binding.last_transaction + 1)
         book.set_status(binding, ABANDONED, moment)
         book.save(binding, query.out)
@@ -407,7 +437,7 @@ class DhcpServer:
             name = format_ipv4(address)
             text = (
                 f"{format_hardware(query.hardware)} declined {name}: another host uses it; it is unavailable for"
-                f" {scope.policy.unavailable_s} s (find that host, then lease {name} force-available)"
+                f" {unavailable_s} s (find that host, then lease {name} force-available)"
             )
             query.out.append(Note("Warning", "Protocol", lines.DECLINED, text))
 

@@ -99,7 +99,8 @@ def rebalance(endpoint: Endpoint, now: float, out: list[Effect]) -> str:
 def _longest_lease_s(endpoint: Endpoint) -> int:
     """Return the longest lease that the partner may have given in this endpoint's scopes, in seconds."""
     policies = [pool.scope.policy for pool in endpoint.pools()]
-    return max((FOREVER if policy.permanent else policy.lease_s for policy in policies), default=0)
+    longest = max((FOREVER if policy.permanent else policy.lease_s for policy in policies), default=0)
+    return max(longest, endpoint.book.config.longest_own_lease_s)
 
 
 def stop(endpoint: Endpoint, now: float, out: list[Effect]) -> None:

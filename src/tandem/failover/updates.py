@@ -279,6 +279,9 @@ class UpdateQueue:
         if binding.sent_potential > binding.expires or binding.expires == FOREVER:
             return max(binding.sent_potential, binding.expires)
         scope = self.book.scope_at(binding.address)
-        lease_s = scope.policy.lease_s if scope is not None else 0
+        lease_s = 0
+        if scope is not None:
+            config = self.book.config
+            lease_s = config.policy_of(scope, binding.address, binding.client_id, binding.hardware).lease_s
         wished = min(binding.last_transaction + lease_s * 3 // 2, FOREVER - 1)
         return max(binding.expires, binding.sent_potential, wished)

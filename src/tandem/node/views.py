@@ -119,7 +119,8 @@ def _lease(node: Node, binding: Binding, now: float) -> dict[str, object]:
 
 def _why_short(endpoint: Endpoint, scope: CompiledScope, binding: Binding, now: float) -> str:
     """Return why a lease is shorter than its policy says, and when it will not be; "" when it is not (S10.4)."""
-    policy, mclt_s = scope.policy, endpoint.powers.mclt_s
+    policy = endpoint.book.config.policy_of(scope, binding.address, binding.client_id, binding.hardware)
+    mclt_s = endpoint.powers.mclt_s
     desired = FOREVER if policy.permanent else policy.lease_s
     given = binding.expires - binding.last_transaction
     if binding.status != ACTIVE or binding.expires == FOREVER or given >= desired or mclt_s is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from tandem.cluster.manager import Manager
 from tandem.cluster.registry import REGISTRY, Command, Login, Session
 from tandem.cluster.supervisor import ControlSocket, Supervisor
 from tandem.config.access import ROLES, allows
-from tandem.config.schema import SECTIONS
+from tandem.config.schema import CLASSES, SECTIONS
 
 
 class FakeServer(ControlSocket):
@@ -29,13 +30,18 @@ class FakeServer(ControlSocket):
         return perform(op, args or {})
 
 
-@pytest.fixture
-def manager(tmp_path: Path) -> Manager:
+def open_manager(tmp_path: Path) -> Manager:
     log = ClusterLog(tmp_path / "logs" / "ccm.log", "test")
     server = FakeServer(tmp_path / "none", tmp_path / "dhcp.log")
     database = Database(tmp_path / "ccm" / "ccm.db")
-    set_administrator(database, "admin", "geheim", ["superuser"])
     return Manager("test", 0x7F00000B, database, server, Supervisor(["false"], server, log), log, tmp_path / "dhcp.log")
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Manager:
+    made = open_manager(tmp_path)
+    set_administrator(made.database, "admin", "geheim", ["superuser"])
+    return made
 
 
 Run = Callable[..., list[str]]
@@ -43,6 +49,10 @@ Run = Callable[..., list[str]]
 
 @pytest.fixture
 def run(manager: Manager) -> Run:
+    return runner(manager)
+
+
+def runner(manager: Manager) -> Run:
     def run_line(line: str, login: Login | None = None) -> list[str]:
         try:
             who = login or manager.login_of("admin")
@@ -59,6 +69,16 @@ scope examplescope addRange 192.168.50.10 192.168.50.200
 scope examplescope addReservation 192.168.50.9 1,6,00:d0:ba:d3:bd:3b
 policy default setLeaseTime 3d
 policy default setOption routers 192.168.50.1
+client-class exampleclass create
+client 1,6,00:d0:ba:d3:bd:3b create
+scope-policy examplescope setOption routers 192.168.50.1
+client-policy 1,6,00:d0:ba:d3:bd:3b setOption routers 192.168.50.1
+client-class-policy exampleclass setOption routers 192.168.50.1
+reservation-policy 192.168.50.9 setOption routers 192.168.50.1
+scope-policy examplescope setLeaseTime 1d
+client-policy 1,6,00:d0:ba:d3:bd:3b setLeaseTime 1d
+client-class-policy exampleclass setLeaseTime 1d
+reservation-policy 192.168.50.9 setLeaseTime 1d
 admin example create pw roles=read-only
 token monitoring create read-only
 failover-pair example create 127.0.0.11 127.0.0.12
@@ -69,6 +89,9 @@ _MISSING_FIRST = {  # what an example makes must not be there yet
     "scope examplescope create": "scope examplescope delete", "admin example create": "admin example delete",
     "token monitoring create": "token monitoring delete",
     "failover-pair example create": "failover-pair example delete", "cluster example create": "cluster example delete",
+    "client 1,6,00:d0:ba:d3:bd:3b create": "client 1,6,00:d0:ba:d3:bd:3b delete",
+    "client-class exampleclass create": "client-class exampleclass delete",
+    "reservation 192.168.50.9 create": "reservation 192.168.50.9 delete",
     "scope examplescope addRange": "scope examplescope removeRange 192.168.50.10 192.168.50.200",
     "scope examplescope addReservation": "scope examplescope removeReservation 192.168.50.9",
 }  # fmt: skip
@@ -76,18 +99,34 @@ _NOT_FAKED = {"getFailoverConflicts", "shutdown", "start", "sync", "undoSync", "
 """Commands that need a server process, or a partner's cluster."""
 
 
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the database that examples run on."""
+    directory = tmp_path_factory.mktemp("prepared")
+    manager = open_manager(directory)
+    set_administrator(manager.database, "admin", "geheim", ["superuser"])
+    run = runner(manager)
+    for line in PREPARE.splitlines():
+        assert run(line)[0] == "100 Ok", run(line)
+    manager.database.close()
+    return directory
+
+
 @pytest.mark.parametrize(
     "command", [c for c in REGISTRY.commands if c.path[-1] not in _NOT_FAKED], ids=lambda c: " ".join(c.path)
 )
-def test_every_example_runs(run: Run, command: Command) -> None:
-    for line in PREPARE.splitlines():
-        assert run(line)[0] == "100 Ok", line
+def test_every_example_runs(prepared: Path, tmp_path: Path, command: Command) -> None:
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    manager = open_manager(tmp_path)
+    run = runner(manager)
     for made, undo in _MISSING_FIRST.items():
         if command.example.startswith(made):
             assert run(undo)[0] == "100 Ok"
     if command.path == ("policy", "NAME", "delete"):
         run("policy examplepolicy create")
-    assert int(run(command.example)[0][:3]) < 300, run(command.example)
+    answer = run(command.example)
+    manager.database.close()
+    assert int(answer[0][:3]) < 300, answer
 
 
 @pytest.mark.parametrize("role", [*ROLES, ""])
@@ -99,7 +138,7 @@ def test_every_command_is_refused_without_its_role(run: Run, role: str) -> None:
 
 
 def test_every_attribute_is_declared_in_full() -> None:
-    for cls in SECTIONS.values():
+    for cls in CLASSES.values():
         assert cls.sync and all(cls.sync_of(part) for part in cls.parts)
         for attribute in cls.attributes:
             assert attribute.help.endswith(".") and attribute.type.word and cls.sync_of(attribute)
@@ -213,6 +252,11 @@ def last_set(manager: Manager) -> int:
         "scope s addRange 10.0.0.100 10.0.0.200", "scope s removeRange 10.0.0.12 10.0.0.14",
         "scope s addReservation 10.0.0.7 1,6,00:d0:ba:d3:bd:3c", "scope s removeReservation 10.0.0.5",
         "policy p setOption routers 10.0.0.2", "policy p unsetOption routers", "policy p setLeaseTime 1d",
+        "scope-policy s setOption routers 10.0.0.3", "scope-policy s unsetOption domain-name",
+        "scope-policy s delete", "scope-policy s set grace-period=1h", "reservation 10.0.0.5 delete",
+        "client 1,6,00:d0:ba:d3:bd:3b create host-name=a",
+        "reservation 10.0.0.6 create 1,6,00:d0:ba:d3:bd:3c policy=p",
+        "reservation-policy 10.0.0.5 setOption routers 10.0.0.3",
         "policy p delete", "scope s delete", "scope t create 11.0.0.0 255.0.0.0", "policy q create grace-period=1m",
         "policy default setOption routers 10.0.0.9", "admin bob create x roles=read-only",
         "dhcp set log-settings=default",
@@ -223,14 +267,17 @@ def test_a_change_set_is_taken_back(run: Run, manager: Manager, line: str) -> No
     for prepare in (
         "policy p create grace-period=10m", "policy p setOption routers 10.0.0.1",
         "scope s create 10.0.0.0 255.0.0.0 renew-only=on", "scope s addRange 10.0.0.10 10.0.0.20",
-        "scope s addReservation 10.0.0.5 1,6,00:d0:ba:d3:bd:3b",
+        "scope s addReservation 10.0.0.5 1,6,00:d0:ba:d3:bd:3b", "scope-policy s setOption domain-name a.b",
+        "scope-policy s set packet-siaddr=10.0.0.1", "scope-policy s setOption ieee802.3-encapsulation true",
     ):  # fmt: skip
         assert run(prepare)[0] == "100 Ok", prepare
 
     def shown() -> list[str]:
         commands = ("dhcp", "scope list", "policy list", "admin listnames", "policy default listOptions")
-        more = ("scope s listRanges", "scope s listReservations", "policy p listOptions")
-        return [text for command in (*commands, *more) for text in run(command)]
+        more = ("scope s listRanges", "scope s listReservations", "policy p listOptions", "client list",
+                "scope-policy s", "scope-policy s listOptions", "reservation list",
+                "reservation-policy 10.0.0.5 listOptions")  # fmt: skip
+        return sorted(text for command in (*commands, *more) for text in run(command))
 
     before = shown()
     assert run(line)[0] == "100 Ok"

@@ -20,7 +20,7 @@ from tandem.config import scopes as s
 from tandem.config.compile import compile_config
 from tandem.config.compiled import ServerConfig
 from tandem.config.reading import Problem
-from tandem.config.schema import SECTIONS
+from tandem.config.schema import SECTIONS, SERVED
 
 Document = dict[str, Any]
 MAIN, BACKUP, OTHER = (parse_ipv4(f"127.0.0.{n}") for n in (11, 12, 13))
@@ -545,7 +545,7 @@ ERRORS: list[tuple[Document, list[str]]] = [
     ({"scope": {"a": None}}, ["scope a: None: is not a JSON object; delete it and create it anew"]),
     ({"policy": {"system_default_policy": 5}},
      ["policy system_default_policy: 5: is not a JSON object; delete it and create it anew"]),
-    ({"vpns": {}}, ["configuration: 'vpns': this version knows no such class; it knows dhcp, scope, policy"]),
+    ({"vpns": {}}, [f"configuration: 'vpns': this version knows no such class; it knows {', '.join(SERVED)}"]),
     ({"scope": {" a\n": SCOPE}},
      ["scope: ' a\\n': is not the name of a scope; write 1 to 128 printable characters, no space at either end"]),
     ({"dhcp": {"a\nb": 1}}, ["dhcp: a\\nb = 1: this version knows no such attribute; unset it"]),
@@ -605,6 +605,7 @@ PARTS: dict[str, st.SearchStrategy[Any]] = {
     "reservations": st.lists(st.fixed_dictionaries({"address": ADDRESSES, "key": st.just(MAC) | JSON}), max_size=3),
     "options": st.dictionaries(st.sampled_from(["routers", "dhcp-lease-time", "53"]) | st.text(), VALUES, max_size=3),
 }
+PARTS["embedded-policy"] = st.fixed_dictionaries({}, optional={"grace-period": VALUES, "options": PARTS["options"]})
 
 
 def any_object(name: str) -> st.SearchStrategy[Any]:
@@ -622,6 +623,8 @@ DOCUMENTS = st.fixed_dictionaries(
         "dhcp": any_object("dhcp") | JSON,
         "scope": st.dictionaries(NAMES, any_object("scope") | JSON, max_size=3) | JSON,
         "policy": st.dictionaries(NAMES, any_object("policy") | JSON, max_size=3) | JSON,
+        "client": st.dictionaries(st.just(MAC) | NAMES, any_object("client") | JSON, max_size=3) | JSON,
+        "client-class": st.dictionaries(NAMES, any_object("client-class") | JSON, max_size=3) | JSON,
         "other": JSON,
     },
 )

@@ -18,7 +18,7 @@ from tandem.config import policies as p
 from tandem.config import scopes as s
 from tandem.config.attribute import SYNC_ROWS, Attribute, ObjectClass
 from tandem.config.dates import Clock
-from tandem.config.schema import CLASSES, DHCP, SCOPE, SECTIONS
+from tandem.config.schema import CLASSES, DHCP, SCOPE
 from tandem.config.types import Int
 
 Document = dict[str, Any]
@@ -38,9 +38,9 @@ def example() -> Document:
 REFUSED: list[tuple[Callable[[Document], object], int, str]] = [
     # the class, the object, the attribute
     (lambda x: d.get(x, "scop", "lan", "addr"), 306,
-     "'scop' is no class of objects; write one of " + ", ".join(SECTIONS)),
-    (lambda x: d.read_object(x, "reservation", "a"), 306,
-     "'reservation' is no class of objects; write one of " + ", ".join(SECTIONS)),
+     f"'scop' is no class of objects; write one of {', '.join(CLASSES)}"),
+    (lambda x: d.read_object(x, "reservation", "a"), 302,
+     "reservation 'a' does not exist; 'reservation listnames' shows those that do"),
     (lambda x: d.get(x, "scope", "wan", "addr"), 302,
      "scope 'wan' does not exist; 'scope listnames' shows those that do"),
     (lambda x: d.set_attribute(x, "scope", "wan", "renew-only", "on"), 302,
@@ -225,6 +225,11 @@ def test_the_chapters_defaults() -> None:
         "max-dhcp-requests": "500",
         "max-dhcp-responses": "1000",
         "defer-lease-extensions": "on",
+        "client-class": "off",
+        "skip-client-lookup": "off",
+        "validate-client-name-as-mac": "off",
+        "map-user-class-id": "none",
+        "append-user-class-id-to-selection-tag": "off",
         "collect-addr-util-interval": "5m",
         "collect-addr-util-duration": "4w2d",
         "log-settings": "default,incoming-packets,missing-options",
@@ -238,6 +243,7 @@ def test_show_of_a_scope_lists_what_has_a_value_as_declared() -> None:
         "policy": "short",
         "allocate-first-available": "off",
         "failover": "use-server-settings",
+        "selection-tag-list": "none",
         "dhcp": "on",
         "bootp": "on",
         "dynamic-bootp": "off",
@@ -416,7 +422,7 @@ def test_a_class_is_added_by_declaring_it(monkeypatch: pytest.MonkeyPatch) -> No
         "vpn", "A private network.", (Attribute("id", Int(1, 99), None, "Its number.", required=True),), "vpn",
         create=("id",),
     )  # fmt: skip
-    monkeypatch.setitem(SECTIONS, "vpn", vpn)  # type: ignore[arg-type]
+    monkeypatch.setitem(CLASSES, "vpn", vpn)  # type: ignore[arg-type]
     document: Document = {}
     d.create_object(document, "vpn", "blue", ["7"])
     assert d.show(document, "vpn", "blue") == {"id": "7"}

@@ -287,7 +287,7 @@ class TestOptions:
         play = Play()
         for n in range(2000):
             play >> ANNA.discover(o55=bytes([3, n & 255, n >> 8]))
-        assert sum(len(tails) for tails in play.server.replies._tails) <= 256
+        assert len(play.config.scopes[0].policy.tails) <= 256
 
 
 class TestSize:

@@ -1,0 +1,133 @@
+"""Where in a document an object lives: in a section under its name, in a part of another, or embedded in another.
+
+Reservations are elements of their scope's part ``reservations`` and are named by their address; embedded policies lie
+in their owner under ``embedded-policy`` and have its name. Does not check values. Source: SYSTEM S2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tandem.base.errors import CommandError
+from tandem.base.ipv4 import parse_ipv4
+from tandem.config.attribute import ObjectClass
+from tandem.config.schema import CLASSES
+from tandem.config.schema_clients import EMBEDDED
+from tandem.config.types import quote
+
+Document = dict[str, Any]
+_ELEMENTS = "reservations"
+_NAMED_BY = "address"
+
+
+def class_of(cls: str) -> ObjectClass:
+    """Return the declaration of a class. Raises CommandError 306."""
+    try:
+        return CLASSES[cls]
+    except KeyError:
+        raise CommandError(306, f"{cls!r} is no class of objects; write one of {', '.join(CLASSES)}") from None
+
+
+def list_names(document: Document, cls: str) -> list[str]:
+    """Return the names of the objects of a class, builtin ones first, the others in the order of the alphabet.
+
+    Reservations are in the order of their addresses; of embedded policies only those in which something is set.
+    """
+    declared = class_of(cls)
+    if declared.singleton:
+        return []
+    if declared.element_of:
+        return sorted((name for name, _ in contents(document, declared)), key=parse_ipv4)
+    if declared.embedded_in:
+        return [name for name in list_names(document, declared.embedded_in) if find(document, declared, name)]
+    return [*declared.builtin, *sorted(name for name in document.get(cls, {}) if name not in declared.builtin)]
+
+
+def contents(document: Document, declared: ObjectClass) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield name and content of every object of a class that the document mentions."""
+    if declared.singleton:
+        yield "", document.get(declared.name, {})
+    elif declared.element_of:
+        for scope in document.get(declared.element_of, {}).values():
+            for element in scope.get(_ELEMENTS, []):
+                yield element[_NAMED_BY], element
+    elif declared.embedded_in:
+        for name, content in contents(document, class_of(declared.embedded_in)):
+            if EMBEDDED in content:
+                yield name, content[EMBEDDED]
+    else:
+        yield from document.get(declared.name, {}).items()
+
+
+def find(document: Document, declared: ObjectClass, name: str) -> Mapping[str, Any] | None:
+    """Return the content of an object as it stands in the document; None when there is no such object."""
+    name = declared.stored_name(name)
+    if declared.singleton:
+        return document.get(declared.name, {})  # type: ignore[no-any-return]
+    if declared.element_of:
+        return next((content for found, content in contents(document, declared) if found == name), None)
+    if declared.embedded_in:
+        owner = find(document, class_of(declared.embedded_in), name)
+        return None if owner is None else owner.get(EMBEDDED, {})
+    section = document.get(declared.name, {})
+    return section.get(name, {} if name in declared.builtin else None)  # type: ignore[no-any-return]
+
+
+def read_object(document: Document, cls: str, name: str = "") -> Mapping[str, Any]:
+    """Return what is set on an object. ``name`` is empty for a class with one object. Raises CommandError 302."""
+    declared = class_of(cls)
+    content = find(document, declared, name)
+    if content is None:
+        owner = declared.embedded_in or cls
+        raise CommandError(302, f"{owner} {quote(name)} does not exist; '{owner} listnames' shows those that do")
+    return content
+
+
+def write_object(document: Document, cls: str, name: str = "") -> dict[str, Any]:
+    """Return the mutable content of an object that exists, or that always exists. Raises CommandError 302."""
+    found = read_object(document, cls, name)
+    declared = class_of(cls)
+    if declared.element_of:
+        assert isinstance(found, dict)
+        return found
+    if declared.embedded_in:
+        embedded: dict[str, Any] = write_object(document, declared.embedded_in, name).setdefault(EMBEDDED, {})
+        return embedded
+    section: dict[str, Any] = document.setdefault(cls, {})
+    return section if declared.singleton else section.setdefault(declared.stored_name(name), {})
+
+
+def tidy(document: Document, cls: str, name: str) -> None:
+    """Take an embedded policy in which nothing is set any more out of its owner."""
+    declared = class_of(cls)
+    if declared.embedded_in:
+        owner = find(document, class_of(declared.embedded_in), name)
+        if owner is not None and owner.get(EMBEDDED) == {}:
+            del write_object(document, declared.embedded_in, name)[EMBEDDED]
+
+
+def home(document: Document, cls: str, name: str) -> tuple[str, str]:
+    """Return section and name of the object of which an object is a part, or which it is itself.
+
+    Raises CommandError 302 for one that is in no other.
+    """
+    declared = class_of(cls)
+    name = declared.stored_name(name)
+    if declared.embedded_in:
+        return home(document, declared.embedded_in, name)
+    if declared.element_of:
+        return declared.element_of, scope_of(document, name)
+    return cls, name
+
+
+def scope_of(document: Document, address: str) -> str:
+    """Return the name of the scope whose subnet an address is in. Raises CommandError 302, 316."""
+    try:
+        wanted = parse_ipv4(address)
+    except ValueError as error:
+        raise CommandError(316, f"reservation: {error}; write the reserved address") from None
+    for name, scope in document.get("scope", {}).items():
+        if wanted & parse_ipv4(scope["mask"]) == parse_ipv4(scope["addr"]):
+            return str(name)
+    raise CommandError(302, f"{address} is in no scope's subnet; 'scope listbrief' shows them")
