@@ -1,6 +1,10 @@
-"""Two ISC dhcpd with each other: that the test bed runs them as they are meant to be run, and reads them right."""
+"""Two ISC dhcpd with each other: that the test bed runs them as they are meant to be run, and reads them right; and
+the configuration and commands of docs/isc-dhcpd.md, as they stand there."""
 
 from __future__ import annotations
+
+import re
+from pathlib import Path
 
 import pytest
 from tests.live.isc import LEASE_S, MCLT_S, MixedLab
@@ -54,3 +58,32 @@ def test_two_dhcpd(isc_lab: MixedLab) -> None:
     lab.books_equal()
     assert all(backup.leases()[client.address]["state"] == "leased" for client in clients[1:])
     ledger.check()
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "isc-dhcpd.md"
+
+
+def blocks_of(page: Path) -> list[str]:
+    """Return the indented blocks of a page, with the addresses of its examples turned into those of the test bed."""
+    text = page.read_text().replace("192.0.2.11", MAIN).replace("192.0.2.12", BACKUP).replace("192.0.2.", "192.168.50.")
+    return [re.sub("^    ", "", block, flags=re.M) for block in re.findall(r"(?:^    .*\n)+", text, re.M)]
+
+
+def test_what_the_page_says_works(isc_lab: MixedLab) -> None:
+    """Its dhcpd.conf and nrcmd commands make a pair that serves; its omshell commands declare the other down."""
+    conf, commands, omshell = blocks_of(PAGE)
+    dhcpd, tandem = isc_lab.put_dhcpd("main"), isc_lab.put_tandem("backup")
+    dhcpd.configuration.write_text("omapi-port 7911;\n" + conf)
+    dhcpd.start()
+    tandem.start()
+    tandem.nrcmd(commands)
+    isc_lab.both_normal()
+    client = PyClient(LanPort(isc_lab.client_space("raw"), "eth0"), 1, Ledger())
+    client.lease()
+    isc_lab.books_equal()
+    assert tandem.leases()[client.address]["state"] == "leased"
+    tandem.kill()
+    wait_for("dhcpd noticed", lambda: dhcpd.state == "COMMUNICATIONS-INTERRUPTED", 10)
+    program, _, script = omshell.partition("\n")
+    dhcpd.space.run(program, text=script)
+    wait_for("dhcpd took it", lambda: dhcpd.state == "PARTNER-DOWN", 5)
