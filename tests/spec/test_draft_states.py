@@ -436,3 +436,18 @@ def test_9_7_1_recover_done_answers_renewals_only() -> None:
     world.main.boot()
     world.run(15)
     assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL"), "9.7.2"
+
+
+def test_a_backup_that_lost_its_database_and_finds_its_main_late_waits_the_mclt() -> None:
+    """Section 9.6: it went into RECOVER alone, and learns only then that its main knows it."""
+    world = World().pair()
+    world.backup.crash(keep_disk=False)
+    cut(world)
+    world.backup.boot()
+    world.run(120)
+    assert world.backup.state == "RECOVER"
+    mend(world)
+    world.run(60)
+    assert world.backup.state == "RECOVER-WAIT"
+    world.run(3600)
+    assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")

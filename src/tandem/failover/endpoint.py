@@ -582,6 +582,8 @@ class Endpoint:
         if self.state == S.PARTNER_DOWN and (saved.ask_all or not (saved.met or self.partner_met is False)):
             saved.ask_all = True  # it served alone without the lease data that this partner, which has met it, has
             self.ask(now, out)
+        if self.state == S.RECOVER and not (saved.met or saved.failed_at or self.partner_met is False):
+            saved.failed_at = int(self.started_at)  # it waited for this partner, which knows it: its lease data is lost
         if self.state != S.STARTUP:
             saved.met = True
         if self.state not in (S.STARTUP, S.PARTNER_DOWN, S.NORMAL):

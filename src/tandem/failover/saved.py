@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 
 TRANSITIONS_KEPT = 12
 
@@ -64,7 +64,7 @@ class Saved:
 
     def values(self) -> dict[str, object]:
         """Return what to store."""
-        return asdict(self)
+        return {name.name: getattr(self, name.name) for name in fields(self)}
 
     @classmethod
     def from_values(cls, values: dict[str, object] | None) -> Saved:

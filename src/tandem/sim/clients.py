@@ -7,7 +7,7 @@ Source: RFC 2131 sections 3 and 4.4.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -58,6 +58,7 @@ KINDS = (
 )
 """Kinds of clients besides clones and BOOTP hosts."""
 BOOTP_HOST = Habits("bootp", bootp=True, releases=0.0)
+RESERVED_HOST = Habits("reserved", stay_s=3600, away_s=600)
 
 
 class Client:
@@ -80,6 +81,8 @@ class Client:
         self.end = 0.0
         self._t1 = self._t2 = 0.0
         self._sent_at = 0.0
+        self._began = 0.0
+        """When it began to look for an address, or to extend its lease."""
         self._xid = 0
         self._try = 0
         self._offered = 0
@@ -233,8 +236,8 @@ class Client:
 
     # --- answers ----------------------------------------------------------------------------------------
 
-    def receive(self, message: dhcp.Message) -> None:
-        """Take a reply that came to this client's hardware address."""
+    def receive(self, message: dhcp.Message, server: int) -> None:
+        """Take a reply of ``server`` that came to this client's hardware address."""
         if message.xid != self._xid or self.frozen:
             return
         kind = message.kind
@@ -249,8 +252,11 @@ class Client:
         elif kind == dhcp.NAK and self.state in (REQUESTING, REBOOTING, RENEWING, REBINDING):
             self._refused(message)
         elif kind == 0 and self.habits.bootp and self.state == SELECTING:
-            self.address, self.end = message.yiaddr, float("inf")
-            self.ledger.take(self.address, self.key, self.end, self.name, 0, self.subnet.net, False)
+            if self.address and self.address != message.yiaddr:
+                self.ledger.drop(self.address, self.key)
+            self.address, self.server, self.end = message.yiaddr, server, float("inf")
+            self.world.say(f"{self.name} has {format_ipv4(self.address)} from {format_ipv4(server)} for good")
+            self.ledger.take(self.address, self.key, self.end, self.name, server, self.subnet.net, False)
             self._enter(BOUND)
 
     def _take(self, message: dhcp.Message) -> None:
@@ -286,7 +292,10 @@ class Client:
         held = self.ledger.of(self.address, self.key) if self.state != REQUESTING else None
         text = message.options.get(56, b"").decode("ascii", "replace")
         self.world.say(f"{self.name} is refused {format_ipv4(self.address)}: {text}")
-        excused = self.ledger.excuses or self.address in self.ledger.declined or self.address & MASK != self.subnet.net
+        excused = (
+            self.ledger.excuses or self.address in self.ledger.declined or self.address & MASK != self.subnet.net
+            or self.address in self.ledger.revoked or self.key in self.ledger.revoked
+        )  # fmt: skip
         if held is not None and not (held.lost or held.tainted or excused):
             raise Violation(
                 "one holder", f"{self.name} was refused {format_ipv4(self.address)}, which it validly holds for another"
@@ -303,10 +312,11 @@ class Client:
 
     def _new_transaction(self) -> None:
         self._xid = self._chance.getrandbits(32)
-        self._sent_at = self.world.now
+        self._sent_at = self._began = self.world.now
 
     def _message(self, kind: int, options: dict[int, bytes], ciaddr: int = 0) -> bytes:
-        message = dhcp.Message(op=1, xid=self._xid, ciaddr=ciaddr, chaddr=self.chaddr)
+        tried_s = min(int(self.world.now - self._began), 0xFFFF)
+        message = dhcp.Message(op=1, xid=self._xid, secs=tried_s, ciaddr=ciaddr, chaddr=self.chaddr)
         if kind:
             message.options = {53: bytes((kind,)), **options}
             if kind in (dhcp.DISCOVER, dhcp.REQUEST):
@@ -320,10 +330,11 @@ class Client:
 
 
 def populate(
-    world: World, field: Field, ledger: Ledger, count: int, subnets: Sequence[Subnet], hosts: Sequence[bytes],
-    spread_s: float, kinds: Sequence[Habits] = KINDS, cloned: float = 0.0,
+    world: World, field: Field, ledger: Ledger, count: int, subnets: Sequence[Subnet], spread_s: float,
+    kinds: Sequence[Habits] = KINDS, cloned: float = 0.0,
 ) -> list[Client]:  # fmt: skip
-    """Make ``count`` clients that arrive within ``spread_s``, and the BOOTP hosts with these hardware addresses.
+    """Make ``count`` clients that arrive within ``spread_s``, the hosts that have reservations, and BOOTP clients where
+    these get addresses.
 
     ``cloned``: which part of them has the hardware address of the one before.
     """
@@ -340,9 +351,19 @@ def populate(
         )  # fmt: skip
         world.after(when, client.arrive)
         clients.append(client)
-    homes = [subnet for subnet in subnets for _ in range(subnet.reserved)]
-    for number, (host, home) in enumerate(zip(hosts, homes, strict=True), count):
-        client = Client(world, field, ledger, number, host[1:], home, BOOTP_HOST)
+    for home, chaddr, habits in _special(subnets):
+        client = Client(world, field, ledger, len(clients), chaddr, home, habits)
         world.after(chance.uniform(0, spread_s), client.arrive)
         clients.append(client)
     return clients
+
+
+def _special(subnets: Sequence[Subnet]) -> Iterator[tuple[Subnet, bytes, Habits]]:
+    """Yield home, chaddr and habits of the hosts with reservations, and of BOOTP clients without, for a part of the
+    addresses of each subnet that gives them some."""
+    for subnet in subnets:
+        for i, key in enumerate(subnet.reserved):
+            yield subnet, key[1:], RESERVED_HOST if i % 3 == 2 else BOOTP_HOST
+    for subnet in subnets:
+        for i in range(subnet.addresses // 6 if subnet.dynamic_bootp else 0):
+            yield subnet, b"\x0a" + (subnet.net >> 8 & 0xFFFF).to_bytes(2, "big") + i.to_bytes(3, "big"), BOOTP_HOST

@@ -35,7 +35,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--time", type=float, metavar="SECONDS", help="go on with new seeds for so long (wall time)")
     add("--profile", choices=sorted(PROFILES), action="append", help="kind of story (repeatable; default: all in turn)")
     add("--hours", type=float, default=4.0, metavar="H", help="virtual hours until faults stop (default 4)")
-    add("--clients", type=int, default=60, metavar="N", help="how many clients (default 60)")
+    add("--clients", type=int, metavar="N", help="how many clients (default: the profile's, 60 or 2500)")
     add("--only", metavar="N,N", help="of the faults, only those with these numbers (or: none)")
     add("--trace", action="store_true", help="with --seed: print all that happened")
     add("--keep-going", action="store_true", help="do not stop at the first story that fails")
@@ -65,10 +65,15 @@ def scenarios(options: argparse.Namespace) -> Iterator[Scenario]:
     if options.seeds is not None:
         for seed in options.seeds:
             for profile in profiles:
-                yield Scenario(seed, profile, options.hours, options.clients)
+                yield _scenario(options, seed, profile)
     else:
         for seed in count(int(time())):
-            yield Scenario(seed, profiles[seed % len(profiles)], options.hours, options.clients)
+            yield _scenario(options, seed, profiles[seed % len(profiles)])
+
+
+def _scenario(options: argparse.Namespace, seed: int, profile: str) -> Scenario:
+    clients = PROFILES[profile].clients if options.clients is None else options.clients
+    return Scenario(seed, profile, options.hours, clients, options.only)
 
 
 class Summary:
@@ -76,7 +81,7 @@ class Summary:
 
     def __init__(self) -> None:
         self.stories = self.events = self.promises = self.tolerated = 0
-        self.hours = self.wall_s = 0.0
+        self.hours = self.cpu_s = 0.0
         self.verdicts: Counter[str] = Counter()
 
     def add(self, outcome: Outcome) -> None:
@@ -86,17 +91,17 @@ class Summary:
         self.promises += outcome.promises
         self.tolerated += outcome.tolerated
         self.hours += outcome.hours
-        self.wall_s += outcome.wall_s
+        self.cpu_s += outcome.cpu_s
         self.verdicts[outcome.verdict] += 1
 
     def text(self) -> str:
         """Return it in a line or two."""
         failed = {verdict: n for verdict, n in sorted(self.verdicts.items()) if verdict}
-        wall_s = max(self.wall_s, 1e-9)
+        cpu_s = max(self.cpu_s, 1e-9)
         return (
             f"{self.stories} stories, {self.hours:.1f} virtual hours, {self.events} events, {self.promises} leases"
-            f" acknowledged, {self.tolerated} doubles tolerated; {self.wall_s:.1f} s of wall time:"
-            f" {self.hours * 3600 / wall_s:.0f} times real time, {self.events / wall_s:.0f} events/s;"
+            f" acknowledged, {self.tolerated} doubles tolerated; {self.cpu_s:.1f} s of one core:"
+            f" {self.hours * 3600 / cpu_s:.0f} times real time, {self.events / cpu_s:.0f} events/s;"
             f" verdicts against the servers: {failed or 'none'}"
         )
 
@@ -127,7 +132,7 @@ def run_many(options: argparse.Namespace) -> int:
 def run_canary(options: argparse.Namespace) -> int:
     """Plant a bug and hunt for it; return 0 when it was noticed."""
     canary = CANARIES[options.canary]
-    caught = hunt(canary, options.hours, options.clients)
+    caught = hunt(canary, options.hours, options.clients or 60)
     if caught is None:
         print(f"{canary.name} ({canary.help}) was not noticed")
         return 1
@@ -148,8 +153,7 @@ def main(argv: list[str]) -> int:
             status = run_many(options)
         print(coverage.text())
         return status
-    scenario = Scenario(options.seed, options.profiles[0], options.hours, options.clients, options.only)
-    outcome = retell(scenario)
+    outcome = retell(_scenario(options, options.seed, options.profiles[0]))
     summary = Summary()
     summary.add(outcome)
     try:

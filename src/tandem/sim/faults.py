@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 from tandem.sim.disk import Disk
 from tandem.sim.machine import Machine
-from tandem.sim.settings import with_new_subnet
+from tandem.sim.settings import FIRST_HOST, Settings, with_new_subnet
 from tandem.sim.world import clock_text
+from tandem.wire.failover import ServerState as S
 
 if TYPE_CHECKING:
+    from tandem.failover.endpoint import Endpoint
     from tandem.sim.run import Story
 
 
@@ -197,7 +199,7 @@ def shut_down(story: Story, fault: Fault, machine: Machine) -> None:
 
 def reload(story: Story, fault: Fault, machine: Machine) -> None:
     """The operator changes the configuration; each server takes it when it is reloaded, or started."""
-    settings, which = story.settings, int(fault.amount * 5)
+    settings, which = story.settings, int(fault.amount * (7 if story.profile.extras else 5))
     if which == 0:
         settings = replace(settings, lease_s=(300, 900, 3600)[int(fault.lasts_s) % 3])
     elif which == 1:
@@ -206,9 +208,28 @@ def reload(story: Story, fault: Fault, machine: Machine) -> None:
         settings = replace(settings, backup_pct=(5, 20, 50)[int(fault.lasts_s) % 3])
     elif which == 3 and len(settings.subnets) < 5:
         settings = with_new_subnet(settings)
+    elif which == 5:
+        settings = replace(settings, balance_pct=(0, 30, 50, 100)[int(fault.lasts_s) % 4])
+    elif which == 6:
+        settings = _with_reservation(story, settings, int(fault.lasts_s))
     story.change(settings)
     for i, each in enumerate(story.machines):
         story.later(i * min(fault.lasts_s, 120), each.reload)
+
+
+def _with_reservation(story: Story, settings: Settings, number: int) -> Settings:
+    """One of the clients gets a reservation; whoever holds that address, and the client's own lease, are out of it."""
+    subnet = settings.subnets[number % len(settings.subnets)]
+    client = story.clients[number % story.scenario.clients]
+    key = b"\x01" + client.chaddr
+    if client.client_id or len(subnet.reserved) >= subnet.addresses // 2 or key in subnet.reserved:
+        return settings
+    address = subnet.net + FIRST_HOST + len(subnet.reserved)
+    story.ledger.revoked[address] = story.ledger.revoked[client.key] = "a new reservation"
+    subnets = tuple(
+        replace(each, reserved=(*each.reserved, key)) if each is subnet else each for each in settings.subnets
+    )
+    return replace(settings, subnets=subnets)
 
 
 # --- databases ------------------------------------------------------------------------------------------
@@ -286,11 +307,80 @@ def say_so(story: Story, machine: Machine, peer: int, dated: bool) -> None:
         story.set_partner_down(machine, peer, at, expert=dated)
 
 
+# --- when it hurts most ---------------------------------------------------------------------------------
+
+_DELICATE = (
+    S.STARTUP, S.POTENTIAL_CONFLICT, S.CONFLICT_DONE, S.RESOLUTION_INTERRUPTED, S.RECOVER, S.RECOVER_WAIT,
+    S.RECOVER_DONE, S.PARTNER_DOWN,
+)  # fmt: skip
+
+
+def ambush(story: Story, fault: Fault, machine: Machine) -> None:
+    """Soon after a server has entered one of the states that last for moments only, something happens to it or to its
+    partner: a reset, a cut, a death, a stop, a shut-down, or an operator who says the wrong thing."""
+    state = _DELICATE[int(fault.amount * 997) % len(_DELICATE)]
+    strikes = _STRIKES[int(fault.amount * 9973) % len(_STRIKES)]
+    slow = 0.2 + 3 * (fault.amount * 31 % 1)
+
+    def waits(struck: Machine, endpoint: Endpoint) -> bool:
+        if endpoint.state != state or (state == S.STARTUP and story.verdicts.amnesia):
+            return False  # a server without its database is started only where it finds its partner
+        peer = story.field.machines[endpoint.config.peer]
+        for source, target in ((struck, peer), (peer, struck)):
+            story.wires.path_between(source.address, target.address).delay_s = slow
+        story.later(fault.lasts_s, story.wires.hurry, struck.address, peer.address)
+        story.later(fault.amount * 101 % 1 * 3 * slow, strikes, story, fault, struck, peer)
+        return True
+
+    story.ambushes.append(waits)
+
+
+def _strike_reset(story: Story, fault: Fault, struck: Machine, peer: Machine) -> None:
+    story.wires.reset(struck.address, peer.address)
+
+
+def _strike_cut(story: Story, fault: Fault, struck: Machine, peer: Machine) -> None:
+    _cut(story, fault, [(struck.address, peer.address), (peer.address, struck.address)])
+
+
+def _strike_dead(story: Story, fault: Fault, struck: Machine, peer: Machine) -> None:
+    kill(story, replace(fault, lasts_s=fault.lasts_s % 100), struck)
+
+
+def _strike_peer_dead(story: Story, fault: Fault, struck: Machine, peer: Machine) -> None:
+    power(story, replace(fault, lasts_s=fault.lasts_s % 100), peer)
+
+
+def _strike_peer_stopped(story: Story, fault: Fault, struck: Machine, peer: Machine) -> None:
+    stop(story, replace(fault, lasts_s=fault.lasts_s % 100), peer)
+
+
+def _strike_peer_shut_down(story: Story, fault: Fault, struck: Machine, peer: Machine) -> None:
+    if not story.calm:
+        shut_down(story, fault, peer)
+
+
+def _strike_lie(story: Story, fault: Fault, struck: Machine, peer: Machine) -> None:
+    say_so(story, struck, peer.address, dated=False)
+
+
+def _strike_cut_and_lie(story: Story, fault: Fault, struck: Machine, peer: Machine) -> None:
+    _strike_cut(story, fault, struck, peer)
+    story.later(90, say_so, story, struck, peer.address, False)
+    if fault.amount < 0.5:
+        story.later(100, say_so, story, peer, struck.address, False)
+
+
+_STRIKES = (
+    _strike_reset, _strike_cut, _strike_dead, _strike_peer_dead, _strike_peer_stopped, _strike_peer_shut_down,
+    _strike_lie, _strike_cut_and_lie,
+)  # fmt: skip
+
 KINDS: dict[str, Kind] = {
     "kill": kill, "power": power, "fuse": fuse, "stop": stop, "slow-disk": slow_disk, "cut": cut,
     "cut-one-way": cut_one_way, "reset": reset, "slow-link": slow_link, "client-cut": client_cut,
     "bad-weather": bad_weather, "take-over": die_and_take_over, "shut-down": shut_down, "reload": reload,
     "lose-database": lose_database, "restore-database": restore_database, "copy-database": copy_database,
-    "set-clock": set_clock, "lie": lie,
+    "set-clock": set_clock, "lie": lie, "ambush": ambush,
     "old-database": lambda story, fault, machine: restore_database(story, fault, machine, honest=False),
 }  # fmt: skip

@@ -24,8 +24,8 @@ class Listener(Protocol):
     chaddr: bytes
     subnet: Subnet
 
-    def receive(self, message: dhcp.Message) -> None:
-        """Take a reply."""
+    def receive(self, message: dhcp.Message, server: int) -> None:
+        """Take a reply of ``server``."""
         ...
 
 
@@ -108,13 +108,14 @@ class Field:
             return
         for _ in range(2 if self.chance.random() < self.doubles else 1):
             if self.chance.random() >= self.loss:
-                self.world.after(self.delay_s * (0.2 + self.chance.expovariate(1)), self._deliver, subnet, data)
+                after_s = self.delay_s * (0.2 + self.chance.expovariate(1))
+                self.world.after(after_s, self._deliver, subnet, data, machine.address)
 
-    def _deliver(self, subnet: Subnet, data: bytes) -> None:
+    def _deliver(self, subnet: Subnet, data: bytes, server: int) -> None:
         clients = self._clients.get(data[28 : 28 + data[2]])
         if clients:
             self.replies += 1
             message = dhcp.decode(data)
             for client in clients:
                 if client.subnet.net == subnet.net:
-                    client.receive(message)
+                    client.receive(message, server)

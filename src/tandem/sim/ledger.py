@@ -63,6 +63,8 @@ class Ledger:
         self.declined: dict[int, float] = {}
         """When an address was last declined. Who holds one that another server learned to be in use loses it (draft
         figure 7.1.3-1)."""
+        self.revoked: dict[int | bytes, str] = {}
+        """Addresses, and clients by their keys, that the operator's new reservations may cost a lease, and why."""
 
     def take(self, address: int, key: bytes, end: float, name: str, server: int, net: int, late: bool) -> None:
         """A client has received an ACK. Raises Violation when another validly holds the address.

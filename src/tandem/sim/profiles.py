@@ -28,6 +28,11 @@ class Profile:
     """Whether clocks differ and drift."""
     layout: str = PAIR
     safe_period: bool = False
+    extras: bool = False
+    """Whether there are load balancing, dynamic BOOTP and reservations everywhere."""
+    clients: int = 60
+    """How many clients there are unless the command line says otherwise."""
+    lease_s: tuple[int, ...] = (300, 900, 3600, 7200)
 
 
 _SERVERS = {"kill": 3, "power": 3, "fuse": 6, "stop": 2, "slow-disk": 1}
@@ -45,9 +50,16 @@ PROFILES: dict[str, Profile] = {
         Profile("databases", "databases are lost, or restored from old copies", {**_DATABASES, "fuse": 2, "cut": 2}),
         Profile("clocks", "clocks differ, drift and are set", {"set-clock": 4, "fuse": 4, "cut": 3, "take-over": 2},
                 clocks=True),
-        Profile("back-office", "one backup for two mains", {**_SERVERS, **_NETWORK, "take-over": 5}, layout=OFFICE),
+        Profile("back-office", "one backup for two mains", {**_SERVERS, **_NETWORK, "take-over": 5}, layout=OFFICE,
+                extras=True),
         Profile("symmetrical", "two servers, each main and backup", {**_SERVERS, **_NETWORK, "take-over": 5},
-                layout=SYMMETRICAL),
+                layout=SYMMETRICAL, extras=True),
+        Profile("bootp", "BOOTP clients, reservations, load balancing; reloads that change them",
+                {**_SERVERS, **_NETWORK, **_OPERATOR}, 500, extras=True),
+        Profile("ambush", "something happens just when servers start, recover or resolve conflicts",
+                {"ambush": 12, "lie": 3, "take-over": 3, "lose-database": 2, "cut": 2, "stop": 1}, 300),
+        Profile("crowd", "2500 clients, for hours", {**_SERVERS, **_NETWORK, "take-over": 5}, 900, extras=True,
+                clients=2500, lease_s=(3600, 7200, 86400)),
         Profile("lies", "the operator sets partners down that serve", {"lie": 6, "fuse": 2, "cut": 2}, 900),
         Profile("safe-period", "servers take over by themselves", {"cut": 4, "fuse": 3}, safe_period=True),
     )

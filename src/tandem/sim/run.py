@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from time import perf_counter
+from time import process_time
 from traceback import format_exc
 
 from tandem.base.errors import CommandError
 from tandem.base.ipv4 import format_ipv4
+from tandem.failover.endpoint import Endpoint
 from tandem.sim.clients import populate
 from tandem.sim.disk import Disk
 from tandem.sim.faults import KINDS, Fault, draw_faults
@@ -20,8 +21,8 @@ from tandem.sim.field import Field
 from tandem.sim.ledger import Ledger
 from tandem.sim.machine import Machine
 from tandem.sim.profiles import PROFILES
-from tandem.sim.settings import Settings, draw_settings
-from tandem.sim.verdicts import Verdicts
+from tandem.sim.settings import Settings, draw_extras, draw_settings
+from tandem.sim.verdicts import WHOLE_S, Verdicts
 from tandem.sim.wires import Wires
 from tandem.sim.world import EPOCH, Violation, World
 from tandem.wire.failover import ServerState as S
@@ -61,7 +62,8 @@ class Outcome:
     concerns: tuple[str, ...] = ()
     hours: float = 0.0
     """Virtual time."""
-    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    """Time of one processor core."""
     events: int = 0
     promises: int = 0
     tolerated: int = 0
@@ -77,10 +79,15 @@ class Story:
         self.profile = PROFILES[scenario.profile]
         self.world = world = World(scenario.seed, tracing)
         self.settings = settings = draw_settings(
-            world.chance("settings"), scenario.clients, self.profile.layout, self.profile.safe_period
+            world.chance("settings"), scenario.clients, self.profile.layout, self.profile.safe_period,
+            self.profile.lease_s,
         )  # fmt: skip
+        if self.profile.extras:
+            self.settings = settings = draw_extras(world.chance("extras"), settings)
         self.ledger = Ledger(world, 0.0)
-        self.verdicts = Verdicts(world, settings, self.ledger)
+        self.verdicts = Verdicts(world, settings, self.ledger, self._entered, WHOLE_S * (1 + scenario.clients // 250))
+        self.ambushes: list[Callable[[Machine, Endpoint], bool]] = []
+        """What waits for a server to enter a state; taken off the list when it says that it has struck."""
         self.wires = Wires(world, world.chance("wires"))
         self.field = Field(world, settings, world.chance("field"))
         self.machines: list[Machine] = []
@@ -88,8 +95,8 @@ class Story:
         for index, address in enumerate(settings.servers):
             self._add_machine(("main", "backup", "third")[index], address)
         self.clients = populate(
-            world, self.field, self.ledger, scenario.clients, settings.subnets, settings.reservation_keys, 3600,
-            self.profile.habits, self.profile.cloned,
+            world, self.field, self.ledger, scenario.clients, settings.subnets, 3600, self.profile.habits,
+            self.profile.cloned,
         )  # fmt: skip
         self.faults = draw_faults(
             world.chance("faults"), self.profile.faults, scenario.hours * 3600, self.profile.every_s,
@@ -218,6 +225,11 @@ class Story:
                 self._recovered(machine)
         self.world.after(60, self._look)
 
+    def _entered(self, machine: Machine, endpoint: Endpoint) -> None:
+        """A server has entered a failover state."""
+        if not self.calm:
+            self.ambushes = [ambush for ambush in self.ambushes if not ambush(machine, endpoint)]
+
     def _strike(self, fault: Fault) -> None:
         if not self.calm:
             self.world.say(f"fault {fault}")
@@ -281,14 +293,14 @@ def tell(scenario: Scenario, tracing: bool = False) -> Outcome:
     """Tell a story from beginning to end and return what came of it. Never raises for what servers do."""
     story = Story(scenario, tracing)
     outcome = Outcome(scenario)
-    began = perf_counter()
+    began = process_time()
     try:
         story.tell()
     except Violation as violation:
         outcome.verdict, outcome.text, outcome.concerns = violation.verdict, str(violation), violation.concerns
     except Exception:  # noqa: BLE001  whatever a server raises is a verdict against it
         outcome.verdict, outcome.text = "exception", format_exc(limit=-12)
-    outcome.wall_s = perf_counter() - began
+    outcome.cpu_s = process_time() - began
     world = story.world
     outcome.hours = (world.now - EPOCH) / 3600
     outcome.events = world.events

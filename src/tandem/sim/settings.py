@@ -6,7 +6,8 @@ whole way from attribute to decision is under test. Does not know events or faul
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from math import ceil
 from random import Random
 from typing import Any
 
@@ -39,8 +40,10 @@ class Subnet:
     backup: int
     relay_reaches: tuple[int, ...] = ()
     """Servers that its relay forwards to; empty for the servers' LAN, where all hear all."""
-    reserved: int = 0
-    """How many of its addresses, from the first on, are reserved for BOOTP clients or well-known hosts."""
+    reserved: tuple[bytes, ...] = ()
+    """Hardware (type byte + address) of the hosts for which its addresses, from the first on, are reserved."""
+    dynamic_bootp: bool = False
+    """Whether BOOTP clients without a reservation get addresses, for good."""
 
     @property
     def relay(self) -> int:
@@ -70,8 +73,11 @@ class Settings:
     secret: str = ""
     tls: str = OFF
     servers: tuple[int, ...] = (MAIN, BACKUP)
-    reservation_keys: tuple[bytes, ...] = field(default=())
-    """Hardware (type byte + address) of the hosts with reservations, in the order of the reserved addresses."""
+    balance_pct: int = 0
+    """Load balancing: the backup's part of the clients in per cent; 0 = the main answers all."""
+    balance_delay_s: int = 3
+    bootp_pct: int = 0
+    """failover-dynamic-bootp-backup-percentage; 0 = unset."""
 
     def document(self, recover_from: int = 0) -> dict[str, Any]:
         """Return the operator's document. ``recover_from``: failover-recover, 0 = unset."""
@@ -87,6 +93,13 @@ class Settings:
         }
         if self.safe_period_s:
             dhcp |= {"failover-use-safe-period": True, "failover-safe-period": self.safe_period_s}
+        if self.balance_pct:
+            dhcp |= {
+                "failover-load-balancing": True, "failover-load-balancing-backup-pct": self.balance_pct,
+                "failover-load-balancing-delay": self.balance_delay_s,
+            }  # fmt: skip
+        if self.bootp_pct:
+            dhcp["failover-dynamic-bootp-backup-percentage"] = self.bootp_pct
         if self.secret:
             dhcp["failover-shared-secret"] = self.secret
         if self.tls != OFF:
@@ -95,18 +108,17 @@ class Settings:
         if recover_from:
             dhcp["failover-recover"] = recover_from
         scopes: dict[str, Any] = {}
-        keys = iter(self.reservation_keys)
         for subnet in self.subnets:
             first = subnet.net + FIRST_HOST
             scope: dict[str, Any] = {
                 "addr": format_ipv4(subnet.net), "mask": format_ipv4(MASK), "failover": "scope-enabled",
                 "failover-main-server": format_ipv4(subnet.main), "failover-backup-server": format_ipv4(subnet.backup),
-                "allocate-first-available": self.first_available,
+                "allocate-first-available": self.first_available, "dynamic-bootp": subnet.dynamic_bootp,
                 "ranges": [[format_ipv4(first), format_ipv4(first + subnet.addresses - 1)]],
             }  # fmt: skip
             reservations = [
                 {"address": format_ipv4(first + i), "key": "1,6," + key[1:].hex(":")}
-                for i, key in zip(range(subnet.reserved), keys, strict=False)
+                for i, key in enumerate(subnet.reserved)
             ]
             if reservations:
                 scope["reservations"] = reservations
@@ -136,17 +148,26 @@ PAIR, OFFICE, SYMMETRICAL = "pair", "back office", "symmetrical"
 """Who is main and backup for what (SYSTEM S1)."""
 
 
-def draw_settings(random: Random, clients: int, scenario: str = PAIR, safe_period: bool = False) -> Settings:
-    """Return random settings for about so many clients."""
+SUBNET_MAX = 240
+"""Addresses of a subnet, at most."""
+
+
+def draw_settings(
+    random: Random, clients: int, scenario: str = PAIR, safe_period: bool = False,
+    lease_s: tuple[int, ...] = (300, 900, 3600, 7200),
+) -> Settings:  # fmt: skip
+    """Return random settings for about so many clients, with one of these lease times."""
     count = random.choice([1, 2, 2, 3]) if scenario == PAIR else random.choice([2, 3])
-    room = min(max(int(clients * random.choice([0.5, 0.8, 1.1, 2.0]) / count), 8), 240)
+    wanted = int(clients * random.choice([0.5, 0.8, 1.1, 2.0]))
+    count = max(count, ceil(wanted / SUBNET_MAX)) if clients > 3 * SUBNET_MAX else count
+    room = min(max(wanted // count, 8), SUBNET_MAX)
     reserved = random.choice([0, 2])
     mclt_s = random.choice([120, 300, 600, 1800])
     poll_s = random.choice([5, 10])
     return Settings(
         tuple(_draw_subnet(random, i, room, scenario, reserved) for i in range(count)),
         mclt_s=mclt_s,
-        lease_s=random.choice([300, 900, 3600, 7200]),
+        lease_s=random.choice(lease_s),
         grace_s=random.choice([0, 0, 60]),
         offer_s=random.choice([5, 30, 120]),
         backup_pct=random.choice([10, 30, 50]),
@@ -159,7 +180,6 @@ def draw_settings(random: Random, clients: int, scenario: str = PAIR, safe_perio
         secret="correct horse" if random.random() < 0.1 else "",
         tls=REQUIRED if random.random() < 0.2 else OFF,
         servers=(MAIN, BACKUP, THIRD) if scenario == OFFICE else (MAIN, BACKUP),
-        reservation_keys=tuple(b"\x01\x06\x00\x00\x00\x00" + bytes([i]) for i in range(reserved)),
     )
 
 
@@ -171,9 +191,29 @@ def _draw_subnet(random: Random, i: int, room: int, scenario: str, reserved: int
     elif i and scenario == SYMMETRICAL:
         main, backup = (BACKUP, MAIN) if i == 1 else random.choice([(MAIN, BACKUP), (BACKUP, MAIN)])
     if i == 0:
-        return Subnet("net0", LAN, room, main, backup, reserved=min(reserved, room))
+        return Subnet("net0", LAN, room, main, backup, reserved=host_keys(0, min(reserved, room)))
     reaches = random.choice([(main, backup), (main, backup), (main,), (backup,)])
     return Subnet(f"net{i}", RELAYED + 256 * i, room, main, backup, reaches)
+
+
+def host_keys(subnet: int, count: int) -> tuple[bytes, ...]:
+    """Return the hardware of the well-known hosts of the subnet with that number."""
+    return tuple(b"\x01\x06\x00\x00\x00" + bytes((subnet, host)) for host in range(count))
+
+
+def draw_extras(random: Random, settings: Settings) -> Settings:
+    """Return settings with load balancing, dynamic BOOTP and reservations everywhere, or some of these."""
+    subnets = tuple(
+        replace(
+            subnet, dynamic_bootp=random.random() < 0.5,
+            reserved=host_keys(i, min(random.choice([0, 1, 3]), subnet.addresses // 4)),
+        )
+        for i, subnet in enumerate(settings.subnets)
+    )
+    return replace(
+        settings, subnets=subnets, balance_pct=random.choice([0, 20, 50, 90]),
+        balance_delay_s=random.choice([0, 3, 10]), bootp_pct=random.choice([0, 0, 20, 60]),
+    )  # fmt: skip
 
 
 def with_new_subnet(settings: Settings) -> Settings:

@@ -7,12 +7,24 @@ ledger's excuses and a machine's ``amnesia`` say what the scenario has made poss
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tandem.base.io import Reply
 from tandem.base.ipv4 import format_ipv4
 from tandem.base.units import FOREVER
 from tandem.failover.endpoint import Endpoint
 from tandem.failover.states import state_name
-from tandem.lease.binding import ABANDONED, ACTIVE, BACKUP, COLUMNS, FREE, RESERVED_FLAG, Binding, client_key
+from tandem.lease.binding import (
+    ABANDONED,
+    ACTIVE,
+    BACKUP,
+    BOOTP_FLAG,
+    COLUMNS,
+    FREE,
+    RESERVED_FLAG,
+    Binding,
+    client_key,
+)
 from tandem.lease.book import Book
 from tandem.sim.ledger import Ledger
 from tandem.sim.machine import STALE_S, Machine
@@ -41,8 +53,13 @@ _WHOLE_AGAIN = (S.NORMAL, S.RECOVER_DONE, S.RECOVER_WAIT)
 class Verdicts:
     """Judges the servers of one world."""
 
-    def __init__(self, world: World, settings: Settings, ledger: Ledger) -> None:
+    def __init__(
+        self, world: World, settings: Settings, ledger: Ledger, entered: Callable[[Machine, Endpoint], None],
+        whole_s: float = WHOLE_S,
+    ) -> None:  # fmt: skip
+        """``entered`` hears of each change of a failover state; whole checks run every ``whole_s``."""
         self.world = world
+        self._entered, self._whole_s = entered, whole_s
         self.settings = settings
         self.ledger = ledger
         self.machines: dict[int, Machine] = {}
@@ -81,6 +98,8 @@ class Verdicts:
             row = partner.disk.rows.get(address)
             binding = None if row is None else Binding.from_row(row)
             known = binding is not None and binding.status == ACTIVE and _is_of(binding, held.key)
+            if binding is not None and known and binding.expires == FOREVER:
+                continue
             if binding is None or not known or partner.true_time(binding.expires) + self.ledger.slack_s < held.end:
                 held.lost = held.tainted = True  # see KNOWN
 
@@ -109,6 +128,8 @@ class Verdicts:
     def replying(self, machine: Machine, reply: Reply) -> None:
         """An ACK leaves: what it promises is on disk, and within what the partner knows."""
         data = reply.data
+        if data[240:242] != b"\x35\x01":
+            self._replying_bootp(machine, dhcp.decode(data))
         if data[240:243] != b"\x35\x01\x05" or data[16:20] == b"\0\0\0\0":
             return
         message = dhcp.decode(data)
@@ -124,6 +145,19 @@ class Verdicts:
                 f" {message.chaddr.hex(':')}, but its disk holds {_row_text(row)}", format_ipv4(address), machine.name,
             )  # fmt: skip
         self._lead_time(machine, address, row)
+
+    @staticmethod
+    def _replying_bootp(machine: Machine, message: dhcp.Message) -> None:
+        """A BOOTP client is told its address: on disk it is that client's, for good."""
+        row = machine.disk.last_active.get(message.yiaddr)
+        binding = None if row is None else Binding.from_row(row)
+        kept = binding is not None and binding.hardware == message.hardware and binding.expires == FOREVER
+        if binding is None or not kept or not binding.flags & BOOTP_FLAG:
+            raise Violation(
+                "persist, then send", f"{machine.name} tells BOOTP client {message.chaddr.hex(':')} its address"
+                f" {format_ipv4(message.yiaddr)}, but its disk holds {_row_text(row)}", format_ipv4(message.yiaddr),
+                machine.name,
+            )  # fmt: skip
 
     @staticmethod
     def _covers(row: tuple[object, ...], machine: Machine, lease_s: int) -> bool:
@@ -186,7 +220,7 @@ class Verdicts:
                 self._states[key] = endpoint.state
                 self._state_changed(machine, endpoint, before)
         if self.world.now >= self._whole_at:
-            self._whole_at = self.world.now + WHOLE_S
+            self._whole_at = self.world.now + self._whole_s
             self.check_whole()
 
     def _judge_clock(self, machine: Machine, endpoint: Endpoint) -> None:
@@ -196,6 +230,7 @@ class Verdicts:
             self._misjudged_s = max(self._misjudged_s, wrong)
 
     def _state_changed(self, machine: Machine, endpoint: Endpoint, before: int | None) -> None:
+        self._entered(machine, endpoint)
         if before == S.RECOVER and endpoint.state in _WHOLE_AGAIN:
             self._has_recovered(machine, endpoint)
         if endpoint.state == S.RECOVER_DONE and machine.address in self._lost_at:

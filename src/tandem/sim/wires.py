@@ -194,6 +194,11 @@ class Wires:
             if path.cuts:
                 self.cut(source, target, -path.cuts)
 
+    def hurry(self, a: int, b: int) -> None:
+        """The way between two machines is fast again."""
+        for path in (self.path_between(a, b), self.path_between(b, a)):
+            path.delay_s, path.bytes_per_s = 0.001, 1e8
+
     def connected(self, a: int, b: int) -> bool:
         """Whether packets go both ways."""
         return not (self.path_between(a, b).cuts or self.path_between(b, a).cuts)
