@@ -14,6 +14,7 @@ from tandem.base.errors import CommandError
 from tandem.base.ipv4 import format_ipv4, parse_ipv4
 from tandem.base.units import parse_duration
 from tandem.cluster import administration as _administration  # noqa: F401  fills the registry
+from tandem.cluster import diagnosis as _diagnosis  # noqa: F401  fills the registry
 from tandem.cluster import objects
 from tandem.cluster import pairs as _pairs  # noqa: F401  fills the registry
 from tandem.cluster import partners as _partners  # noqa: F401  fills the registry

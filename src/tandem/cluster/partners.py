@@ -142,7 +142,7 @@ async def _shut_down(manager: Manager, request: Request) -> Answer:
     return Answer(lines=[str(line) for line in said])
 
 
-_PARTNER = Argument("partner", "address or name of the partner server")
+PARTNER = Argument("partner", "address or name of the partner server")
 _DATE = Argument(
     "date", "when it was last known to be running: -5m, -3d, or Oct 31 00:00:00 2001; left out: now",
     optional=True, many=True,
@@ -154,11 +154,11 @@ REGISTRY.add(
     Command(("dhcp", "getFailoverConflicts"), "Show what the partners did not agree on: both views, the winner, why.",
             "dhcp getFailoverConflicts", _conflicts, role=READ_ONLY),
     Command(("dhcp", "previewPartnerDown"), "Show what setPartnerDown would change and when; changes nothing.",
-            "dhcp previewPartnerDown 192.168.60.2 -5m", _preview_partner_down, (_PARTNER, _DATE), role=READ_ONLY),
+            "dhcp previewPartnerDown 192.168.60.2 -5m", _preview_partner_down, (PARTNER, _DATE), role=READ_ONLY),
     Command(("dhcp", "getAlarms"), "Show what is wrong now, and what was lately: when it began and ended.",
             "dhcp getAlarms", _alarms, role=READ_ONLY),
     Command(("dhcp", "setPartnerDown"), "Declare the partner down, so that this server may use its addresses.",
-            "dhcp setPartnerDown 192.168.60.2 -5m", _set_partner_down, (_PARTNER, _DATE),
+            "dhcp setPartnerDown 192.168.60.2 -5m", _set_partner_down, (PARTNER, _DATE),
             role=FAILOVER_OPERATOR, effect="server"),
     Command(("dhcp", "getFailoverCertificate"), "Show the fingerprint by which the partner knows this server (TLS).",
             "dhcp getFailoverCertificate", _certificate, role=READ_ONLY),

@@ -190,7 +190,11 @@ class Command:
         return " ".join([*self.path, *(argument.usage() for argument in self.arguments)])
 
     def fill(self, request: Request, words: list[str]) -> None:
-        """Put ``words`` into ``request`` as this command's arguments. Raises CommandError 309, 310, 316."""
+        """Put ``words`` into ``request`` as this command's arguments. Raises CommandError 309, 310, 316.
+
+        Those that may be left out can be given in any order, as NAME=VALUE.
+        """
+        named, words = self._named(words)
         many = bool(self.arguments) and self.arguments[-1].many
         needed = sum(not argument.optional for argument in self.arguments)
         if len(words) < needed:
@@ -202,10 +206,23 @@ class Command:
             if argument.many:
                 request.words = words[i:]
             text = " ".join(words[i:]) if argument.many else words[i] if i < len(words) else ""
+            text = named.get(argument.name, text)
             try:
                 request.values[argument.name] = KINDS[argument.kind](text) if text else text
             except ValueError as error:
                 raise CommandError(316, f"{argument.name}: {error}") from None
+
+    def _named(self, words: list[str]) -> tuple[dict[str, str], list[str]]:
+        """Return the arguments that are given by name, and the other words."""
+        names = [argument.name for argument in self.arguments if argument.optional and not argument.many]
+        named, others = {}, []
+        for word in words:
+            name, equals, text = word.partition("=")
+            if equals and name in names:
+                named[name] = text
+            else:
+                others.append(word)
+        return named, others
 
 
 @dataclass(slots=True)

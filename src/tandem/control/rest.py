@@ -313,8 +313,10 @@ class _Endpoint:
         words = []
         for argument in self._command.arguments:
             text = values[python_name(argument.name)]
-            if text:
-                words += text.split() if argument.many else [text]
+            if text and argument.many:
+                words += text.split()
+            elif text:
+                words.append(f"{argument.name}={text}" if argument.optional else text)
         self._command.fill(request, words)
         return _run_answer(await self._command.run(self._manager, request))
 

@@ -29,6 +29,7 @@ def _related(endpoint: Endpoint, now: float) -> dict[str, object]:
         "type": "failover-partner",
         "name": config.name,
         "address": format_ipv4(config.peer),
+        "port": config.port,
         "role": "main" if config.main else "backup",
         "partner-role": "backup" if config.main else "main",
         "communications": "OK" if endpoint.communicating else "interrupted",

@@ -13,7 +13,7 @@ from typing import TypeVar
 from tandem.base.errors import CommandError
 from tandem.base.io import Effect
 from tandem.base.ipv4 import parse_ipv4
-from tandem.node import alarms, partner_down, partner_views, views
+from tandem.node import alarms, explain, partner_down, partner_views, views
 from tandem.runtime.control import Operation
 from tandem.runtime.running import Running
 
@@ -44,6 +44,7 @@ class Operations:
             "failover_conflicts": self._conflicts,
             "failover_table": self._failover_table,
             "alarms": self._alarms,
+            "explain": self._explain,
             "preview_partner_down": self._preview_partner_down,
             "scopes": self._scopes,
             "leases": self._leases,
@@ -100,6 +101,17 @@ class Operations:
     async def _alarms(self, args: Arguments) -> object:
         return alarms.alarms(self._server.node, time.time())
 
+    async def _explain(self, args: Arguments) -> object:
+        form, secs = str(args.get("form", "discover")), args.get("secs", 0)
+        if form not in explain.FORMS:
+            raise CommandError(316, f"form: {form!r} is not one of {', '.join(explain.FORMS)}")
+        if not isinstance(secs, int) or not 0 <= secs <= 0xFFFF:
+            raise CommandError(316, "secs: write seconds, 0 to 65535")
+        told = explain.Told(form, _bytes(args, "hardware", 17), _bytes(args, "client_id", 255), secs=secs)
+        for name in ("address", "giaddr", "link", "local"):
+            setattr(told, name, _address(args, name) if args.get(name) else 0)
+        return explain.explain(self._server.node, time.time(), told)
+
     async def _preview_partner_down(self, args: Arguments) -> object:
         partner, at, expert = _partner_down(args)
         return partner_down.preview(self._server.node, time.time(), partner, at, expert)
@@ -139,6 +151,17 @@ class Operations:
         result = self._server.loop.command(act)
         await self._server.durable()
         return result
+
+
+def _bytes(args: Arguments, name: str, most: int) -> bytes:
+    """Return an argument that is written in hexadecimal; empty when it is left out."""
+    try:
+        value = bytes.fromhex(str(args.get(name, "")))
+    except ValueError:
+        raise CommandError(316, f"{name}: write hexadecimal digits") from None
+    if len(value) > most or (name == "hardware" and len(value) == 1):
+        raise CommandError(316, f"{name}: at most {most} bytes; a hardware address has its type byte first")
+    return value
 
 
 def _partner_down(args: Arguments) -> tuple[int, float | None, bool]:

@@ -51,6 +51,13 @@ PREVIEW = {
                 "both-last": "3h10m"}],
 }  # fmt: skip
 
+EXPLAINED = {
+    "message": "DISCOVER", "client": "1,6,00:d0:ba:d3:bd:3b", "network": "examplescope", "placed-by": "giaddr",
+    "answered": True, "who-answers": "this server", "why": "Answered with OFFER.", "answer": "OFFER",
+    "address": "192.168.50.10", "lease-time": 3600, "log": [], "stores": [],
+    "options": [{"code": 3, "name": "routers", "value": "192.168.50.1", "source": "policy default"}],
+}  # fmt: skip
+
 
 class Refused(Exception):
     """Answered as an error."""
@@ -66,6 +73,8 @@ def perform(op: str, args: dict[str, Any]) -> Any:
         if any(problem.level == "error" for problem in problems):
             raise Refused
         return {}
+    if op == "explain":
+        return dict(EXPLAINED)
     if op == "alarms":
         return [dict(ALARM)]
     if op == "scopes":

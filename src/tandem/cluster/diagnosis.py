@@ -1,0 +1,120 @@
+"""The commands that find out: what the server would do with a client's message and why, whether a partner is down.
+
+Source: SYSTEM S10.4, S10.5.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tandem.base.errors import CommandError
+from tandem.base.units import format_duration
+from tandem.cluster.answer import Answer, Item
+from tandem.cluster.manager import Manager
+from tandem.cluster.objects import table
+from tandem.cluster.partner_check import check
+from tandem.cluster.partners import PARTNER, address_of
+from tandem.cluster.registry import REGISTRY, Argument, Command, Request
+from tandem.config.access import READ_ONLY
+from tandem.config.types import ClientKey
+
+_CLIENT = ClientKey()
+FORMS = {
+    "discover": "DHCPDISCOVER: the client looks for an address",
+    "select": "DHCPREQUEST: the client takes this server's offer",
+    "reboot": "DHCPREQUEST: the client remembers an address",
+    "renew": "DHCPREQUEST: the client extends its lease (renewing, rebinding)",
+    "release": "DHCPRELEASE: the client gives its address back",
+    "decline": "DHCPDECLINE: the client found its address in use",
+    "inform": "DHCPINFORM: the client has an address and wants options",
+    "bootp": "a BOOTP request",
+}
+"""What a client can say, and what that means."""
+
+
+async def explanation(manager: Manager, values: dict[str, str]) -> dict[str, Any]:
+    """Return the server's explanation of a message told as the arguments of ``dhcp explain``. Raises CommandError."""
+    try:
+        key = _CLIENT.use(_CLIENT.parse(values["client"]))
+    except ValueError as error:
+        raise CommandError(316, f"client: {error}") from None
+    assert isinstance(key, bytes)
+    hardware = key[1:] if key[:1] == b"h" else b""
+    if values["hardware"]:
+        try:
+            hardware = _CLIENT.use(_CLIENT.parse(values["hardware"]))[1:]
+        except ValueError as error:
+            raise CommandError(316, f"hardware: {error}") from None
+    args: dict[str, Any] = {
+        "form": values["message"].lower() or "discover", "hardware": hardware.hex(),
+        "client_id": key[1:].hex() if key[:1] == b"i" else "", "secs": int(values["secs"] or 0),
+    }  # fmt: skip
+    for argument, name in (("address", "address"), ("giaddr", "giaddr"), ("link", "link"), ("interface", "local")):
+        args[name] = values[argument]
+    found: dict[str, Any] = await manager.ask("explain", **args)
+    return found
+
+
+_FACTS = (
+    ("message", "Message"), ("client", "Client"), ("network", "Its LAN segment"), ("placed-by", "Placed by"),
+    ("client-class", "Client-class"), ("hash-bucket", "Hash bucket"), ("who-answers", "Who answers"), ("why", "Result"),
+    ("answer", "Answer"), ("to", "Sent to"), ("scope-name", "Scope"), ("address", "Address"),
+    ("address-why", "Why this address"), ("lease-time", "Lease time"), ("desired-lease-time", "Policy's lease time"),
+    ("lease-why", "Why this lease time"),
+)  # fmt: skip
+"""Keys of an explanation and what they are called."""
+
+
+def facts(found: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Return an explanation as (key, title, text), but for its options and what would be stored."""
+    shown = []
+    for key, title in _FACTS:
+        value = found.get(key, "")
+        if value != "":
+            shown.append((key, title, format_duration(value) if key.endswith("lease-time") else str(value)))
+    return shown
+
+
+async def _explain(manager: Manager, request: Request) -> Answer:
+    found = await explanation(manager, request.values)
+    told = facts(found)
+    lines = [f"{title}: {text}" for _, title, text in told]
+    options = found.get("options", [])
+    if options:
+        rows = [["Option", "Code", "Value", "From"]]
+        rows += [[option["name"], str(option["code"]), option["value"], option["source"]] for option in options]
+        lines += ["", *table(rows)]
+    if found["stores"]:
+        lines += ["", *(f"Would be stored: {text}" for text in found["stores"])]
+    item = Item("explanation", {key: text for key, _, text in told})
+    item.attributes |= {f"option-{o['name']}": f"{o['value']} ({o['source']})" for o in options}
+    return Answer([item], [*lines, "Nothing was changed or sent."])
+
+
+async def _check_partner(manager: Manager, request: Request) -> Answer:
+    partner = request.values["partner"]
+    address, port = await address_of(partner), int(request.values["port"] or 0)
+    signs, verdict = await check(manager, address, port)
+    rows = [["Sign", "Seen", "What it means"], *([sign.name, sign.seen, sign.meaning] for sign in signs)]
+    item = Item(partner, {sign.name: sign.seen for sign in signs} | {"verdict": verdict})
+    return Answer([item], [*table(rows), "", verdict])
+
+
+_AT = "ipv4"
+REGISTRY.add(
+    Command(("dhcp", "explain"), "Show what the server would do with a client's message, and why; changes nothing.",
+            "dhcp explain 00:d0:ba:d3:bd:3b discover giaddr=192.168.50.1", _explain,
+            (Argument("client", "hardware address, or id: and the client identifier"),
+             Argument("message", f"one of {', '.join(FORMS)} (default discover)", optional=True),
+             Argument("address", "what the client asks for, or has", _AT, optional=True),
+             Argument("giaddr", "the relay's address", _AT, optional=True),
+             Argument("link", "the relay's link selection (RFC 3527)", _AT, optional=True),
+             Argument("interface", "this server's address where the message comes in", _AT, optional=True),
+             Argument("hardware", "hardware address of a client that is named by its identifier", optional=True),
+             Argument("secs", "for how many seconds the client has been trying", "number", optional=True)),
+            role=READ_ONLY),
+    Command(("dhcp", "checkPartner"), "See whether a partner is really down: link, echo, ports, API.",
+            "dhcp checkPartner 192.168.60.2", _check_partner,
+            (PARTNER, Argument("port", "TCP port of its API (default: this one's)", "number", optional=True)),
+            role=READ_ONLY),
+)  # fmt: skip
