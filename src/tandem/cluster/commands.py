@@ -15,12 +15,12 @@ from tandem.base.ipv4 import format_ipv4, parse_ipv4
 from tandem.base.units import parse_duration
 from tandem.cluster import administration as _administration  # noqa: F401  fills the registry
 from tandem.cluster import diagnosis as _diagnosis  # noqa: F401  fills the registry
-from tandem.cluster import objects
+from tandem.cluster import logs, objects
 from tandem.cluster import pairs as _pairs  # noqa: F401  fills the registry
 from tandem.cluster import partners as _partners  # noqa: F401  fills the registry
 from tandem.cluster import policy_commands as _policies  # noqa: F401  fills the registry
 from tandem.cluster.answer import Answer, Item
-from tandem.cluster.display import item_of, tail
+from tandem.cluster.display import item_of
 from tandem.cluster.manager import Manager
 from tandem.cluster.objects import edit
 from tandem.cluster.registry import NAME, REGISTRY, Argument, Command, Request
@@ -41,7 +41,6 @@ COMMAND = "POST /command"
 """The route that runs any line; the only one of what concerns nothing but a session."""
 _PAGE = 10_000
 """Leases asked of the server at a time."""
-_LOG_LINES = 40
 _BACK_S = 86400
 
 
@@ -92,7 +91,19 @@ async def _health(manager: Manager, request: Request) -> Answer:
 
 
 async def _server_logs(manager: Manager, request: Request) -> Answer:
-    return Answer(lines=await asyncio.to_thread(tail, manager.server_log, _LOG_LINES))
+    values = request.values
+    wanted = logs.Filter.of(values["level"], values["component"], values["search"])
+    count = int(values["count"] or logs.COUNT)
+    if not 0 < count <= logs.COUNT_MAX:
+        raise CommandError(316, f"count: write a number from 1 to {logs.COUNT_MAX}")
+    if values["log"] not in ("", "dhcp", "ccm"):
+        raise CommandError(316, f"log: {values['log']!r} is not dhcp (the DHCP server's) or ccm (the cluster's)")
+    path = manager.log.path if values["log"] == "ccm" else manager.server_log
+    path = logs.log_path(path, min(int(values["older"] or 0), logs.OLDER))
+    before = int(values["before"]) if values["before"] else None
+    page = await asyncio.to_thread(logs.read_page, path, wanted, count, before)
+    more = [f"(earlier lines: before={page.before})"] if page.before else []
+    return Answer(lines=[*more, *(str(line) for line in page.lines)])
 
 
 REGISTRY.add(
@@ -107,8 +118,17 @@ REGISTRY.add(
             (Argument("which", "all (as when left out), server or failover", optional=True),), role=READ_ONLY),
     Command(("dhcp", "gethealth"), "Show whether the server runs, and by the newest configuration.",
             "dhcp gethealth", _health, role=READ_ONLY),
-    Command(("dhcp", "serverLogs"), f"Show the last {_LOG_LINES} lines of the server's log.", "dhcp serverLogs",
-            _server_logs, role=READ_ONLY),
+    Command(("dhcp", "serverLogs"), "Show the end of the server's log; or what fits, page by page.",
+            "dhcp serverLogs level=Warning component=Failover count=20", _server_logs,
+            (Argument("count", f"how many (default {logs.COUNT}, at most {logs.COUNT_MAX})", "number", optional=True),
+             Argument("level", f"only this level and worse: {', '.join(logs.LEVELS)}", optional=True),
+             Argument("component", "only this component, e.g. Failover, Protocol, Configuration", optional=True),
+             Argument("search", "only lines with this text", optional=True),
+             Argument("before", "only what stands before this byte of the file, as told on the page before", "number",
+                      optional=True),
+             Argument("log", "dhcp (the DHCP server's, default) or ccm (the cluster's)", optional=True),
+             Argument("older", "the file put aside so many files ago (1 to 4)", "number", optional=True)),
+            role=READ_ONLY),
 )  # fmt: skip
 
 
@@ -235,6 +255,20 @@ async def _show_lease(manager: Manager, request: Request) -> Answer:
     return Answer([item_of(format_ipv4(address), lease, request.session)])
 
 
+async def _lease_history(manager: Manager, request: Request) -> Answer:
+    address = _lease_address(request)
+    lines = await manager.ask("lease_history", address=address)
+    items = [item_of(format_ipv4(address), line, request.session) for line in lines]
+    rows = [["Since", "State", "Client", "Granted by", "Until"]]
+    for item in items:
+        shown = item.attributes
+        client = shown.get("client-mac-addr", "") or shown.get("client-id", "")
+        until = shown.get("expiration", "-") if shown["state"] == "ACTIVE" else "-"
+        rows.append([shown.get("start-time-of-state", ""), shown["state"], client, shown.get("granted-by", "-"), until])
+    nothing = ["Nothing is known of its past: it is kept for ip-history-max-age from when a change happens."]
+    return Answer(items, objects.table(rows) if items else nothing)
+
+
 async def _force_available(manager: Manager, request: Request) -> Answer:
     await manager.ask("force_available", address=_lease_address(request))
     manager.log.note("Info", "Lease", 60012, f"{request.who} forced lease {request.name} available.")
@@ -245,6 +279,8 @@ REGISTRY.add(
     Command(("lease", NAME), "Show a lease, by its address.", "lease 192.168.50.10", _show_lease, role=READ_ONLY),
     Command(("lease", NAME, "show"), "Show a lease, by its address.", "lease 192.168.50.10 show", _show_lease,
             route="GET /lease/{name}", role=READ_ONLY),
+    Command(("lease", NAME, "getHistory"), "Show who had the address when.", "lease 192.168.50.10 getHistory",
+            _lease_history, role=READ_ONLY),
     Command(("lease", NAME, "force-available"), "End a lease, although its client may still use the address.",
             "lease 192.168.50.10 force-available", _force_available, role=DHCP_ADMIN, effect="server"),
     Command(("lease", NAME, "forceAvailable"), "The same as force-available.", "lease 192.168.50.10 forceAvailable",

@@ -1,10 +1,8 @@
-"""How the running server's views are shown: leases, related servers, counters, log lines."""
+"""How the running server's views are shown: leases, related servers, counters."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 
 from tandem.base.units import format_duration
 from tandem.cluster.answer import Item, user_lines
@@ -22,7 +20,6 @@ _DATES = frozenset({
 })  # fmt: skip
 """Keys of the server's views that hold seconds since 1970; 0 = never."""
 _DURATIONS = frozenset({"maximum-client-lead-time"})
-_TAIL_BYTES = 64 * 1024
 
 
 def item_of(name: str, view: Mapping[str, object], session: Session) -> Item:
@@ -68,13 +65,3 @@ def related_lines(servers: list[Item]) -> list[str]:
     for server in servers:
         lines += ["", *user_lines(server)]
     return lines
-
-
-def tail(path: Path, count: int) -> list[str]:
-    """Return the last ``count`` lines of a file; nothing when it cannot be read."""
-    try:
-        with open(path, "rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
-            return file.read().decode(errors="replace").splitlines()[-count:]
-    except OSError:
-        return []

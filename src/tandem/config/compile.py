@@ -72,6 +72,7 @@ def compile_config(
         log_settings=server.values["log-settings"],
         clients=clients,
         longest_own_lease_s=policies.longest_own_lease_s,
+        history_s=server.values["ip-history-max-age"],
     )
     config.summary = _summary(config, server, endpoints.server_wide, problems)
     return config, problems.found

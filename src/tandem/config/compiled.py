@@ -214,6 +214,8 @@ class ServerConfig:
     """The clients and their classes; None = client-class is off, and nobody is looked up."""
     longest_own_lease_s: int = 0
     """The longest lease that a policy of a client, class or reservation gives; 0 = none says."""
+    history_s: int = 2419200
+    """How long the history of addresses is kept; 0 = none is."""
     summary: list[tuple[str, str, int, str]] = field(default_factory=list)
     """(level, component, ident, text) lines to log when this configuration takes effect, e.g. 04092."""
 

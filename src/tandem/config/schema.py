@@ -170,6 +170,10 @@ DHCP = ObjectClass(
             sync="failover-tuning",
         ),
         Attribute(
+            "ip-history-max-age", Time(lo=0, hi=31449600), 4 * 604800,
+            "How long it is kept who had which address when. 0: it is not.", unit="seconds",
+        ),
+        Attribute(
             "collect-addr-util-interval", Time(lo=1, hi=86400), 300,
             "How often the use of each scope's addresses is noted for its graph.", unit="seconds",
         ),

@@ -5,12 +5,14 @@ Reads a node; changes nothing. Addresses and names are text here, times are seco
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from heapq import nsmallest
 
 from tandem.base.errors import CommandError
 from tandem.base.ipv4 import format_hardware, format_ipv4
 from tandem.base.units import FOREVER, format_duration
 from tandem.config.compiled import CompiledScope
+from tandem.failover import words
 from tandem.failover.endpoint import Endpoint
 from tandem.lease.binding import (
     ABANDONED,
@@ -103,7 +105,7 @@ def _lease(node: Node, binding: Binding, now: float) -> dict[str, object]:
         "expiration": binding.expires,
         "start-time-of-state": binding.start_of_state,
         "client-last-transaction-time": binding.last_transaction,
-        "granted-by": ("", "this server", "partner")[binding.granted_by],
+        "granted-by": _GRANTED_BY[binding.granted_by],
     }
     if endpoint is not None:
         view["sent-potential-expiration"] = binding.sent_potential
@@ -182,6 +184,32 @@ def lease(node: Node, address: int, now: float) -> dict[str, object] | None:
     blank = Binding(address, pool.owner_of_unused(address) or FREE)
     blank.up_to_date = True
     return _lease(node, blank, now)
+
+
+_GRANTED_BY = ("", "this server", "partner")
+
+
+def history(rows: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
+    """Return the history of an address as it is shown: its bindings' values, one dict per change of state."""
+    return [
+        {
+            "start-time-of-state": row["start_of_state"],
+            "state": words.status_name(_int(row["status"])),
+            "client-mac-addr": format_hardware(_octets(row["hardware"])),
+            "client-id": _octets(row["client_id"]).hex(":"),
+            "expiration": row["expires"],
+            "granted-by": _GRANTED_BY[_int(row["granted_by"])] if row["status"] == ACTIVE else "",
+        }
+        for row in rows
+    ]
+
+
+def _int(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _octets(value: object) -> bytes:
+    return value if isinstance(value, bytes) else b""
 
 
 def statistics(node: Node) -> dict[str, object]:

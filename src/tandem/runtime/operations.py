@@ -6,6 +6,8 @@ something answers when the change is on stable storage. Addresses are integers o
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -49,6 +51,7 @@ class Operations:
             "scopes": self._scopes,
             "leases": self._leases,
             "lease": self._lease,
+            "lease_history": self._lease_history,
             "statistics": self._statistics,
             "set_partner_down": self._set_partner_down,
             "force_available": self._force_available,
@@ -129,6 +132,15 @@ class Operations:
 
     async def _lease(self, args: Arguments) -> object:
         return views.lease(self._server.node, _address(args, "address"), time.time())
+
+    async def _lease_history(self, args: Arguments) -> object:
+        address, history = _address(args, "address"), self._server.history
+        try:
+            rows = await asyncio.to_thread(history.of, address)
+        except sqlite3.Error as error:
+            text = f"the history {history.path} cannot be read ({error}); move it aside to begin anew"
+            raise CommandError(501, text) from None
+        return views.history(rows)
 
     # --- changes ----------------------------------------------------------------------------------------
 

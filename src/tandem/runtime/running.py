@@ -25,6 +25,8 @@ from tandem.node.node import Node
 from tandem.runtime import saved_config
 from tandem.runtime.effects import Performer
 from tandem.runtime.failure import CONFIG_INVALID, CannotRun
+from tandem.runtime.history import FILE as HISTORY
+from tandem.runtime.history import History, Recorder
 from tandem.runtime.interfaces import own_addresses
 from tandem.runtime.link import Links
 from tandem.runtime.log import Log
@@ -99,7 +101,12 @@ class Running:
         )
         self._links = Links(options.address, options.failover_port, self._feed, self._congested, log.note)
         self._udp = Udp(options.address, options.dhcp_port, options.interfaces, self._feed, self._room, log.note)
-        self._performer = Performer(self._writer, self._udp.send, self._links, log.note, time.monotonic)
+        self.history = History(
+            options.directory / HISTORY,
+            lambda why: self._events.call_soon_threadsafe(log.note, "Warning", "Database", 60111, why),
+        )
+        saver = Recorder(self._writer.submit, self.history)
+        self._performer = Performer(saver, self._udp.send, self._links, log.note, time.monotonic)
         self._poison = Poison(options.directory, log.note, self._started_at)
         self.loop = Loop(self.node, self._performer, self._poison.died_of)
         self._configure(config, identity)
@@ -134,6 +141,7 @@ class Running:
         self._performer.max_responses = config.max_responses
         self._links.configure((endpoint.peer for endpoint in config.endpoints), identity)
         self.log.configure(config.log_settings)
+        self.history.keep_s = config.history_s
 
     # --- life -------------------------------------------------------------------------------------------
 
@@ -160,6 +168,7 @@ class Running:
                 self.failure = error.text
         await self._links.finish()
         self.loop.stop()
+        self.history.close()
         written = self._writer.close(timeout_s=1 if self.failure else DURABLE_S)
         return written and self.failure is None
 
@@ -285,6 +294,7 @@ class Running:
             **{f"udp-{name}": value for name, value in self._udp.counters.items()},
             **{f"link-{name}": value for name, value in self._links.counters.items()},
             "dropped-defect": self._poison.dropped,
+            "history-left-out": self.history.left_out,
             "replies-held": performer.held_replies,
             "replies-stale": performer.stale_replies,
             "database-commits": writer.commits,

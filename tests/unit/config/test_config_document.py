@@ -230,6 +230,7 @@ def test_the_chapters_defaults() -> None:
         "validate-client-name-as-mac": "off",
         "map-user-class-id": "none",
         "append-user-class-id-to-selection-tag": "off",
+        "ip-history-max-age": "4w",
         "collect-addr-util-interval": "5m",
         "collect-addr-util-duration": "4w2d",
         "log-settings": "default,incoming-packets,missing-options",
