@@ -24,7 +24,7 @@ from tandem.cluster.guard import BrowserSession
 from tandem.cluster.manager import Forbidden, Manager
 from tandem.cluster.registry import NAME, Login, Request, Session
 from tandem.config import document as config
-from tandem.config.access import allows
+from tandem.config.access import READ_ONLY, allows
 from tandem.config.schema import SERVED
 from tandem.control.web.navigation import command_of
 
@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 
 MODE_COOKIE, THEME_COOKIE, ZONE_COOKIE = "tandem-mode", "tandem-theme", "tandem-zone"
 EXPERT_VISIBILITY = 3
+VIEWS = (
+    "status", "related_servers", "failover_conflicts", "failover_table", "scopes", "leases", "lease", "lease_history",
+    "statistics", "preview_partner_down",
+)  # fmt: skip
+"""The server's operations that change nothing."""
 
 
 class Form:
@@ -119,10 +124,22 @@ class Visit:
         words: list[str] = []
         for argument in command.arguments:
             value = values.pop(argument.name.replace("-", "_"), "")
-            words += list(value) if not isinstance(value, str) else value.split() if argument.many else [value]
+            if not isinstance(value, str):
+                words += value
+            elif argument.many:
+                words += value.split()
+            elif value:
+                words.append(f"{argument.name}={value}" if argument.optional else value)
         assert not values, values
         command.fill(request, [word for word in words if word])
         return await command.run(self.manager, request)
+
+    async def look(self, op: str, **args: Any) -> Any:
+        """Return what the DHCP server shows when it is asked for one of its views, as commands get it: numbers are
+        numbers, and times seconds. Raises CommandError, Forbidden."""
+        self.manager.permit(self.login, READ_ONLY)
+        assert op in VIEWS, op
+        return await self.manager.ask(op, **args)
 
     def names(self, cls: str) -> list[str]:
         """Return the names of the objects of a class. Raises Forbidden."""
