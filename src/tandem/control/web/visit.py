@@ -21,6 +21,7 @@ from tandem.base.errors import CommandError
 from tandem.cluster import objects
 from tandem.cluster.answer import Answer
 from tandem.cluster.guard import BrowserSession
+from tandem.cluster.history import Alarm
 from tandem.cluster.manager import Forbidden, Manager
 from tandem.cluster.registry import NAME, Login, Request, Session
 from tandem.config import document as config
@@ -217,6 +218,11 @@ class Visit:
         if not seconds:
             return "never"
         return datetime.fromtimestamp(seconds, self._zone()).strftime("%Y-%m-%d %H:%M:%S")
+
+    @property
+    def alarms(self) -> list[Alarm]:
+        """What is wrong, as of the watcher's last look a few seconds ago."""
+        return [alarm for alarm in self.manager.watch.known_alarms() if not alarm.cleared]
 
     @property
     def not_loaded(self) -> int:

@@ -20,6 +20,7 @@ from tandem.cluster.registry import Login, Session
 from tandem.cluster.supervisor import ControlSocket, Supervisor
 from tandem.config.access import ROLES
 from tandem.control.rest import create_app
+from tandem.control.web import live
 from tandem.control.web.application import with_pages
 
 
@@ -30,6 +31,12 @@ class FakeServer(ControlSocket):
         if op == "reload":
             return {}
         raise CommandError(501, "the DHCP server is not running")
+
+
+@pytest.fixture(autouse=True)
+def short_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts that change by themselves end after their first event: a browser in process reads to the end."""
+    monkeypatch.setattr(live, "LASTS_S", 0.0)
 
 
 @pytest.fixture

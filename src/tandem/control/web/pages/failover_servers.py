@@ -1,0 +1,85 @@
+"""Manage DHCP Failover Servers: both servers of each pair, their health, and what can be done with the local one.
+
+Source: failover chapter, "Manage DHCP Failover Servers"; SYSTEM S7.2.
+"""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from tandem.base.errors import CommandError
+from tandem.control.web.forms import sentence
+from tandem.control.web.live import stream
+from tandem.control.web.navigation import Entry, Pages
+from tandem.control.web.pages.related import ago, kind_of
+from tandem.control.web.visit import Visit
+
+PAGES = Pages()
+_HOME = "/dhcp/failover-servers"
+_DONE = {
+    "reload": "The DHCP server runs by the present configuration.",
+    "start": "The DHCP server was started.",
+    "stop": "The DHCP server was stopped; its partner serves from its own share.",
+    "shutdown": "The DHCP server was stopped for long.",
+}
+
+
+async def _part(visit: Visit) -> str:
+    health = (await visit.run(("dhcp", "gethealth"))).items[0].attributes
+    try:
+        servers, why = await visit.look("related_servers"), ""
+    except CommandError as error:
+        servers, why = [], sentence(error.text)
+    return visit.site.render(
+        visit, "failover_servers_part.html",
+        {"health": health, "servers": servers, "why": why, "ago": ago, "kind_of": kind_of, "home": _HOME},
+    )  # fmt: skip
+
+
+@PAGES.get(_HOME, entry=Entry("DHCP", "Failover Servers"))
+async def manage(visit: Visit) -> Response:
+    """Show the servers."""
+    return visit.page(
+        "live.html", title="Manage DHCP Failover Servers", part=await _part(visit), source=f"{_HOME}/live",
+        about="This cluster's DHCP server and its partners. A partner is managed in its own cluster.",
+    )  # fmt: skip
+
+
+@PAGES.get(f"{_HOME}/live")
+async def live(visit: Visit) -> Response:
+    """Follow the servers."""
+    return stream(visit, lambda: _part(visit))
+
+
+async def _do(visit: Visit, verb: str) -> Response:
+    try:
+        answer = await visit.run(("dhcp", verb))
+    except CommandError as refused:
+        visit.notice("error", sentence(refused.text))
+    else:
+        visit.notice("warning" if answer.status == 101 else "ok", "\n".join([_DONE[verb], *answer.lines]))
+    return visit.go(_HOME)
+
+
+@PAGES.post(f"{_HOME}/reload", command=("dhcp", "reload"))
+async def reload(visit: Visit) -> Response:
+    """Have the server run by the present configuration."""
+    return await _do(visit, "reload")
+
+
+@PAGES.post(f"{_HOME}/start", command=("dhcp", "start"))
+async def start(visit: Visit) -> Response:
+    """Start the server."""
+    return await _do(visit, "start")
+
+
+@PAGES.post(f"{_HOME}/stop", command=("dhcp", "stop"))
+async def stop(visit: Visit) -> Response:
+    """Stop the server for a short time."""
+    return await _do(visit, "stop")
+
+
+@PAGES.post(f"{_HOME}/shutdown", command=("dhcp", "shutdown"))
+async def shut_down(visit: Visit) -> Response:
+    """Stop the server for long: its partner takes over."""
+    return await _do(visit, "shutdown")
