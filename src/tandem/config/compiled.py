@@ -57,6 +57,8 @@ class Link:
     options: Mapping[int, bytes]
     settings: Mapping[str, Any]
     """By the names of ``EffectivePolicy``'s fields."""
+    name: str = ""
+    """What operators call the policy."""
 
     @property
     def lease_s(self) -> int:

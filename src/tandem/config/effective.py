@@ -96,7 +96,7 @@ def _encode(policy: Item, problems: Problems) -> Link:
                 options[option.code] = encode_value(option, text)
         except ValueError as error:
             problems.error(policy.label, f"option {name}", "", str(error))
-    return Link(options, settings)
+    return Link(options, settings, policy.label)
 
 
 def _setting(value: Any) -> Any:

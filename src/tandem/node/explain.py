@@ -14,8 +14,9 @@ from tandem.base.errors import CommandError, WireError
 from tandem.base.io import Datagram, Effect, Interface, Note, Reply, SaveBinding
 from tandem.base.ipv4 import format_hardware, format_ipv4
 from tandem.base.units import FOREVER, format_duration
-from tandem.config.compiled import CompiledScope, EffectivePolicy, Network
+from tandem.config.compiled import CompiledScope, Network
 from tandem.dhcp import journal
+from tandem.dhcp.grant import desired_seconds
 from tandem.dhcp.query import Query
 from tandem.dhcp.server import DhcpServer
 from tandem.failover.endpoint import Endpoint
@@ -113,7 +114,10 @@ class _Case:
         message = wire.decode(datagram.data)
         self.query = Query(now, datagram, message, message.client_id, [])
         self.network: Network | None = self.query.find_network(node.config)
-        network = self.network or Network(-1, [])
+        network = self.query.network = self.network or Network(-1, [])
+        if node.config.clients is not None:
+            clients = node.config.clients
+            self.query.profile = clients.find(message.client_id, self.query.hardware, message.options, now)
         book = Sketch(node.book, network, self.query.key)
         self.before = self._binding(book.find(network, self.query.key))
         offer = book.offer_to(network, self.query.key)
@@ -138,6 +142,7 @@ class _Case:
             "client": format_hardware(self.query.hardware) or self.query.client_id.hex(":"),
             "network": ", ".join(scope.name for scope in self.network.scopes) if self.network else "",
             "placed-by": self._placed_by(),
+            "client-class": self.query.profile.client_class if self.query.profile is not None else "",
             "answered": reply is not None,
             "powers": powers.why if powers is not None else "",
         }
@@ -218,8 +223,7 @@ class _Case:
         return f"it is the next available address of {share}: {order} of {left}"
 
     def _lease(self, scope: CompiledScope, address: int, given: int) -> dict[str, object]:
-        policy = self._policy(scope, address)
-        desired = FOREVER if policy.permanent else policy.lease_s
+        desired = desired_seconds(self.query, scope, address)
         view: dict[str, object] = {"lease-time": given, "desired-lease-time": desired}
         powers = self.node.dhcp.powers[scope.endpoint]
         if given >= desired:
@@ -304,12 +308,14 @@ class _Case:
 
     # --- policies ---------------------------------------------------------------------------------------
 
-    def _policy(self, scope: CompiledScope, address: int) -> EffectivePolicy:
-        return scope.policy
-
     def _source(self, scope: CompiledScope, address: int, code: int) -> str:
-        """Return which policy an option comes from."""
-        return "the scope's policy"
+        """Return which policy an option comes from: the most specific that has it (S3.3)."""
+        reservation = scope.reserved.get(address)
+        chain = [("the reservation's ", link) for link in (reservation.links if reservation is not None else ())]
+        chain += [("the client's ", link) for link in (self.query.profile.links if self.query.profile else ())]
+        chain += [("the scope's ", link) for link in scope.links]
+        found = next((whose + (link.name or "policy") for whose, link in chain if code in link.options), "")
+        return found or "the server itself"
 
 
 _EVERYTHING = frozenset({
