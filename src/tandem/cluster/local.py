@@ -26,7 +26,7 @@ from tandem.cluster.accounts import has_superuser, set_administrator
 from tandem.cluster.database import Database
 from tandem.cluster.log import ClusterLog
 from tandem.cluster.manager import Manager
-from tandem.cluster.pairs import watch
+from tandem.cluster.pairs import watch_drift
 from tandem.cluster.partners import make_failover_certificate
 from tandem.cluster.supervisor import ControlSocket, Supervisor
 from tandem.config.access import SUPERUSER
@@ -215,10 +215,11 @@ async def serve(options: Options, make_api: MakeApi, own_addresses: OwnAddresses
             manager.supervisor.start()
         watching = asyncio.create_task(manager.watch.run())
         announcing = asyncio.create_task(_announce(manager, options, f"http://{host}:{port}"))
-        watching = asyncio.create_task(watch(manager))
+        comparing = asyncio.create_task(watch_drift(manager))
         await stop.wait()
         announcing.cancel()
         watching.cancel()
+        comparing.cancel()
         await asyncio.gather(api.stop(), manager.supervisor.stop())
     finally:
         manager.watch.close()

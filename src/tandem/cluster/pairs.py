@@ -117,7 +117,7 @@ async def synchronize(manager: Manager, login: Login, name: str, wish: Wish) -> 
             f"{wish.operation}, {wish.direction}: {len(report['entries']) + report['left_off']} changes"
         )
         manager.notes_of_pairs[name]["last-synchronization-time"] = int(time.time())
-        manager.log.note("Info", "Failover", 60031, f"{why}: done, change set {report['change_set'] or 'none'}"
+        manager.log.note("Info", "Failover", 60041, f"{why}: done, change set {report['change_set'] or 'none'}"
                          f" {'on the partner' if outwards else 'here'}.")  # fmt: skip
     return dict(report)
 
@@ -258,9 +258,8 @@ def _differences(report: dict[str, Any]) -> list[str]:
 
 
 async def observe(manager: Manager, name: str) -> None:
-    """Compare a pair's configurations and remember the outcome; a change of it is logged. Raises nothing."""
+    """Compare a pair's configurations and remember the outcome, of which ``Watch`` makes an alarm. Raises nothing."""
     notes = manager.notes_of_pairs.setdefault(name, {})
-    before = notes.get("drift")
     try:
         kinds, report = await find_drift(manager, name)
     except CommandError as error:
@@ -269,25 +268,18 @@ async def observe(manager: Manager, name: str) -> None:
         notes["differences"] = _differences(report)
         notes["drift"] = f"{', '.join(kinds)} differ" if kinds else "none"
     notes["drift-checked"] = int(time.time())
-    if notes["drift"] == before:
-        return
-    if notes["drift"] == "none":
-        if before is not None:
-            manager.log.note("Info", "Failover", 60032, f"Failover pair {name}: the configurations agree again.")
-        return
-    details = "; ".join(notes["differences"][:3])
-    text = f"Failover pair {name}: configuration drift: {notes['drift']}" + (f" ({details})" if details else "")
-    manager.log.note("Warning", "Failover", 60033, text.replace("\n", " "))
 
 
-async def watch(manager: Manager) -> None:
+async def watch_drift(manager: Manager) -> None:
     """Observe every pair that can be observed, each in its own interval, until cancelled."""
     checked: dict[str, float] = {}
     while True:
         await asyncio.sleep(_TICK_S)
-        for name, content in list(manager.database.document.get(PAIR.name, {}).items()):
+        pairs = manager.database.document.get(PAIR.name, {})
+        manager.notes_of_pairs = {name: notes for name, notes in manager.notes_of_pairs.items() if name in pairs}
+        for name, content in pairs.items():
             interval = content.get("drift-check-interval", PAIR.by_name["drift-check-interval"].default)
-            due = not checked.get(name) or time.monotonic() - checked[name] >= interval
+            due = name not in checked or time.monotonic() - checked[name] >= interval
             if interval and due and _can_ask(manager, name):
                 checked[name] = time.monotonic()
                 await observe(manager, name)
@@ -347,7 +339,7 @@ async def _rebalance(manager: Manager, request: Request) -> Answer:
     side = side_of(manager, request.name)
     said = await manager.ask("rebalance", pair=side.pair.name)
     text = f"{request.who} had the shares of pair {request.name} balanced: {said}."
-    manager.log.note("Info", "Failover", 60034, text)
+    manager.log.note("Info", "Failover", 60042, text)
     return Answer(lines=[str(said)])
 
 

@@ -84,7 +84,7 @@ async def carry_out(manager: Manager, login: Login, order: Order) -> dict[str, A
             raise CommandError(316, "the outcome could not work, and nothing was changed:\n" + "\n".join(errors))
         report["change_set"] = edit_many(manager, Request(login, Session()), made_by(made), why=order.why)
         manager.log.note(
-            "Info", "Configuration", 60030, f"{login}: {order.why}: {len(made.entries)} changes,"
+            "Info", "Configuration", 60040, f"{login}: {order.why}: {len(made.entries)} changes,"
             f" change set {report['change_set'] or 'none'}.",
         )  # fmt: skip
         if order.reload:

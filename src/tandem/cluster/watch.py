@@ -51,7 +51,7 @@ class Watch:
 
     async def look(self) -> None:
         """Note what is wrong now, and take samples if it is time. A disk that refuses is said once in the log."""
-        found = await self._wrong()
+        found = await self._wrong() + self._drifting()
         now = time.time()
         try:
             raised, cleared = self._history().note_alarms(int(now), found)
@@ -109,6 +109,19 @@ class Watch:
         if status["database"] != "OK":
             text = f"the lease database cannot be written ({status['database']}); no client is answered"
             found.append(_own("database", "Error", text, "free space on its disk; it is tried again by itself"))
+        return found
+
+    def _drifting(self) -> list[dict[str, Any]]:
+        """The pairs whose configurations do not agree, or of which that is not known (S10.2)."""
+        found = []
+        for name, notes in self._manager.notes_of_pairs.items():
+            drift = notes.get("drift", "none")
+            if drift == "none":
+                continue
+            text = "; ".join([drift.split("\n")[0], *notes["differences"][:3]])
+            cure = f"see 'failover-pair {name} checkDrift'; 'failover-pair {name} sync' mends it"
+            found.append({"kind": "configuration-drift", "level": "Warning", "subject": f"failover-pair {name}",
+                          "since": 0, "text": text, "cure": cure})  # fmt: skip
         return found
 
     async def _sample(self, now: float) -> None:

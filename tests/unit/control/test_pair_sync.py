@@ -346,7 +346,7 @@ def test_a_partner_that_dies_half_way_has_all_of_it_or_nothing(pair: tuple[Clust
         end(victim)
 
 
-def test_drift_is_found_named_and_told_in_the_log(pair: tuple[Cluster, Cluster]) -> None:
+def test_drift_is_found_named_and_an_alarm(pair: tuple[Cluster, Cluster]) -> None:
     main, backup = pair
     main.put("/scope/s", SCOPE)
     main.sync("exact")
@@ -360,8 +360,9 @@ def test_drift_is_found_named_and_told_in_the_log(pair: tuple[Cluster, Cluster])
         "policy default options.dhcp-lease-time: main 172800, backup 86400",
     ]
     main.do(f"failover-pair {PAIR} set drift-check-interval=1")
-    wait_for(lambda: "configuration drift: scope, policy differ (scope s renew-only: main -, backup on" in main.log())
+    alarm = f"configuration-drift failover-pair {PAIR}: scope, policy differ; scope s renew-only: main -, backup on"
+    wait_for(lambda: f"Raised: {alarm}" in main.log())
     main.sync("complete")
-    wait_for(lambda: main.log().count("the configurations agree again") >= 1)
+    wait_for(lambda: f"Cleared: {alarm}" in main.log())
     status = main.line(f"failover-pair {PAIR} getStatus")["lines"]
     assert "    drift = none" in status and any("complete, main-to-backup: " in line for line in status)
