@@ -147,7 +147,11 @@ def _take_back_one(document: Document, changes: list[Change], warnings: list[str
     for part, value in nested.items():
         if isinstance(value, dict):
             nested[part] = _merged(present.get(part, {}), value) or None
-    apply(document, cls, name, nested)
+    by_name = config.class_of(cls).by_name
+    if any(a in by_name and by_name[a].read_only for a in nested):  # another object took the name: a synchronization
+        make(document, cls, name, {a: v for a, v in {**present, **nested}.items() if v is not None})
+    else:
+        apply(document, cls, name, nested)
 
 
 def _before(label: str, attribute: str, present: Any, old: Any, new: Any) -> Any:

@@ -20,7 +20,8 @@ from tandem.config import document as config
 from tandem.config.compile import compile_config
 from tandem.config.document import Document
 from tandem.config.pairs import Pair
-from tandem.config.schema import SERVED
+from tandem.config.schema import EMBEDDED_IN, SERVED
+from tandem.config.schema_clients import EMBEDDED
 from tandem.config.sync import Entry, Plan, Skip, Withheld, comparable, plan, readable, synchronized
 from tandem.config.synctables import DRIFT
 from tandem.config.types import Secret
@@ -170,13 +171,15 @@ def _text(entry: Entry, value: Any) -> str | None:
         return None
     if not entry.attribute:
         return ""
-    attribute = config.class_of(entry.cls).by_name.get(entry.attribute)
+    outer, _, inner = entry.attribute.partition(".")
+    cls = EMBEDDED_IN.get(entry.cls) if outer == EMBEDDED else config.class_of(entry.cls)
+    attribute = cls.by_name.get(inner or outer) if cls else None
     if attribute is not None:
         return "********" if isinstance(attribute.type, Secret) else attribute.type.show(value)
     match value:
         case [str(lo), str(hi)]:
             return f"{lo} {hi}"
-        case {"address": str(address), "key": str(key)}:
+        case {"address": str(address), "key": str(key), **more} if not more:
             return f"{address} {key}"
         case str():
             return value

@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tandem.base.errors import CommandError
-from tandem.config.attribute import Attribute, ObjectClass, is_name
+from tandem.config.attribute import Attribute, ObjectClass
 from tandem.config.document import Document, user_of
 from tandem.config.pairs import Pair, is_on, pair_of_scopes, server_pair
 from tandem.config.reading import Problems, read_item
 from tandem.config.schema import SCOPE, SECTIONS
-from tandem.config.synctables import ENSURE, EXACT, NEVER, NO_CHANGE, REPLACE, SERVER_ROWS, function_of
+from tandem.config.synctables import EXACT, NEVER, NO_CHANGE, REPLACE, SERVER_ROWS, function_of
 from tandem.config.types import Secret, quote
 
 Withheld = Collection[tuple[str, str, str]]
@@ -219,17 +219,18 @@ class _Work:
 
     def _tell_part(self, name: str, part: str, before: Any, after: Any, function: str) -> None:
         """Add an entry for each item of a part that leaves, comes or changes."""
+        if before == after:
+            return
         if isinstance(before or after, dict):
             had, has = before or {}, after or {}
             for key in [*had, *(k for k in has if k not in had)]:
-                if had.get(key) != has.get(key):
-                    self._change(name, f"{part}.{key}", had.get(key), has.get(key), function)
+                self._tell_part(name, f"{part}.{key}", had.get(key), has.get(key), function)
         elif isinstance(before or after, list):
             for item in _without(before or [], after or []):
                 self._change(name, part, item, None, function)
             for item in _without(after or [], before or []):
                 self._change(name, part, None, item, function)
-        elif before != after:
+        else:
             self._change(name, part, before, after, function)
 
     def _is_withheld(self, name: str, attribute: Attribute) -> bool:
@@ -250,13 +251,16 @@ def combine(function: str, source: Mapping[str, Any], target: Mapping[str, Any])
 
     Source: failover chapter, the definitions before table 16-1.
     """
-    if function == NO_CHANGE:
-        return dict(target)
-    if function == ENSURE:
-        return {**target, **{name: value for name, value in source.items() if name not in target}}
-    if function == REPLACE:
-        return {**target, **source}
-    return dict(source)
+    if function in (NO_CHANGE, EXACT):
+        return dict(target if function == NO_CHANGE else source)
+    result = dict(target)
+    for name, value in source.items():
+        present = target.get(name)
+        if isinstance(value, dict) and isinstance(present, dict):  # a list of lists, as of the options of a vendor
+            result[name] = combine(function, value, present)
+        elif function == REPLACE or name not in target:
+            result[name] = value
+    return result
 
 
 def _put(content: dict[str, Any], key: str, value: Any) -> None:
@@ -328,8 +332,8 @@ def readable(document: object, withheld: Withheld = ()) -> tuple[Document, list[
         for name, content in objects.items():
             plain, strange = _known(cls, content)
             unknown += [Skip(cls.name, name, key, "this version knows no such attribute") for key in strange]
-            if not cls.singleton and not is_name(name):
-                problems.error(cls.name, "", quote(name), "is not a name")
+            if not cls.singleton and not cls.is_name(name):
+                problems.error(cls.name, "", quote(name), f"cannot name a {cls.name}; write {cls.name_form}")
             elif read_item(cls, name, _filled(plain, cls.name, name, withheld), problems) is not None:
                 kept[name] = plain
         if kept:

@@ -303,3 +303,21 @@ def test_every_class_says_how_it_is_synchronized() -> None:
         references = {a.type.cls for a in cls.attributes if isinstance(a.type, Reference)}
         assert cls.sync == "none" or all(schema.CLASSES[r].sync != "none" for r in references), cls.name
     assert PAIR.sync == ADMIN.sync == "none" and sync.synchronized({"admin": {"a": {}}}) == {}
+
+
+def test_embedded_policies_and_clients_come_along_and_each_property_is_told() -> None:
+    embedded = {"grace-period": 60, "options": {"routers": "10.0.0.1"}}
+    source = {
+        "dhcp": AB, "client-class": {"gold": {"embedded-policy": embedded}},
+        "client": {"1,6,00:d0:ba:d3:bd:3b": {"client-class-name": "gold"}},
+        "scope": {"s": {"addr": "10.0.0.0", "mask": "255.255.255.0", "embedded-policy": embedded}},
+    }  # fmt: skip
+    target = {"dhcp": AB, "client-class": {"gold": {"embedded-policy": {"options": {"routers": "10.0.0.2"}}}}}
+    readable(source)
+    made = plan(source, target, PAIR_AB, "update")
+    assert made.result(target) == source
+    assert [e for e in made.entries if e.cls == "client-class"] == [
+        Entry("client-class", "gold", "embedded-policy.options.routers", "10.0.0.2", "10.0.0.1", "replace"),
+        Entry("client-class", "gold", "embedded-policy.grace-period", None, 60, "replace"),
+    ]
+    assert Entry("scope", "s", "embedded-policy.options.routers", None, "10.0.0.1", "exact") in made.entries

@@ -222,6 +222,17 @@ def test_the_other_way(pair: tuple[Cluster, Cluster]) -> None:
     assert main.get("/scope/s") == SCOPE
 
 
+def test_a_scope_that_takes_another_ones_name_and_back(pair: tuple[Cluster, Cluster]) -> None:
+    main, backup = pair
+    main.put("/scope/s", SCOPE)
+    backup.put("/scope/s", {"addr": "10.7.0.0", "mask": "255.255.0.0", "ranges": [["10.7.0.10", "10.7.0.20"]]})
+    before = backup.everything()
+    number = main.sync("exact")["data"]["change_set"]
+    assert backup.get("/scope/s") == SCOPE
+    main.do(f"failover-pair {PAIR} undoSync {number}")
+    assert backup.everything() == before
+
+
 def test_another_editor_meanwhile(pair: tuple[Cluster, Cluster]) -> None:
     main, backup = pair
     main.put("/scope/s", SCOPE)
