@@ -76,7 +76,7 @@ class Leases:
                 self.replies.send(query, ACK, scope, binding.address, left)
                 return
         self.journal.counters["leases-extended"] += 1
-        self._give(query, scope, binding, desired, given, False)
+        self._give(query, scope, binding, desired, given, False, True)
 
     def grant(self, query: Query, scope: CompiledScope, binding: Binding) -> None:
         """Give the client a lease on ``binding``, which it may have."""
@@ -103,9 +103,15 @@ class Leases:
         return found
 
     def _give(
-        self, query: Query, scope: CompiledScope, binding: Binding, desired: int, given: int, bootp: bool
-    ) -> None:
-        """Make the lease, store it, and only then acknowledge it (invariant 1)."""
+        self, query: Query, scope: CompiledScope, binding: Binding, desired: int, given: int, bootp: bool,
+        goes_on: bool = False,
+    ) -> None:  # fmt: skip
+        """Make the lease, store it, and only then acknowledge it (invariant 1).
+
+        ``goes_on``: the client may be using the lease that it has. Until the new ACK has reached it, which cannot be
+        known, it believes in the end that it was promised before; so the end in the book never comes nearer. (Only
+        one without end does, when the client extends its lease: it does that with no lease that has no end.)
+        """
         book, out, moment = self.book, query.out, int(query.now)
         address = binding.address
         if binding.status != ACTIVE and (binding.acked_potential or binding.received_potential):
@@ -118,7 +124,10 @@ class Leases:
         book.set_client(binding, query.hardware, query.client_id)
         binding.options = options
         binding.reply_options = b"" if bootp else self._reply_options(given)
-        binding.expires = FOREVER if given == FOREVER else min(query.moment + given, FOREVER - 1)
+        ends = FOREVER if given == FOREVER else min(query.moment + given, FOREVER - 1)
+        if goes_on and not (binding.expires == FOREVER and query.message.ciaddr):
+            ends = max(ends, binding.expires)
+        binding.expires = ends
         binding.last_transaction = moment if binding.status == ACTIVE else max(moment, binding.last_transaction)
         binding.granted_by = 1
         binding.flags = (RESERVED_FLAG if address in scope.reserved else 0) | (BOOTP_FLAG if bootp else 0)

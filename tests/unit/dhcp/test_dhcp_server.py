@@ -403,7 +403,25 @@ class TestDeferring:
         play = Play()
         lease(play, ANNA, 10)
         play.config.scopes[0].policy.lease_s = 3600
-        play >> ANNA.renew(10) << Saved(10, expires=int(play.now) + 3600) << Got("ACK", lease=3600)
+        play >> ANNA.renew(10) << Saved(10) << Got("ACK", lease=3600)
+
+    def test_the_end_of_a_lease_never_comes_nearer_while_the_client_may_not_have_the_shorter_one(self) -> None:
+        play = Play()
+        lease(play, ANNA, 10)
+        promised = int(play.now) + 3 * DAY
+        play.config.scopes[0].policy.lease_s = 3600
+        for ask in (ANNA.renew(10), ANNA.renew(10), ANNA.reboot(10)):
+            play >> 60 >> ask << Saved(10, expires=promised) << Got("ACK", lease=3600)
+        play >> 60 >> ANNA.discover() << Got("OFFER")  # it has no lease any more
+        play >> ANNA.select(10) << Saved(10, expires=int(play.now) + 3600) << Got("ACK", lease=3600)
+
+    def test_a_lease_without_end_gets_one_when_its_client_extends_it(self) -> None:
+        play = Play()
+        play.config.scopes[0].policy.permanent = True
+        lease(play, ANNA, 10)
+        play.config.scopes[0].policy.permanent = False
+        play >> ANNA.reboot(10) << Saved(10, expires=FOREVER) << Got("ACK")
+        play >> ANNA.renew(10) << Saved(10, expires=int(play.now) + 3 * DAY) << Got("ACK", lease=3 * DAY)
 
 
 class TestEnding:
