@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pair import Client, Server, World, config, scope
 
-from tandem.base.io import Effect
+from tandem.base.io import Effect, LinkData, Reply
 from tandem.base.ipv4 import parse_ipv4
 from tandem.config.compiled import ServerConfig
+from tandem.wire.failover import ServerState as S
+from tandem.wire.failover import State, decode
 
 
 def reload(world: World, server: Server, wanted: ServerConfig) -> None:
@@ -132,3 +136,65 @@ def test_a_range_that_goes_and_comes_back_still_has_the_backups_addresses() -> N
     mine = world.main.node.book.pools[0].main.unused
     theirs = world.backup.node.book.pools[0].backup.unused
     assert not any(mine.overlap(lo, hi) for lo, hi in theirs)
+
+
+def before(server: Server, said: State, act: Callable[[], None]) -> None:
+    """Have ``act`` called just before a server hears its partner say a state."""
+    handle = server.handle
+
+    def listen(event: object) -> list[Reply]:
+        data = event.data if isinstance(event, LinkData) else b""
+        while data:
+            size = int.from_bytes(data[:2], "big")
+            message = decode(data[:size]).message
+            if isinstance(message, State) and (message.state, message.startup) == (said.state, said.startup):
+                act()
+            data = data[size:]
+        return handle(event)
+
+    server.handle = listen  # type: ignore[method-assign]
+
+
+def test_a_new_backup_has_its_share_when_it_enters_normal_for_the_first_time() -> None:
+    """So a main that dies in that moment leaves a backup that can serve newcomers."""
+    world = World()
+    seen: list[tuple[int, int]] = []
+    before(world.backup, State(int(S.NORMAL), False, 0), lambda: seen.append(sizes(world.backup)))
+    world.pair()
+    assert seen == [(172, 19)]
+    world.main.crash()
+    world.run(60)
+    assert Client(world, 1).lease(world.backup)
+
+
+def test_the_backup_knows_who_has_its_addresses_when_it_may_give_them_again() -> None:
+    """The main in PARTNER-DOWN gives some just before the backup comes back into NORMAL: the backup is told of that
+    before it hears NORMAL, however narrow the window."""
+    few = lambda: scope(last="192.168.50.13", pct=50)  # noqa: E731  two addresses each
+    world = World(lambda: config(True, few()), lambda: config(False, few())).pair()
+    share = {a for a in range(parse_ipv4("192.168.50.10"), parse_ipv4("192.168.50.13") + 1)}
+    world.backup.crash()
+    world.run(10)
+    assert world.main.node is not None
+    world.main.node.set_partner_down(world.now, world.backup.address, None, False, out := [])
+    world.main.perform(out)
+    world.run(3600)
+    assert all(Client(world, n).lease(world.main) for n in range(2))
+    late = [Client(world, 8), Client(world, 9)]
+
+    def give() -> None:
+        assert world.main.endpoint.link is not None
+        world.main.endpoint.link.window = 1
+        assert all(client.lease(world.main) for client in late)
+
+    knew: list[bool] = []
+    before(world.main, State(int(S.RECOVER_DONE), False, 0), give)
+    before(
+        world.backup, State(int(S.NORMAL), False, 0),
+        lambda: knew.append({client.address for client in late} <= set(world.backup.active())),
+    )  # fmt: skip
+    world.backup.boot()
+    world.run(30)
+    assert {client.address for client in late} < share
+    assert knew == [True]
+    world.books_agree()

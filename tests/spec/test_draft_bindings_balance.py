@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from pair import Client, Server, World, config, scope
+from partner import Partner
 
 from tandem.base.io import Effect
 from tandem.config.compiled import ServerConfig
@@ -190,12 +191,24 @@ class TestPoolRequests:
     """Sections 7.6 and 7.7."""
 
     def test_the_backup_asks_on_entering_normal_and_again_while_something_came(self) -> None:
-        world = World()
+        backup = Partner(False)
+        backup.normal()
+        for count in (19, 2, 0):
+            (asked,) = [frame for frame in backup.heard if isinstance(frame.message, PoolRequest)]
+            backup.said()
+            backup.say(PoolResponse(count), asked.xid)
+        assert not [frame for frame in backup.heard if isinstance(frame.message, PoolRequest)]
+
+    def test_the_main_answers_with_how_many_it_gives_now(self) -> None:
+        world = World().pair()
         asked = heard(world.main, PoolRequest)
         told = heard(world.backup, PoolResponse)
-        world.pair()
-        counts = [frame.message.count for frame in told]  # type: ignore[attr-defined]
-        assert counts == [19, 0]
+        assert world.main.node is not None
+        world.main.node.reload(world.now, config(True, scope(pct=20)), [])
+        world.backup.endpoint.ask_for_addresses(world.now, out := [])
+        world.backup.perform(out)
+        world.run(1)
+        assert [frame.message.count for frame in told] == [19, 0]  # type: ignore[attr-defined]
         assert [f.xid for f in told] == [f.xid for f in asked]  # type: ignore[attr-defined]
 
     def test_the_backup_asks_now_and_then(self) -> None:

@@ -8,11 +8,14 @@ from __future__ import annotations
 import pytest
 from moves import cut, mend, partner_down, path, said_states, small
 from pair import MAIN, NAME, Client, Server, World, config, scope
+from partner import Partner
 
 from tandem.base.errors import CommandError
 from tandem.base.io import ClockSet, Effect, SaveState
+from tandem.base.ipv4 import parse_ipv4
+from tandem.lease.binding import ACTIVE, EXPIRED
+from tandem.wire.failover import BindingUpdate, State, UpdateRequestAll
 from tandem.wire.failover import ServerState as S
-from tandem.wire.failover import State
 
 # --- 9.2 ------------------------------------------------------------------------------------------------
 
@@ -252,6 +255,31 @@ def recovering_backup(whole: bool) -> tuple[World, list[Client]]:
 def test_9_5_1_recover_answers_nobody() -> None:
     world, clients = recovering_backup(whole=True)
     assert not clients[0].renew(world.backup) and not Client(world, 99).lease(world.backup)
+
+
+def test_9_5_2_a_partner_in_recover_is_told_nothing_before_it_has_asked() -> None:
+    """What it acknowledges before it asks for everything, it has forgotten a moment later."""
+    partner = Partner(True)
+    partner.normal()
+    partner.hang_up()
+    partner.wait(10)
+    partner.open()
+    partner.state_message(S.RECOVER)
+    partner.said()
+    book, out = partner.node.book, list[Effect]()
+    binding = book.record(parse_ipv4("192.168.50.10"), partner.node.config.scopes[0])
+    book.set_client(binding, b"\x01\x02\x00\x00\x00\x00\x07", b"")
+    binding.expires = int(partner.now)
+    book.set_status(binding, ACTIVE, int(partner.now))
+    book.save(binding, out)
+    partner.wait(10)
+    assert binding.status == EXPIRED
+    assert not [m for m in partner.said() if isinstance(m, BindingUpdate)]
+    partner.say(UpdateRequestAll())
+    partner.wait(1)
+    told = [u for m in partner.said() if isinstance(m, BindingUpdate) for u in m.updates]
+    (update,) = [u for u in told if u.address == binding.address]
+    assert (update.status, update.expires) == (ACTIVE, int(partner.now) - 1 + 3600), "it may have been extended there"
 
 
 def test_9_5_2_a_lost_connection_lets_it_ask_again() -> None:

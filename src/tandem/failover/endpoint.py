@@ -1,7 +1,7 @@
 """One end of a failover relationship: its state, its powers, its timers and its connection.
 
 The state table decides (``failover.states``); this engine evaluates guards, enters states and starts their work.
-There is one ``_enter``: store, adopt, announce, arm timers, start work. Messages are handled by
+There is one ``_enter``: store, adopt, announce (NORMAL perhaps later), arm timers, start work. Messages are handled by
 ``failover.exchange``. Does not know DHCP.
 Source: draft-ietf-dhc-failover-12 sections 8 and 9; SYSTEM S4.
 """
@@ -15,7 +15,7 @@ from tandem.base.io import Close, Connect, Effect, Note, SaveShare, SaveState
 from tandem.base.table import Row
 from tandem.base.units import format_duration
 from tandem.config.compiled import OFF, EndpointConfig
-from tandem.failover import balance, orders, startup, words
+from tandem.failover import balance, forgotten, orders, startup, words
 from tandem.failover.clock import Skew
 from tandem.failover.conflicts import Conflicts
 from tandem.failover.dialect import DIALECTS, TANDEM, dialect_of
@@ -192,14 +192,15 @@ class Endpoint:
 
     # --- life -------------------------------------------------------------------------------------------
 
-    def start(self, now: float, out: list[Effect], served: bool = False) -> None:
+    def start(self, now: float, out: list[Effect], served: bool = False, running: bool = False) -> None:
         """Begin: STARTUP, with the state to return to taken from stable storage (section 9.3.2).
 
         ``served``: this server has been serving these clients alone until now. As main it goes on with that.
+        ``running``: the server goes on with the lease data that it has in memory.
         """
         saved = self.saved
         self.started_at = now
-        self.previous = startup.previous_state(self)
+        self.previous = startup.previous_state(self, running)
         self.state = int(S.STARTUP)
         self.startup_until = now + startup.startup_s(self, now)
         self.retry_at = now
@@ -209,23 +210,13 @@ class Endpoint:
             if not binding.up_to_date:
                 self.unacked[binding.address] = binding
         if saved.owes_all:
-            self.forget_agreed()
+            forgotten.partner_forgot(self, now)
         self.store_at = now + min(5.0, self.config.poll_interval_s / 2)
         self.adopt_powers()
         chosen = startup.go_on_serving(self) if served else None
         if chosen is not None:
             self._enter(chosen[0], self._row(Cause.STARTUP_OVER), chosen[1], now, out, None)
         self.tick(now, out)
-
-    def forget_agreed(self) -> None:
-        """The partner asks for everything, so it has forgotten what it told and acknowledged: nothing may rely on it
-        until it has acknowledged it again. It is told the latest that either side has promised."""
-        for binding in self.bindings():
-            binding.up_to_date = False
-            self.unacked[binding.address] = binding
-            agreed = max(binding.acked_potential, binding.received_potential)
-            binding.sent_potential = max(binding.sent_potential, agreed)
-            binding.acked_potential = binding.received_potential = 0
 
     def tell_again(self, now: float) -> None:
         """Scopes have come to this relationship: what the partner does not know of them is told."""
@@ -421,7 +412,9 @@ class Endpoint:
         saved.last_operation = int(now)
         self.save(out)
         self.adopt_powers()
-        self.announce(now, out)
+        self.queue.barrier = None
+        if state != S.NORMAL:
+            self.announce(now, out)
         self.note(
             "Warning" if state in (S.COMMUNICATIONS_INTERRUPTED, S.RESOLUTION_INTERRUPTED, S.PARTNER_DOWN) else "Info",
             6100, f"Failover state changes from {state_name(before)} to {state_name(state)}"
@@ -434,12 +427,18 @@ class Endpoint:
         if state == S.NORMAL:
             self.queue.start(self.unacked.values())
             self.queue_lost_moves()
-            self.flush_at = now
+            if self.saved.partner_state == S.RECOVER_DONE and self.dialect.extensions:
+                if self.config.main:
+                    self.rebalance(now, out)
+                self.queue.wait_for_all()
+                self.flush(now, out)
+                self.finish_request(now, out)
+            else:
+                self._say_normal(now, out)
+                self.flush_at = now
             if self.config.main:
                 self.balance_at = now if self.dialect.gives_unasked else now + BALANCE_S
                 self.reclaim_at = now + RECLAIM_S
-            else:
-                self.ask_for_addresses(now, out)
             if self.saved.cautious:
                 self.ask(now, out)
         elif state == S.PARTNER_DOWN:
@@ -459,6 +458,17 @@ class Endpoint:
         for binding in self.bindings():
             if binding.status in (EXPIRED, RELEASED, RESET):
                 self.book.schedule(int(now), binding)
+
+    def _say_normal(self, now: float, out: list[Effect]) -> None:
+        """Announce NORMAL, and what follows from that.
+
+        A partner in RECOVER-DONE waits for it to use its own addresses, so it hears it after it has taken in all that
+        this server did in PARTNER-DOWN, with its addresses too, and (from the main) what its share is now.
+        """
+        self.queue.barrier = None
+        self.announce(now, out)
+        if not self.config.main:
+            self.ask_for_addresses(now, out)
 
     def announce(self, now: float, out: list[Effect]) -> None:
         """Tell the partner our state (section 7.10)."""
@@ -495,6 +505,7 @@ class Endpoint:
             return
         everything = self.saved.ask_all or not self.saved.met
         if everything and self.state == S.RECOVER:
+            forgotten.own_is_old(self)
             for pool in self.pools():  # the partner says which never-used addresses are the backup's
                 for lo, hi in pool.scope.ranges:
                     self.take_unused(lo, hi, FREE, True, out)
@@ -579,6 +590,7 @@ class Endpoint:
         saved.partner_since = self.skew.ours(message.start_of_state) or 0
         saved.last_contact = int(now)
         self.partner_starting = message.startup
+        saved.partner_served = saved.partner_served or message.state in (S.NORMAL, *SERVING)
         if self.state == S.PARTNER_DOWN and (saved.ask_all or not (saved.met or self.partner_met is False)):
             saved.ask_all = True  # it served alone without the lease data that this partner, which has met it, has
             self.ask(now, out)
@@ -615,6 +627,8 @@ class Endpoint:
             return
         if self.state not in _TELLING and self.queue.request is None:
             return
+        if not link.asked and (self.partner_starting or self.saved.partner_state == S.RECOVER):
+            return  # it will say what it wants; what it acknowledges before, it may have forgotten
         withheld = None if self.config.main or self.state != S.NORMAL else self.dialect.withholds
         while self.queue.waiting and len(self.queue.on_the_way) < link.window:
             batch, sents = self.queue.next_batch(link.secret, int(now), out, withheld)
@@ -629,7 +643,9 @@ class Endpoint:
         self.finish_request(now, out)
 
     def finish_request(self, now: float, out: list[Effect]) -> None:
-        """Send UPDDONE when all that the partner asked for has been answered (section 7.5.1)."""
+        """Send UPDDONE when all that the partner asked for has been answered (section 7.5.1); likewise NORMAL."""
+        if self.queue.barrier is not None and not self.queue.barrier.remaining:
+            self._say_normal(now, out)
         xid = self.queue.request_done()
         if xid is None or self.link is None:
             return

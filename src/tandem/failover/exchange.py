@@ -11,7 +11,7 @@ from collections.abc import Callable
 from tandem.base.io import Close, Effect, SaveAcked, SaveBinding, SaveState
 from tandem.base.ipv4 import format_ipv4
 from tandem.config.compiled import OFF, REQUIRED, CompiledScope
-from tandem.failover import conflict, tls, words
+from tandem.failover import conflict, forgotten, tls, words
 from tandem.failover.conflicts import HERE, THERE, View, view_of_binding, view_of_update
 from tandem.failover.endpoint import ANSWER_S, REFUSED_S, Endpoint
 from tandem.failover.link import Link
@@ -546,6 +546,8 @@ def _refused(endpoint: Endpoint, answer: Answer, sent: Sent, now: float, out: li
 
 def _update_request(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:
     """Send what the partner has not acknowledged, or everything (sections 7.3.2, 7.4.2, 5.16)."""
+    assert endpoint.link is not None
+    endpoint.link.asked = True
     everything = isinstance(frame.message, UpdateRequestAll)
     text = f"The partner asks for {'all' if everything else 'new'} lease data"
     endpoint.note("Info", 6112, text, out, "no-failover-activity")
@@ -556,7 +558,7 @@ def _update_request(endpoint: Endpoint, frame: Frame, now: float, out: list[Effe
         endpoint.saved.owes_all = True
         out.append(SaveState(endpoint.config.name, endpoint.saved.values()))
     if endpoint.saved.owes_all:
-        endpoint.forget_agreed()
+        forgotten.partner_forgot(endpoint, now)
         for pool in endpoint.pools():
             for lo, hi in pool.backup.unused:
                 endpoint.queue.add(Move(lo, hi, BACKUP, True))

@@ -54,6 +54,8 @@ class Link:
         """TLS version and cipher suite; empty = the connection is plain."""
         self.heard_state = False
         """The partner's STATE has come: communications are ok (section 8.3)."""
+        self.asked = False
+        """The partner has asked for updates on it."""
         self.opened_at = now
         self.last_received = now
         self.last_sent = now

@@ -21,6 +21,8 @@ class Saved:
     partner_since: int = 0
     met: bool = False
     """Whether the two servers have ever been in NORMAL, or exchanged data, with each other."""
+    partner_served: bool = False
+    """Whether the partner was ever in a state in which it gives or extends leases."""
     last_operation: int = 0
     """When this server was last running, to within a second or so."""
     last_contact: int = 0

@@ -19,16 +19,20 @@ _LONG = 3
 """How many times longer a server looks for its partner when that may have taken over meanwhile (section 5.9)."""
 
 
-def previous_state(endpoint: Endpoint) -> int:
+def previous_state(endpoint: Endpoint, running: bool) -> int:
     """Return the state to return to, 0 when there is none, and note when this server failed (section 9.3.2, 1 and 2).
 
     Deviation: a server without any record does not go to RECOVER before its partner has said whether it knows this
     server: a main that never had a backup is a stand-alone server until then (SYSTEM S5).
+    Deviation: RECOVER-WAIT counts from failover-recover only where that can be when this server stopped: not where a
+    copy of that time was put into place, as the server has given leases since (SYSTEM S4.2 f; decisions/0008).
+    ``running``: the lease data in memory are this server's, and whole.
     """
     saved, recover_from = endpoint.saved, endpoint.config.recover_from
     forget_recovery(endpoint)
     if recover_from and recover_from != saved.recovered_from:
-        saved.recovered_from = saved.failed_at = recover_from
+        saved.failed_at = recover_from if running else int(endpoint.started_at)
+        saved.recovered_from = recover_from
         saved.ask_all = True
         return int(S.RECOVER)
     if saved.state and saved.state not in (S.RECOVER, S.RECOVER_WAIT):
@@ -74,6 +78,8 @@ def leave_startup(endpoint: Endpoint, now: float, out: list[Effect]) -> tuple[in
     why = "The partner answered; this server goes on where it was."
     if not target:
         target, why = _first_state(endpoint)
+    elif target == S.RECOVER and not saved.state and saved.partner_state == S.PARTNER_DOWN:
+        saved.failed_at = endpoint.config.recover_from  # there is no copy: the date says when this server stopped
     elif saved.partner_state == S.PARTNER_DOWN and target in SERVING:
         if saved.partner_since >= saved.last_operation:
             target, why = int(S.RECOVER), "The partner took over after this server went down."

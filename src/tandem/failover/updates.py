@@ -80,6 +80,8 @@ class UpdateQueue:
         """xid of the BNDUPD -> (first) address -> what was sent."""
         self._addresses_on_the_way: dict[int, int] = {}
         self.request: Request | None = None
+        self.barrier: Request | None = None
+        """What is to be answered before NORMAL is announced; its number counts for nothing."""
 
     @property
     def unacknowledged(self) -> int:
@@ -106,7 +108,7 @@ class UpdateQueue:
                     self.waiting.append(entry.item)
         self.on_the_way.clear()
         self._addresses_on_the_way.clear()
-        self.request = None
+        self.request = self.barrier = None
         for item in self.waiting:
             if isinstance(item, Binding):
                 item.queued = False
@@ -120,10 +122,17 @@ class UpdateQueue:
 
     def answer_request(self, xid: int) -> None:
         """Note that the partner waits for all that is in line or on the way now."""
+        self.request = Request(xid, self._unanswered())
+
+    def wait_for_all(self) -> None:
+        """Note that this server waits for the answers to all that is in line or on the way now."""
+        self.barrier = Request(0, self._unanswered())
+
+    def _unanswered(self) -> set[int]:
         keys = set(self._addresses_on_the_way)
         for item in self.waiting:
             keys.add(item.address if isinstance(item, Binding) else item.lo)
-        self.request = Request(xid, keys)
+        return keys
 
     def next_batch(
         self, secret: bytes, now: int, out: list[Effect], quiet: Callable[[Binding], bool] | None = None
@@ -189,8 +198,7 @@ class UpdateQueue:
     def _first_of(self, move: Move) -> Move:
         """Return the first address of a range as a move of its own; the rest goes back into line in its place."""
         self.waiting.appendleft(Move(move.lo + 1, move.hi, move.owner, True))
-        if self.request is not None and move.lo in self.request.remaining:
-            self.request.remaining.add(move.lo + 1)
+        self._also_for(move.lo, move.lo + 1)
         return Move(move.lo, move.lo, move.owner, True)
 
     def _clipped(self, move: Move) -> bool:
@@ -205,8 +213,7 @@ class UpdateQueue:
             return False
         for lo, hi in reversed(parts):
             self.waiting.appendleft(Move(lo, hi, BACKUP, True))
-            if self.request is not None and move.lo in self.request.remaining:
-                self.request.remaining.add(lo)
+            self._also_for(move.lo, lo)
         if not any(lo == move.lo for lo, _ in parts):
             self._settle(move.lo)
         return True
@@ -230,12 +237,20 @@ class UpdateQueue:
 
     def settled(self, entries: dict[int, Sent]) -> None:
         """These were answered, one way or the other."""
-        if self.request is not None:
-            self.request.remaining.difference_update(entries)
+        for waits in (self.request, self.barrier):
+            if waits is not None:
+                waits.remaining.difference_update(entries)
 
     def _settle(self, address: int) -> None:
-        if self.request is not None:
-            self.request.remaining.discard(address)
+        for waits in (self.request, self.barrier):
+            if waits is not None:
+                waits.remaining.discard(address)
+
+    def _also_for(self, address: int, part: int) -> None:
+        """Who waits for ``address`` waits for ``part`` too, into which it was split."""
+        for waits in (self.request, self.barrier):
+            if waits is not None and address in waits.remaining:
+                waits.remaining.add(part)
 
     def request_done(self) -> int | None:
         """Return the xid of the UPDREQ for which everything has been answered, once; else None."""

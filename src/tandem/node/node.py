@@ -155,7 +155,7 @@ class Node:
         self._take_log_settings()
         self.dhcp.configure(config)
         for endpoint, served in new:
-            endpoint.start(now, out, served)
+            endpoint.start(now, out, served, running=True)
         self._reserve(now, out)
         if renewed:
             self._unreserve(now, out)

@@ -1,0 +1,57 @@
+"""What holds when one of the two has lost its lease data, or has old ones: who may still rely on what.
+
+A server that asks for everything has forgotten what it acknowledged, what it was acknowledged, and the leases that it
+gave. So nothing that was agreed counts until it is agreed anew, and its word that a lease is over is worth nothing: it
+may have extended that lease itself. Does not know messages or the connection.
+Source: draft-ietf-dhc-failover-12 sections 5.2.1, 7.4.2 and 9.4.2 (the same bound, for a partner that is down).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tandem.base.units import FOREVER
+from tandem.lease.binding import ACTIVE, EXPIRED, RELEASED, Binding
+from tandem.wire.failover import ServerState as S
+
+if TYPE_CHECKING:
+    from tandem.failover.endpoint import Endpoint
+
+
+def partner_forgot(endpoint: Endpoint, now: float) -> None:
+    """The partner asks for everything: tell it everything, rely on nothing that it said, and hold every lease for as
+    long as it may have promised it.
+
+    It is told the latest potential expiration that either side has named. A lease that ends before what the partner
+    may have given goes on until then, for both servers: neither gives the address to another client before.
+    What is raised here is stored when it is sent; a restart before that does all of this again (``Saved.owes_all``).
+    """
+    for binding in endpoint.bindings():
+        binding.up_to_date = False
+        binding.generation += 1  # an acknowledgement that is on its way is one of the old memory
+        endpoint.unacked[binding.address] = binding
+        if endpoint.saved.partner_served and binding.status in (ACTIVE, EXPIRED, RELEASED):
+            until = _promised_until(endpoint, binding, now)
+            if until > max(binding.expires, now):
+                binding.expires = until
+                endpoint.book.set_status(binding, ACTIVE, int(now))
+        _agreed_on_nothing(binding)
+
+
+def own_is_old(endpoint: Endpoint) -> None:
+    """This server asks for everything: what was agreed on the bindings that it has (a restored copy's) is history."""
+    for binding in endpoint.bindings():
+        _agreed_on_nothing(binding)
+
+
+def _agreed_on_nothing(binding: Binding) -> None:
+    binding.sent_potential = max(binding.sent_potential, binding.acked_potential, binding.received_potential)
+    binding.acked_potential = binding.received_potential = 0
+
+
+def _promised_until(endpoint: Endpoint, binding: Binding, now: float) -> int:
+    """Until when the partner may have promised the lease: the MCLT after the latest that it can have relied on, which
+    is a potential expiration, or its own time when it last served."""
+    served_until = endpoint.saved.since if endpoint.state == S.PARTNER_DOWN else int(now)
+    latest = max(binding.sent_potential, binding.acked_potential, binding.received_potential, served_until)
+    return min(latest + endpoint.mclt_s, FOREVER)

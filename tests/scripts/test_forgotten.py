@@ -1,0 +1,101 @@
+"""A server that has lost its lease data, or has old ones: what its partner may still rely on, and for how long."""
+
+from __future__ import annotations
+
+import pytest
+from pair import Client, Server, World, config, scope
+
+from tandem.lease import binding as b
+
+LEASE_S, MCLT_S = 7200, 3600
+
+
+def pair() -> World:
+    small = lambda: scope(last="192.168.50.13", lease_s=LEASE_S, pct=50)  # noqa: E731
+    return World(lambda: config(True, small()), lambda: config(False, small())).pair()
+
+
+def extended_alone(world: World, survivor: Server, lost: Server) -> Client:
+    """A client whose lease only the server that is going to lose its data has extended."""
+    client = Client(world, 1)
+    assert client.lease(world.main)
+    world.run(60)
+    assert client.renew(world.main) and client.left_s == LEASE_S
+    world.run(60)
+    world.cut = True
+    world.run(5000)
+    assert client.renew(lost) and client.left_s == LEASE_S, "the partner has acknowledged enough for the full time"
+    return client
+
+
+def who_gets(world: World, server: Server, address: int, first: int) -> bool:
+    """Whether one of many new clients is given the address."""
+    clients = [Client(world, first + n) for n in range(4)]
+    return any(client.lease(server) and client.address == address for client in clients)
+
+
+@pytest.mark.parametrize("lost_is", ["main", "backup"])
+def test_its_word_that_a_lease_is_over_does_not_end_one_that_it_extended(lost_is: str) -> None:
+    world = pair()
+    survivor, lost = (world.backup, world.main) if lost_is == "main" else (world.main, world.backup)
+    client = extended_alone(world, survivor, lost)
+    world.run(2300)
+    assert survivor.node is not None
+    assert survivor.node.book.by_address[client.address].status == b.EXPIRED, "it does not know of the longer lease"
+    lost.crash(keep_disk=False)
+    world.cut = False
+    lost.boot()
+    world.run(30)
+    assert lost.state == "RECOVER-WAIT"
+    for server, first in ((survivor, 10), (lost, 20)):
+        assert client.address in server.active(), "it may run until the MCLT after what the lost one could rely on"
+        assert not who_gets(world, server, client.address, first)
+    world.run(MCLT_S)
+    assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")
+    assert client.left_s > 600
+    assert not who_gets(world, world.main, client.address, 30)
+    world.run(client.left_s + LEASE_S + MCLT_S)
+    assert client.address not in {**world.main.active(), **world.backup.active()}, "nor is it kept for ever"
+    world.books_agree()
+
+
+def test_a_first_backup_lengthens_no_lease() -> None:
+    """It never gave one, so it can have promised nothing."""
+    small = lambda: scope(lease_s=600)  # noqa: E731
+    world = World(lambda: config(True, small()), lambda: config(False, small()))
+    world.main.boot()
+    world.run(30)
+    client = Client(world, 1)
+    assert client.lease(world.main)
+    world.backup.boot()
+    world.run(30)
+    assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")
+    assert world.main.active()[client.address][2] == world.backup.active()[client.address][2] == int(client.expires)
+
+
+def test_a_restored_copy_relies_on_no_acknowledgement_of_its_time() -> None:
+    """Between the copy and the death the partner has agreed that the lease ended, and forgotten what it said of it."""
+    recover = [0]
+    small = lambda: scope(last="192.168.50.13", lease_s=LEASE_S, pct=50)  # noqa: E731
+    world = World(
+        lambda: config(True, small()), lambda: config(False, small(), recover_from=recover[0])
+    ).pair()  # fmt: skip
+    client = Client(world, 1)
+    assert client.lease(world.main)
+    world.run(60)
+    assert client.renew(world.main) and client.left_s == LEASE_S
+    world.run(60)
+    copy, copied_at = dict(world.backup.disk.rows), world.now
+    assert world.backup.node is not None
+    agreed = world.backup.node.book.by_address[client.address].received_potential
+    client.release(world.main)
+    world.run(60)
+    world.backup.crash()
+    assert client.lease(world.main) and client.left_s == MCLT_S, "of this lease the backup knows nothing"
+    world.backup.disk.rows = copy
+    recover[0] = int(copied_at)
+    world.backup.boot()
+    world.run(MCLT_S + 60)
+    assert world.backup.state == "NORMAL"
+    theirs = world.backup.node.book.by_address[client.address]
+    assert max(theirs.acked_potential, theirs.received_potential) != agreed
