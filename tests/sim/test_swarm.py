@@ -37,6 +37,8 @@ PINNED = (
     ("mixed", 20, "a lease on an address that the partner held for abandoned was refused for good"),
     ("mixed", 31, "a deferred renewal was undone by a release that the partner had heard before"),
     ("databases", 1, "leases relied on what a server with a restored database had told before"),
+    ("databases", 17, "after a restored copy RECOVER-WAIT was over before it began, and a held address freed"),
+    ("databases", 8, "failover-recover of an earlier copy was taken for the time of a later loss"),
     ("databases", 33, "a main with an old database refused its backup's newer leases"),
 )
 

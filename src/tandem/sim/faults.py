@@ -242,7 +242,7 @@ def lose_database(story: Story, fault: Fault, machine: Machine) -> None:
     machine.crash(silently=True)
     machine.disk = Disk()
     story.recover_from.pop(machine.address, None)
-    story.forget(machine, "its database was lost", lost=True)
+    story.forget(machine, "its database was lost")
     story.boot_later(machine, fault.lasts_s)
 
 
@@ -255,7 +255,7 @@ def restore_database(story: Story, fault: Fault, machine: Machine, honest: bool 
     machine.crash(silently=True)
     machine.disk = copy.copy()
     story.world.say(f"{machine.name} gets the database of {clock_text(machine.true_time(made_at))}")
-    story.forget(machine, "its database is old", lost=False)
+    story.forget(machine, "its database is old")
     if honest:
         story.recover_from[machine.address] = int(made_at)
     else:

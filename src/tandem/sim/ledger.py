@@ -6,11 +6,13 @@ the servers know it: cloned hardware addresses are one client. A client that goe
 holds nothing.
 
 Tolerance: while an ``excuse`` is open (the operator said something untrue, as the draft allows for), leases that are
-taken are *tainted*; two holders are tolerated, counted and remembered when one of them is tainted.
+taken are *tainted*; two holders are tolerated, counted and remembered when one of them is tainted. So is the lease of a
+client that broke the rules itself, as section 3.1.2 says (``Verdicts.believed``), and no other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tandem.base.ipv4 import format_ipv4
@@ -58,6 +60,8 @@ class Ledger:
         self.held: dict[int, dict[bytes, Held]] = {}
         self.excuses: list[str] = []
         """Why two holders are possible now; empty = they are not."""
+        self.believed: Callable[[int, int, float], bool] = lambda server, address, end: False
+        """Whether a server had to believe a client that asked to extend a lease: (server, address, lease's end)."""
         self.doubles: list[Double] = []
         self.promises = 0
         self.declined: dict[int, float] = {}
@@ -69,14 +73,15 @@ class Ledger:
     def take(self, address: int, key: bytes, end: float, name: str, server: int, net: int, late: bool) -> None:
         """A client has received an ACK. Raises Violation when another validly holds the address.
 
-        ``late``: it asked to extend a lease that it no longer held. A server that cannot ask its partner has to believe
-        it, so two holders are then possible.
+        ``late``: it asked to extend a lease that it no longer held. A server that cannot ask its partner believes it,
+        for the MCLT, so two holders are then possible (draft section 3.1.2).
         """
         self.promises += 1
         here = self.held.setdefault(address, {})
         before = here.get(key)
         late = late or (before is not None and before.late)
-        mine = Held(key, end, name, server, net, bool(self.excuses) or late, self.world.now, late)
+        tainted = bool(self.excuses) or (late and self.believed(server, address, end))
+        mine = Held(key, end, name, server, net, tainted, self.world.now, late)
         for other in list(here.values()):
             if other.end <= self.world.now + self.slack_s:
                 if other.end <= self.world.now:
@@ -88,8 +93,9 @@ class Ledger:
     def _two(self, address: int, other: Held, mine: Held) -> None:
         now = self.world.now
         if other.tainted or mine.tainted:
-            why = self.excuses[0] if self.excuses else "left from an excused time"
-            self.doubles.append(Double(address, other.key, mine.key, now, why))
+            why = self.excuses[0] if self.excuses else "a client outstayed its lease, or left from an excused time"
+            if not any(d.address == address and {d.first, d.second} == {other.key, mine.key} for d in self.doubles):
+                self.doubles.append(Double(address, other.key, mine.key, now, why))
             self.world.say(f"tolerated: {format_ipv4(address)} has two holders, {other.name} and {mine.name}: {why}")
             mine.tainted = other.tainted = True
             return

@@ -148,9 +148,9 @@ class Story:
         self.settings = self.verdicts.settings = settings
         self.verdicts.learn(settings)
 
-    def forget(self, machine: Machine, why: str, lost: bool) -> None:
+    def forget(self, machine: Machine, why: str) -> None:
         """A server no longer knows all that it acknowledged."""
-        self.verdicts.forgets(machine, why, lost)
+        self.verdicts.forgets(machine, why)
 
     def must_live(self, machine: Machine) -> bool:
         """Whether another server has lost its data and gets it from this one: the operator looks after it."""

@@ -34,15 +34,12 @@ from tandem.wire import dhcp
 from tandem.wire.failover import MessageType, State, decode
 from tandem.wire.failover import ServerState as S
 
-KNOWN = (
-    "A server that has lost its database acknowledges the end of a lease that it had extended itself, so its partner"
-    " gives the address to another. Such leases (Held.lost) are tolerated as doubles until the partner waits for them.",
-)
-"""Known issues of the servers that verdicts make an allowance for."""
 _COINCIDENCES = 3
 """So many equal numbers are no coincidence."""
 _MEASURED_S = 300.0
 """By then a clock that was set has been noticed and measured by the partner."""
+MET_S = 120.0
+"""After so long in NORMAL a pair has found, and said, what it could not agree on."""
 WHOLE_S = 20.0
 """How often whole checks run."""
 _COLUMN = {name: i for i, name in enumerate(COLUMNS)}
@@ -62,11 +59,12 @@ class Verdicts:
         self._entered, self._whole_s = entered, whole_s
         self.settings = settings
         self.ledger = ledger
+        ledger.believed = self.believed
         self.machines: dict[int, Machine] = {}
         self.amnesia: dict[int, str] = {}
         """Servers whose database was lost or is old, and why, until they have recovered."""
         self._lost_at: dict[int, float] = {}
-        """When a server lost its database."""
+        """When a server stopped that lost its database, or got an old one."""
         self._asked_at: dict[int, float] = {}
         """When a server last asked its partner for updates."""
         self._partners: dict[tuple[int, int], int] = {}
@@ -77,6 +75,8 @@ class Verdicts:
         self._misjudged_s = 0.0
         """The largest error so far of a server's idea of its partner's clock: a message that is late looks like a
         clock that is slow, so lead times are only as exact as that."""
+        self._misjudged_at = 0.0
+        """When a server was last wrong by much about its partner's clock (it believes one set back after a minute)."""
         self.checks = 0
 
     def learn(self, settings: Settings) -> None:
@@ -85,12 +85,10 @@ class Verdicts:
             self._partners[subnet.net, subnet.main] = subnet.backup
             self._partners[subnet.net, subnet.backup] = subnet.main
 
-    def forgets(self, machine: Machine, why: str, lost: bool) -> None:
+    def forgets(self, machine: Machine, why: str) -> None:
         """A server's database is lost or old. What its partner does not know either is known to nobody any more."""
         self.amnesia[machine.address] = why
-        self._lost_at.pop(machine.address, None)
-        if lost:
-            self._lost_at[machine.address] = self.world.now
+        self._lost_at[machine.address] = self.world.now
         for address, held in self.ledger.valid():
             partner = self.machines.get(self._partners.get((address & MASK, machine.address), 0))
             if partner is None or held.server != machine.address:
@@ -101,7 +99,7 @@ class Verdicts:
             if binding is not None and known and binding.expires == FOREVER:
                 continue
             if binding is None or not known or partner.true_time(binding.expires) + self.ledger.slack_s < held.end:
-                held.lost = held.tainted = True  # see KNOWN
+                held.lost = True
 
     # --- at effects -------------------------------------------------------------------------------------
 
@@ -144,7 +142,7 @@ class Verdicts:
                 "persist, then send", f"{machine.name} acknowledges {format_ipv4(address)} for {lease_s} s to"
                 f" {message.chaddr.hex(':')}, but its disk holds {_row_text(row)}", format_ipv4(address), machine.name,
             )  # fmt: skip
-        self._lead_time(machine, address, row)
+        self._lead_time(machine, address, row, lease_s)
 
     @staticmethod
     def _replying_bootp(machine: Machine, message: dhcp.Message) -> None:
@@ -165,7 +163,7 @@ class Verdicts:
         assert isinstance(expires, int)
         return expires == FOREVER or expires >= machine.clock + lease_s - STALE_S - 1
 
-    def _lead_time(self, machine: Machine, address: int, row: tuple[object, ...]) -> None:
+    def _lead_time(self, machine: Machine, address: int, row: tuple[object, ...], lease_s: int) -> None:
         """No lease ends more than the MCLT after what the partner has acknowledged, or after now."""
         self.checks += 1
         subnet = address & MASK
@@ -179,6 +177,8 @@ class Verdicts:
         assert isinstance(flags, int) and isinstance(expires, int)
         if flags & RESERVED_FLAG:
             return
+        if expires > machine.clock + lease_s:  # an earlier promise to this client, made by what was known then
+            expires = int(machine.clock + lease_s - STALE_S)
         known = self._known(partner, address)
         now = machine.clock
         there = now if known == FOREVER else machine.clock + (known - partner.clock)
@@ -189,6 +189,17 @@ class Verdicts:
                 f" of {endpoint.powers.mclt_s} s beyond what {partner.name} has on disk for it: {_row_text(row)} here,"
                 f" {_row_text(partner.disk.rows.get(address))} there", format_ipv4(address), machine.name,
             )  # fmt: skip
+
+    def believed(self, server: int, address: int, end: float) -> bool:
+        """Whether a server that could not ask its partner has extended a lease for no more than the MCLT."""
+        subnet = address & MASK
+        machine, partner = self.machines[server], self._partners.get((subnet, server), 0)
+        endpoint = machine.endpoint_with(partner, self._is_main(machine, subnet)) if machine.node is not None else None
+        if endpoint is None:
+            return True  # it has died since
+        link = endpoint.link
+        alone = link is None or not link.heard_state or machine.clock - link.opened_at < 2 * STALE_S
+        return alone and end - self.world.now <= endpoint.mclt_s + self.ledger.slack_s + 1
 
     def _is_main(self, machine: Machine, net: int) -> bool:
         return any(s.net == net and s.main == machine.address for s in self.settings.subnets)
@@ -228,6 +239,8 @@ class Verdicts:
         if partner is not None and endpoint.link is not None:
             wrong = abs(endpoint.skew.smoothed_s - (partner.clock - machine.clock))
             self._misjudged_s = max(self._misjudged_s, wrong)
+            if wrong > 5:
+                self._misjudged_at = self.world.now
 
     def _state_changed(self, machine: Machine, endpoint: Endpoint, before: int | None) -> None:
         self._entered(machine, endpoint)
@@ -237,7 +250,7 @@ class Verdicts:
             waited_s = self.world.now - self._lost_at.pop(machine.address)
             if waited_s < endpoint.mclt_s - self.ledger.slack_s - 1:
                 raise Violation(
-                    "recovered", f"{machine.name} lost its database and is in RECOVER-DONE after {waited_s:.0f} s,"
+                    "recovered", f"{machine.name} lost its lease data and is in RECOVER-DONE after {waited_s:.0f} s,"
                     f" before leases that nobody knows can have ended (MCLT {endpoint.mclt_s} s)", machine.name,
                 )  # fmt: skip
         if endpoint.state == S.PARTNER_DOWN and self.settings.safe_period_s:
@@ -245,15 +258,19 @@ class Verdicts:
         if endpoint.state == S.NORMAL:
             if all(e.state == S.NORMAL for e in machine.endpoints):
                 self.amnesia.pop(machine.address, None)
-            if self.ledger.excuses and all(m.node is not None and _normal(m) for m in self.machines.values()):
+            if self.ledger.excuses and all(_normal(m) for m in self.machines.values()):
                 self._doubles_are_reported()
                 self.ledger.excused_no_more()
 
     def _doubles_are_reported(self) -> None:
-        """Two holders that were possible, and still are when the servers have met, have been found by them."""
+        """Two holders that were there when the servers met, and still are, have been found by them."""
+        met_at = max(
+            machine.true_time(endpoint.saved.since) for machine in self.machines.values()
+            for endpoint in machine.endpoints
+        )  # fmt: skip
         for double in self.ledger.doubles:
             holders = [self.ledger.of(double.address, key) for key in (double.first, double.second)]
-            if double.reported or None in holders:
+            if double.reported or double.since > met_at or None in holders:
                 continue
             name = format_ipv4(double.address)
             double.reported = any(
@@ -292,6 +309,8 @@ class Verdicts:
         for machine in self.machines.values():
             if machine.node is not None and machine.address not in self.amnesia:
                 self._granted_is_known(machine)
+        if all(_normal(machine, MET_S) for machine in self.machines.values()):
+            self._doubles_are_reported()
 
     def _granted_is_known(self, machine: Machine) -> None:
         """Whoever gave a lease that a client holds has it in its book as that client's."""
@@ -333,12 +352,13 @@ class Verdicts:
                     )  # fmt: skip
 
     def _same_ends(self, main: Machine, backup: Machine) -> None:
-        """Servers whose clocks differ note different numbers for the same end of a lease."""
+        """Servers whose clocks differ note different numbers for the same end of a lease, once they know that."""
         ours, theirs = main.endpoint_with(backup.address, True), backup.endpoint_with(main.address, False)
         if ours is None or theirs is None or backup.node is None or abs(backup.clock - main.clock) < 30:
             return
         there = backup.node.book.by_address
-        agreed_since = max(main.clock_set_at, backup.clock_set_at) + _MEASURED_S
+        set_at = max(main.clock_set_at, backup.clock_set_at)
+        agreed_since = max(set_at + _MEASURED_S, self._misjudged_at + WHOLE_S)
         alike = [
             here for here in ours.bindings()
             if here.status == ACTIVE and here.expires != FOREVER and here.address in there
@@ -394,8 +414,11 @@ class Verdicts:
         return ""
 
 
-def _normal(machine: Machine) -> bool:
-    return all(endpoint.state == S.NORMAL for endpoint in machine.endpoints)
+def _normal(machine: Machine, for_s: float = 0.0) -> bool:
+    """Whether a server runs and has been in NORMAL for so long with all its partners."""
+    return machine.node is not None and all(
+        endpoint.state == S.NORMAL and machine.clock - endpoint.saved.since >= for_s for endpoint in machine.endpoints
+    )
 
 
 def _unbalanced(main: Machine, ours: Endpoint) -> str:
