@@ -171,10 +171,11 @@ class Tandem:
     def leases(self) -> dict[str, dict[str, Any]]:
         """Return all leases by address."""
         found: dict[str, dict[str, Any]] = {}
-        after: str | int = -1
-        while page := self.ask("leases", after=after, limit=5000):
-            found.update((lease["address"], lease) for lease in page)
-            after = page[-1]["address"]
+        after: int | None = -1
+        while after is not None:
+            page = self.ask("search_leases", after=after)
+            found.update((lease["address"], lease) for lease in page["leases"])
+            after = page["after"]
         return found
 
     def server_pid(self) -> int:

@@ -1,7 +1,7 @@
-"""The commands that are not common to all objects: of the server, scopes and leases, and of the session.
+"""The commands that are not common to all objects: of the server, of scopes, and of the session.
 
 Importing this module fills the registry with all commands of a local cluster (those about failover partners are in
-``partners``, those of policies in ``policy_commands``).
+``partners``, those of policies in ``policy_commands``, those of leases in ``leases``).
 
 Source: reference "commands and attributes" sections 1.7 and 8.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 
 from tandem.base.errors import CommandError
-from tandem.base.ipv4 import format_ipv4, parse_ipv4
 from tandem.base.units import parse_duration
 from tandem.cluster import administration as _administration  # noqa: F401  fills the registry
 from tandem.cluster import diagnosis as _diagnosis  # noqa: F401  fills the registry
@@ -21,6 +20,7 @@ from tandem.cluster import partners as _partners  # noqa: F401  fills the regist
 from tandem.cluster import policy_commands as _policies  # noqa: F401  fills the registry
 from tandem.cluster.answer import Answer, Item
 from tandem.cluster.display import item_of
+from tandem.cluster.leases import all_of_scope, client_of_lease
 from tandem.cluster.manager import Manager
 from tandem.cluster.objects import edit
 from tandem.cluster.registry import NAME, REGISTRY, Argument, Command, Request
@@ -39,8 +39,6 @@ from tandem.config.scopes import (
 
 COMMAND = "POST /command"
 """The route that runs any line; the only one of what concerns nothing but a session."""
-_PAGE = 10_000
-"""Leases asked of the server at a time."""
 _BACK_S = 86400
 
 
@@ -153,6 +151,8 @@ async def _list_ranges(manager: Manager, request: Request) -> Answer:
 
 async def _add_reservation(manager: Manager, request: Request) -> Answer:
     address, client = request.values["address"], request.values["client"]
+    if not client:
+        client = await client_of_lease(manager, Request(request.login, request.session, address))
     edit(manager, request, "scope", lambda document: add_reservation(document, request.name, address, client))
     return Answer()
 
@@ -174,14 +174,7 @@ async def _list_reservations(manager: Manager, request: Request) -> Answer:
 
 async def _list_leases(manager: Manager, request: Request) -> Answer:
     read_object(manager.database.document, "scope", request.name)
-    items: list[Item] = []
-    after = -1
-    while True:
-        page = await manager.ask("leases", scope=request.name, after=after, limit=_PAGE)
-        items += [item_of(str(lease["address"]), lease, request.session) for lease in page]
-        if len(page) < _PAGE:
-            return Answer(items)
-        after = parse_ipv4(str(page[-1]["address"]))
+    return Answer(await all_of_scope(manager, request.name, request.session))
 
 
 async def _utilization(manager: Manager, request: Request) -> Answer:
@@ -205,7 +198,10 @@ async def _utilization(manager: Manager, request: Request) -> Answer:
 _LOWEST = Argument("lowest", "first address of the range", "ipv4")
 _HIGHEST = Argument("highest", "last address of the range", "ipv4")
 _ADDRESS = Argument("address", "the address to reserve", "ipv4")
-_CLIENT = Argument("client", "hardware address (1,6,00:d0:ba:d3:bd:3b), or id: and the client identifier")
+_CLIENT = Argument(
+    "client", "hardware address (1,6,00:d0:ba:d3:bd:3b), or id: and the client identifier;"
+    " left out: the client that holds or last held the lease", optional=True,
+)  # fmt: skip
 _WHICH = Argument("which", "the reserved address, or the client")
 
 REGISTRY.add(
@@ -230,61 +226,6 @@ REGISTRY.add(
     Command(("scope", NAME, "getUtilization"), "Show how the use of its addresses has changed.",
             "scope examplescope getUtilization 2d", _utilization,
             (Argument("back", "how far back, e.g. 2h or 7d (default 1d)", "duration", optional=True),), role=READ_ONLY),
-)  # fmt: skip
-
-
-# --- leases -----------------------------------------------------------------------------------------------
-
-
-def _lease_address(request: Request) -> int:
-    try:
-        return parse_ipv4(request.name)
-    except ValueError as error:
-        raise CommandError(316, f"lease: {error}") from None
-
-
-async def _show_lease(manager: Manager, request: Request) -> Answer:
-    address = _lease_address(request)
-    lease = await manager.ask("lease", address=address)
-    if lease is None:
-        raise CommandError(
-            302,
-            f"{format_ipv4(address)} is no address of the running server's scopes; "
-            "'scope NAME listRanges' shows theirs, 'dhcp reload' loads new ones",
-        )
-    return Answer([item_of(format_ipv4(address), lease, request.session)])
-
-
-async def _lease_history(manager: Manager, request: Request) -> Answer:
-    address = _lease_address(request)
-    lines = await manager.ask("lease_history", address=address)
-    items = [item_of(format_ipv4(address), line, request.session) for line in lines]
-    rows = [["Since", "State", "Client", "Granted by", "Until"]]
-    for item in items:
-        shown = item.attributes
-        client = shown.get("client-mac-addr", "") or shown.get("client-id", "")
-        until = shown.get("expiration", "-") if shown["state"] == "ACTIVE" else "-"
-        rows.append([shown.get("start-time-of-state", ""), shown["state"], client, shown.get("granted-by", "-"), until])
-    nothing = ["Nothing is known of its past: it is kept for ip-history-max-age from when a change happens."]
-    return Answer(items, objects.table(rows) if items else nothing)
-
-
-async def _force_available(manager: Manager, request: Request) -> Answer:
-    await manager.ask("force_available", address=_lease_address(request))
-    manager.log.note("Info", "Lease", 60012, f"{request.who} forced lease {request.name} available.")
-    return Answer()
-
-
-REGISTRY.add(
-    Command(("lease", NAME), "Show a lease, by its address.", "lease 192.168.50.10", _show_lease, role=READ_ONLY),
-    Command(("lease", NAME, "show"), "Show a lease, by its address.", "lease 192.168.50.10 show", _show_lease,
-            route="GET /lease/{name}", role=READ_ONLY),
-    Command(("lease", NAME, "getHistory"), "Show who had the address when.", "lease 192.168.50.10 getHistory",
-            _lease_history, role=READ_ONLY),
-    Command(("lease", NAME, "force-available"), "End a lease, although its client may still use the address.",
-            "lease 192.168.50.10 force-available", _force_available, role=DHCP_ADMIN, effect="server"),
-    Command(("lease", NAME, "forceAvailable"), "The same as force-available.", "lease 192.168.50.10 forceAvailable",
-            _force_available, role=DHCP_ADMIN, effect="server", route="POST /lease/{name}/force-available"),
 )  # fmt: skip
 
 

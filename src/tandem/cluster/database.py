@@ -244,6 +244,11 @@ class Database:
             row = (time.time(), who, change, encode(document))
             db.execute("INSERT OR REPLACE INTO loaded VALUES (1, ?, ?, ?, ?)", row)
 
+    def change_loaded(self, who: str, document: Document) -> None:
+        """Remember what the DHCP server runs by, where it was told of one change out of turn."""
+        with self._transaction() as db:
+            db.execute("UPDATE loaded SET at = ?, who = ?, document = ?", (time.time(), who, encode(document)))
+
     def loaded(self) -> Document | None:
         """Return the document that the DHCP server last took, or None when it never took one."""
         row = self._db.execute("SELECT document FROM loaded").fetchone()

@@ -120,6 +120,20 @@ class Manager:
             self.log.note("Info", "Configuration", 60010, f"The DHCP server was reloaded by {who}.")
             return problems
 
+    async def change_running(self, who: str, change: Callable[[dict[str, Any]], None]) -> None:
+        """Have the DHCP server run by the configuration that it has, changed by ``change``; other edits wait.
+
+        Raises CommandError as ``reload`` does.
+        """
+        async with self._reloading:
+            document = self.database.loaded()
+            if document is None:
+                raise CommandError(302, "the DHCP server has no configuration yet; write 'dhcp reload'")
+            change(document)
+            self._check(document, "the DHCP server goes on with the one it has")
+            await self._call("reload", {"document": document}, timeout_s=60)
+            self.database.change_loaded(who, document)
+
     async def start(self, who: str) -> list[str]:
         """Start the DHCP server, unless it is, with the present configuration; return warnings.
 

@@ -28,7 +28,6 @@ LOOK_S = 0.25
 NOT_STARTED, STARTING, KILLED, SERVING = "not started", "starting", "KILLED", "serving"
 """What became of a server, by what was done to it."""
 _ASK_S = 1.5
-_ALL = 10_000
 _LEASED = " 05001 "
 """Number of the log message of each lease: too many of them to tell a story."""
 _CHANGE = re.compile(r"Failover state changes from \S+ to (\S+)")
@@ -146,12 +145,15 @@ class Server:
 
     async def leases(self) -> dict[str, tuple[Any, ...]]:
         """Return who holds which address until when, by this server's book. Raises CommandError."""
-        rows = await self._control.call("leases", {"scope": SCOPE, "after": -1, "limit": _ALL}, timeout_s=5)
-        return {
-            row["address"]: (row["client-mac-addr"], row["client-id"], row["expiration"])
-            for row in rows
-            if row["state"] == "leased"
-        }
+        found: dict[str, tuple[Any, ...]] = {}
+        after: int | None = -1
+        while after is not None:
+            args = {"wanted": {"scope": SCOPE, "state": "leased"}, "after": after}
+            page = await self._control.call("search_leases", args, timeout_s=5)
+            for row in page["leases"]:
+                found[row["address"]] = (row["client-mac-addr"], row["client-id"], row["expiration"])
+            after = page["after"]
+        return found
 
     async def look(self) -> None:
         """Take note of how it is now."""

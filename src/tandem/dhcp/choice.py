@@ -38,7 +38,10 @@ class Choice:
         return binding.hardware == query.hardware and reserved_by_hardware(query, scope, binding.address)
 
     def may_keep(self, query: Query, scope: CompiledScope, address: int) -> bool:
-        """Return whether reservations leave the client its address: not another's, and none of its own elsewhere."""
+        """Return whether operators leave the client its address: it is not deactivated, not reserved for another, and
+        the client has none reserved elsewhere."""
+        if self.book.held_back(address):
+            return False
         reservation = scope.reserved.get(address)
         if reservation is not None:
             return _is_for(query, reservation)
@@ -147,7 +150,8 @@ class Choice:
         last = self.book.find(network, key)
         if last is not None:
             scope = self.config.scope_of(network, last.address)
-            if scope is not None and scope.dynamic_bootp and not query.closed(scope):
+            usable = scope is not None and scope.dynamic_bootp and not query.closed(scope)
+            if usable and scope is not None and not self.book.held_back(last.address):
                 if last.status == ACTIVE or self.may_return(query, scope, last):
                     return scope, last.address, last
                 if self._open(query, last.address):
@@ -192,6 +196,8 @@ class Choice:
         return None
 
     def _usable(self, query: Query, scope: CompiledScope, address: int) -> bool:
+        if self.book.held_back(address):
+            return False
         binding = self.book.by_address.get(address)
         if binding is not None and binding.status == ACTIVE:
             return self.holds(query, binding, scope)

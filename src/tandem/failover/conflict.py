@@ -14,6 +14,7 @@ from tandem.lease.binding import (
     ACTIVE,
     BACKUP,
     BOOTP_FLAG,
+    DEACTIVATED_FLAG,
     EXPIRED,
     FREE,
     KEPT_BYTES,
@@ -123,7 +124,8 @@ def accept(book: Book, binding: Binding, update: Update, scope: CompiledScope, n
     if update.last_transaction is not None and (update.last_transaction > binding.last_transaction or not same_client):
         binding.last_transaction = update.last_transaction
     # The R bit says whether the sender has the address reserved (section 12.12); ours says whether it is here.
-    binding.flags = update.flags & BOOTP_FLAG | (RESERVED_FLAG if update.address in scope.reserved else 0)
+    kept = binding.flags & DEACTIVATED_FLAG
+    binding.flags = update.flags & BOOTP_FLAG | (RESERVED_FLAG if update.address in scope.reserved else 0) | kept
     if status == ACTIVE:
         assert update.expires is not None
         potential = update.potential if update.potential is not None else update.expires

@@ -43,6 +43,8 @@ RESERVED_FLAG = 1
 """IP-flags bit R (draft section 12.12)."""
 BOOTP_FLAG = 2
 """IP-flags bit B."""
+DEACTIVATED_FLAG = 4
+"""The operator keeps the address from clients, on this server. Never sent to the partner."""
 
 COLUMNS = (
     "address", "status", "hardware", "client_id", "expires", "start_of_state", "last_transaction",

@@ -13,10 +13,12 @@ from heapq import heapify, heappop, heappush
 from tandem.base.io import Effect, SaveBinding
 from tandem.base.ranges import RangeSet
 from tandem.config.compiled import CompiledScope, Network, ServerConfig
+from tandem.lease.addresses import Addresses
 from tandem.lease.binding import (
     ABANDONED,
     ACTIVE,
     BACKUP,
+    DEACTIVATED_FLAG,
     FREE,
     RESERVED_FLAG,
     Binding,
@@ -46,8 +48,10 @@ class Book:
 
     def __init__(self, config: ServerConfig) -> None:
         self.by_address: dict[int, Binding] = {}
+        self.addresses = Addresses()
+        """Those of ``by_address`` in ascending order."""
         self.offered: dict[int, object] = {}
-        """Offers by address (values are ``Offer``)."""
+        """What is set aside, by address: for a client's offer, or for nobody (deactivated)."""
         self.changed: list[Binding] = []
         """Bindings saved since the node last looked, of scopes that have a partner."""
         self._offers: dict[bytes, Offer] = {}
@@ -114,6 +118,9 @@ class Book:
             if binding.reply_options:
                 binding.reply_options = self.shared(binding.reply_options) or self.share(binding.reply_options)
             self.by_address[binding.address] = binding
+            self.addresses.add(binding.address)
+            if binding.flags & DEACTIVATED_FLAG:
+                self.offered[binding.address] = HELD_BACK
             scope = self.scope_at(binding.address)
             if scope is not None:
                 self._enter(binding, scope)
@@ -137,7 +144,8 @@ class Book:
         pool = self.pools[scope.index]
         pool.use(binding.address)
         pool.counts[binding.status] += 1
-        if (binding.status == FREE or binding.status == BACKUP) and self._dynamic(scope, binding.address):
+        available = binding.status == FREE or binding.status == BACKUP
+        if available and self._dynamic(scope, binding.address) and binding.address not in self.offered:
             pool.push(binding, self.by_address, self.offered)
 
     @staticmethod
@@ -247,6 +255,7 @@ class Book:
             pool.use(address)
             binding = Binding(address, owner)
             self.by_address[address] = binding
+            self.addresses.add(address)
             pool.counts[owner] += 1
             if address in scope.reserved:
                 binding.flags |= RESERVED_FLAG
@@ -300,6 +309,35 @@ class Book:
         if shared:
             self.changed.append(binding)
 
+    def held_back(self, address: int) -> bool:
+        """Return whether an operator keeps the address from clients."""
+        return self.offered.get(address) is HELD_BACK
+
+    def hold_back(self, address: int, scope: CompiledScope, now: int) -> Binding:
+        """Keep an address from clients until ``release``; return its record. The caller saves it.
+
+        A lease on it goes on, but cannot be renewed.
+        """
+        self.cancel_offer(address)
+        known = self.by_address.get(address)
+        if known is not None and known.status in (FREE, BACKUP) and self._dynamic(scope, address):
+            self.pools[scope.index].side(known.status).recorded -= 1
+        owner = self.pools[scope.index].owner_of_unused(address)
+        self.offered[address] = HELD_BACK
+        binding = self.record(address, scope)
+        if known is None:
+            binding.status = owner or FREE
+            self.set_status(binding, binding.status, now)
+        binding.flags |= DEACTIVATED_FLAG
+        return binding
+
+    def release(self, binding: Binding, scope: CompiledScope) -> None:
+        """Let clients have an address again that was held back. The caller saves it."""
+        del self.offered[binding.address]
+        binding.flags &= ~DEACTIVATED_FLAG
+        if binding.status in (FREE, BACKUP) and self._dynamic(scope, binding.address):
+            self.pools[scope.index].push(binding, self.by_address, self.offered)
+
     # --- offers -----------------------------------------------------------------------------------------
 
     def offer_to(self, network: Network, key: bytes) -> Offer | None:
@@ -316,6 +354,8 @@ class Book:
         give from now.
         """
         offer = self.offered.get(address)
+        if offer is HELD_BACK:
+            return False
         reservation = scope.reserved.get(address)
         if isinstance(offer, _SetAside):
             if offer.offer.key != key:
@@ -489,6 +529,10 @@ def _same_addresses(pool: Pool | None, scope: CompiledScope) -> bool:
         and pool.scope.reserved.keys() == scope.reserved.keys()
         and pool.scope.allocate_first_available == scope.allocate_first_available
     )
+
+
+HELD_BACK = "deactivated"
+"""In ``Book.offered``: set aside for nobody."""
 
 
 class _SetAside:

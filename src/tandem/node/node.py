@@ -516,6 +516,30 @@ class Node:
                 return said
         raise CommandError(302, f"the running server has no failover pair {name}; 'dhcp reload' loads what was set")
 
+    def endpoint_at(self, address: int) -> Endpoint | None:
+        """Return the endpoint of the scope that an address is in, or None."""
+        scope = self.book.scope_at(address)
+        return self.endpoints[scope.endpoint - 1] if scope is not None and scope.endpoint else None
+
+    def set_deactivated(self, now: float, address: int, deactivated: bool, out: list[Effect]) -> None:
+        """The operator keeps an address from clients, on this server, or lets them have it again.
+
+        Raises CommandError.
+        """
+        scope = self.book.scope_at(address)
+        if scope is None or (address not in scope.ranges and address not in scope.reserved):
+            where = "'scope NAME listRanges' shows theirs"
+            raise CommandError(302, f"{format_ipv4(address)} is no address of the running server's scopes; {where}")
+        if self.book.held_back(address) == deactivated:
+            return
+        if deactivated:
+            binding = self.book.hold_back(address, scope, int(now))
+        else:
+            binding = self.book.by_address[address]
+            self.book.release(binding, scope)
+        self.book.save(binding, out)
+        self._settle(now, out)
+
     def force_available(self, now: float, address: int, out: list[Effect]) -> None:
         """The operator makes an address available (RESET, section 5.11). Raises CommandError."""
         binding = self.book.by_address.get(address)

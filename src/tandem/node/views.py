@@ -6,9 +6,7 @@ Reads a node; changes nothing. Addresses and names are text here, times are seco
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from heapq import nsmallest
 
-from tandem.base.errors import CommandError
 from tandem.base.ipv4 import format_hardware, format_ipv4
 from tandem.base.units import FOREVER, format_duration
 from tandem.config.compiled import CompiledScope
@@ -19,6 +17,7 @@ from tandem.lease.binding import (
     ACTIVE,
     BACKUP,
     BOOTP_FLAG,
+    DEACTIVATED_FLAG,
     EXPIRED,
     FREE,
     RELEASED,
@@ -26,6 +25,7 @@ from tandem.lease.binding import (
     RESET,
     Binding,
 )
+from tandem.lease.book import HELD_BACK
 from tandem.lease.pool import Pool
 from tandem.node.alarms import lasts_s
 from tandem.node.node import Node
@@ -82,7 +82,8 @@ def lease_state(node: Node, binding: Binding, endpoint: Endpoint | None, now: fl
     return "available" if status == mine or binding.flags & RESERVED_FLAG else "other-available"
 
 
-def _lease(node: Node, binding: Binding, now: float) -> dict[str, object]:
+def lease_view(node: Node, binding: Binding, now: float) -> dict[str, object]:
+    """Return one lease as operators see it."""
     scope = node.book.scope_at(binding.address)
     endpoint = node.endpoints[scope.endpoint - 1] if scope is not None and scope.endpoint else None
     flags = []
@@ -94,6 +95,8 @@ def _lease(node: Node, binding: Binding, now: float) -> dict[str, object]:
         flags.append("backup")
     if binding.flags & BOOTP_FLAG:
         flags.append("bootp")
+    if binding.flags & DEACTIVATED_FLAG:
+        flags.append("deactivated")
     view: dict[str, object] = {
         "address": format_ipv4(binding.address),
         "state": lease_state(node, binding, endpoint, now),
@@ -101,7 +104,7 @@ def _lease(node: Node, binding: Binding, now: float) -> dict[str, object]:
         "scope-name": scope.name if scope is not None else "",
         "client-mac-addr": format_hardware(binding.hardware),
         "client-id": binding.client_id.hex(":"),
-        "client-host-name": _host_name(binding.options),
+        "client-host-name": host_name(binding.options),
         "expiration": binding.expires,
         "start-time-of-state": binding.start_of_state,
         "client-last-transaction-time": binding.last_transaction,
@@ -142,7 +145,8 @@ def _why_short(endpoint: Endpoint, scope: CompiledScope, binding: Binding, now: 
     return text + f"; a renewal now would get {format_duration(next_s)}{wait}"
 
 
-def _host_name(options: bytes) -> str:
+def host_name(options: bytes) -> str:
+    """Return the host name among the options that are kept of a client."""
     at = 0
     while at + 2 <= len(options):
         code, length = options[at], options[at + 1]
@@ -152,38 +156,18 @@ def _host_name(options: bytes) -> str:
     return ""
 
 
-def leases(node: Node, scope_name: str | None, after: int, limit: int, now: float) -> list[dict[str, object]]:
-    """Return up to ``limit`` leases of a scope (None: of all) with addresses above ``after``, ascending.
-
-    Addresses that never had a client are not listed. Raises CommandError for an unknown scope.
-    """
-    lowest, highest = after + 1, 0xFFFFFFFF
-    if scope_name is not None:
-        found = [s for s in node.config.scopes if s.name == scope_name]
-        if not found:
-            raise CommandError(302, f"scope {scope_name} is not in the running configuration; reload the server?")
-        lowest = max(lowest, found[0].subnet)
-        highest = found[0].subnet | (found[0].mask ^ 0xFFFFFFFF)
-    shown = (
-        b.address
-        for b in node.book.by_address.values()
-        if lowest <= b.address <= highest and (b.hardware or b.client_id or b.status not in (FREE, BACKUP))
-    )
-    return [_lease(node, node.book.by_address[address], now) for address in nsmallest(limit, shown)]
-
-
 def lease(node: Node, address: int, now: float) -> dict[str, object] | None:
     """Return one address's lease; None when it is in no scope's range and has no record."""
     binding = node.book.by_address.get(address)
     if binding is not None:
-        return _lease(node, binding, now)
+        return lease_view(node, binding, now)
     scope = node.book.scope_at(address)
     if scope is None or (address not in scope.ranges and address not in scope.reserved):
         return None
     pool = node.book.pools[scope.index]
     blank = Binding(address, pool.owner_of_unused(address) or FREE)
     blank.up_to_date = True
-    return _lease(node, blank, now)
+    return lease_view(node, blank, now)
 
 
 _GRANTED_BY = ("", "this server", "partner")
@@ -217,7 +201,7 @@ def statistics(node: Node) -> dict[str, object]:
     return {
         "started-at": int(node.started_at),
         "leases": len(node.book.by_address),
-        "offers": len(node.book.offered),
+        "offers": sum(value is not HELD_BACK for value in node.book.offered.values()),
         "scopes": len(node.config.scopes),
         **{f"dhcp-{name}": value for name, value in node.dhcp.counters.items()},
     }

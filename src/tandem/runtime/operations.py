@@ -16,13 +16,13 @@ from tandem.base.errors import CommandError
 from tandem.base.io import Effect
 from tandem.base.ipv4 import parse_ipv4
 from tandem.node import alarms, explain, partner_down, partner_views, views
+from tandem.node.lease_search import PAGE_MAX, search
 from tandem.runtime.control import Operation
 from tandem.runtime.running import Running
 
 T = TypeVar("T")
 Arguments = dict[str, object]
 
-_LEASES_MAX = 10_000
 _REPLACED_S = 5.0
 """How long partners may take to say that they have taken over (draft section 9.14.2: a few seconds)."""
 
@@ -49,12 +49,13 @@ class Operations:
             "explain": self._explain,
             "preview_partner_down": self._preview_partner_down,
             "scopes": self._scopes,
-            "leases": self._leases,
+            "search_leases": self._search_leases,
             "lease": self._lease,
             "lease_history": self._lease_history,
             "statistics": self._statistics,
             "set_partner_down": self._set_partner_down,
             "force_available": self._force_available,
+            "set_deactivated": self._set_deactivated,
             "rebalance": self._rebalance,
         }
 
@@ -119,16 +120,17 @@ class Operations:
         partner, at, expert = _partner_down(args)
         return partner_down.preview(self._server.node, time.time(), partner, at, expert)
 
-    async def _leases(self, args: Arguments) -> object:
-        scope, after, limit = args.get("scope"), args.get("after", -1), args.get("limit", 1000)
-        if scope is not None and not isinstance(scope, str):
-            raise CommandError(316, "scope: write a scope's name, or leave it out for all scopes")
+    async def _search_leases(self, args: Arguments) -> object:
+        wanted, after, limit = args.get("wanted", {}), args.get("after", -1), args.get("limit", PAGE_MAX)
+        if not isinstance(wanted, dict) or not all(isinstance(text, str) for text in wanted.values()):
+            raise CommandError(316, 'wanted: write what leases are to have in common, e.g. {"state": "leased"}')
         if after != -1:
             after = _address(args, "after")
-        if not isinstance(limit, int) or not 0 < limit <= _LEASES_MAX:
-            raise CommandError(316, f"limit: write a number from 1 to {_LEASES_MAX}")
+        if not isinstance(limit, int) or not 0 < limit <= PAGE_MAX:
+            raise CommandError(316, f"limit: write a number from 1 to {PAGE_MAX}")
         assert isinstance(after, int)
-        return views.leases(self._server.node, scope, after, limit, time.time())
+        page = search(self._server.node, wanted, after, limit, time.time())
+        return {"leases": page.leases, "after": page.after}
 
     async def _lease(self, args: Arguments) -> object:
         return views.lease(self._server.node, _address(args, "address"), time.time())
@@ -158,6 +160,11 @@ class Operations:
         name = str(args.get("pair"))
         node = self._server.node
         return await self._change(lambda now, out: node.rebalance(now, name, out))
+
+    async def _set_deactivated(self, args: Arguments) -> object:
+        address, deactivated = _address(args, "address"), args.get("deactivated") is True
+        node = self._server.node
+        return await self._change(lambda now, out: node.set_deactivated(now, address, deactivated, out))
 
     async def _change(self, act: Callable[[float, list[Effect]], T]) -> T:
         result = self._server.loop.command(act)

@@ -88,8 +88,8 @@ def perform(op: str, args: dict[str, Any]) -> Any:
         return [RELATED]
     if op == "set_partner_down":
         return f"partner {args['partner']} down at {args['at']} expert {args['expert']}"
-    if op == "leases":
-        return [LEASE] if args["after"] < 0xC0A8320A else []
+    if op == "search_leases":
+        return {"leases": [LEASE] if args["after"] < 0xC0A8320A else [], "after": None}
     if op == "lease":
         return LEASE if args["address"] == 0xC0A8320A else None
     if op == "failover_conflicts":
@@ -100,7 +100,7 @@ def perform(op: str, args: dict[str, Any]) -> Any:
         return ["Partner 127.0.0.12 has taken over (PARTNER-DOWN)."]
     if op == "rebalance":
         return f"balanced {args['pair']}"
-    if op in ("force_available", "stop"):
+    if op in ("force_available", "set_deactivated", "stop"):
         return {}
     raise Refused
 

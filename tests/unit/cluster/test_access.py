@@ -84,6 +84,7 @@ token monitoring create read-only
 failover-pair example create 127.0.0.11 127.0.0.12
 cluster example create 192.168.60.2
 dhcp renewFailoverCertificate
+dhcp reload
 """
 _MISSING_FIRST = {  # what an example makes must not be there yet
     "scope examplescope create": "scope examplescope delete", "admin example create": "admin example delete",
@@ -92,6 +93,7 @@ _MISSING_FIRST = {  # what an example makes must not be there yet
     "client 1,6,00:d0:ba:d3:bd:3b create": "client 1,6,00:d0:ba:d3:bd:3b delete",
     "client-class exampleclass create": "client-class exampleclass delete",
     "reservation 192.168.50.9 create": "reservation 192.168.50.9 delete",
+    "lease 192.168.50.10 reserve": "reservation 192.168.50.9 delete",
     "scope examplescope addRange": "scope examplescope removeRange 192.168.50.10 192.168.50.200",
     "scope examplescope addReservation": "scope examplescope removeReservation 192.168.50.9",
 }  # fmt: skip

@@ -1,0 +1,234 @@
+"""The commands about leases: list and search a page at a time, show, end, keep from clients, reserve.
+
+Source: reference "commands and attributes" sections 1.7 and 8; SYSTEM S7.2.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from tandem.base.errors import CommandError
+from tandem.base.ipv4 import format_ipv4, parse_ipv4
+from tandem.cluster.answer import Answer, Item
+from tandem.cluster.display import item_of
+from tandem.cluster.manager import Manager
+from tandem.cluster.objects import edit, table
+from tandem.cluster.registry import NAME, REGISTRY, Argument, Command, Request, Session
+from tandem.config import document as config
+from tandem.config.access import DHCP_ADMIN, READ_ONLY
+from tandem.config.document import Document
+from tandem.config.places import find, scope_of
+from tandem.config.schema import RESERVATION
+from tandem.config.scopes import add_reservation
+
+PAGE = 50
+PAGE_MAX = 1000
+_NOT_THERE = "'scope NAME listRanges' shows those of the scopes, 'dhcp reload' loads new ones"
+
+
+async def lease_page(
+    manager: Manager, wanted: Mapping[str, str], after: str = "", limit: int = PAGE
+) -> tuple[list[dict[str, Any]], str]:
+    """Return up to ``limit`` leases above address ``after`` that are as ``wanted`` says (``node.lease_search``), and
+    the address after which the next page begins: empty when there is none. Raises CommandError.
+
+    The server is asked as often as it takes: no single question keeps it from its clients.
+    """
+    found: list[dict[str, Any]] = []
+    at: int | None = parse_ipv4(after) if after else -1
+    while at is not None and len(found) < limit:
+        part = await manager.ask("search_leases", wanted=dict(wanted), after=at, limit=limit - len(found))
+        found += part["leases"]
+        at = part["after"]
+    return found, "" if at is None else format_ipv4(at)
+
+
+async def _list(manager: Manager, request: Request) -> Answer:
+    values = request.values
+    wanted = {key: values[key] for key in _SEARCH if values[key]}
+    limit = min(int(values["limit"]), PAGE_MAX) if values["limit"] else PAGE
+    leases, after = await lease_page(manager, wanted, values["after"], max(limit, 1))
+    answer = Answer([item_of(str(lease["address"]), lease, request.session) for lease in leases])
+    answer.lines = table([_HEADS, *(_row(item) for item in answer.items)]) if answer.items else []
+    answer.data = {"after": after}
+    if after:
+        answer.text = f"Ok, more with after={after}"
+    return answer
+
+
+_HEADS = ["Address", "State", "Client", "Client ID", "Host name", "Expiration", "Scope", "Flags"]
+_COLUMNS = ("client-mac-addr", "client-id", "client-host-name", "expiration", "scope-name", "flags")
+
+
+def _row(item: Item) -> list[str]:
+    shown = item.attributes
+    return [item.name, shown["state"], *(shown.get(key, "") for key in _COLUMNS)]
+
+
+def _address(request: Request) -> int:
+    try:
+        return parse_ipv4(request.name)
+    except ValueError as error:
+        raise CommandError(316, f"lease: {error}") from None
+
+
+async def _lease(manager: Manager, request: Request) -> dict[str, Any]:
+    address = _address(request)
+    lease = await manager.ask("lease", address=address)
+    if lease is None:
+        raise CommandError(302, f"{format_ipv4(address)} is no address of the running server's scopes; {_NOT_THERE}")
+    return dict(lease)
+
+
+async def _show(manager: Manager, request: Request) -> Answer:
+    lease = await _lease(manager, request)
+    return Answer([item_of(str(lease["address"]), lease, request.session)])
+
+
+async def _history(manager: Manager, request: Request) -> Answer:
+    address = _address(request)
+    lines = await manager.ask("lease_history", address=address)
+    items = [item_of(format_ipv4(address), line, request.session) for line in lines]
+    rows = [["Since", "State", "Client", "Granted by", "Until"]]
+    for item in items:
+        shown = item.attributes
+        client = shown.get("client-mac-addr", "") or shown.get("client-id", "")
+        until = shown.get("expiration", "-") if shown["state"] == "ACTIVE" else "-"
+        rows.append([shown.get("start-time-of-state", ""), shown["state"], client, shown.get("granted-by", "-"), until])
+    nothing = ["Nothing is known of its past: it is kept for ip-history-max-age from when a change happens."]
+    return Answer(items, table(rows) if items else nothing)
+
+
+async def _scope_name(manager: Manager, request: Request) -> Answer:
+    return Answer(lines=[str((await _lease(manager, request))["scope-name"])])
+
+
+async def _force_available(manager: Manager, request: Request) -> Answer:
+    await manager.ask("force_available", address=_address(request))
+    manager.log.note("Info", "Lease", 60012, f"{request.who} forced lease {request.name} available.")
+    return Answer()
+
+
+async def _deactivate(manager: Manager, request: Request) -> Answer:
+    await manager.ask("set_deactivated", address=_address(request), deactivated=True)
+    manager.log.note("Info", "Lease", 60013, f"{request.who} deactivated lease {request.name}.")
+    return Answer()
+
+
+async def _activate(manager: Manager, request: Request) -> Answer:
+    await manager.ask("set_deactivated", address=_address(request), deactivated=False)
+    manager.log.note("Info", "Lease", 60014, f"{request.who} activated lease {request.name}.")
+    return Answer()
+
+
+async def client_of_lease(manager: Manager, request: Request) -> str:
+    """Return what the client that holds or last held a lease is reserved by: its identifier, or hardware address.
+
+    Raises CommandError 302.
+    """
+    lease = await _lease(manager, request)
+    if lease.get("client-id"):
+        return f"id:{lease['client-id']}"
+    if lease.get("client-mac-addr"):
+        return str(lease["client-mac-addr"])
+    raise CommandError(
+        302, f"no client is known of {request.name}; write one: 'reservation {request.name} create CLIENT'"
+    )
+
+
+async def _reserve(manager: Manager, request: Request) -> Answer:
+    client = await client_of_lease(manager, request)
+    scope = scope_of(manager.database.document, format_ipv4(_address(request)))
+    on = Request(request.login, request.session, scope)
+    edit(manager, on, "scope", lambda d: add_reservation(d, scope, format_ipv4(_address(request)), client))
+    return Answer(lines=[f"reserved for {client}; 'lease {request.name} send-reservation' tells the running server"])
+
+
+async def _send_reservation(manager: Manager, request: Request) -> Answer:
+    address = format_ipv4(_address(request))
+    reservation = config.read_object(manager.database.document, "reservation", address)
+    await _change_running(manager, request, address, reservation)
+    return Answer()
+
+
+async def _delete_reservation(manager: Manager, request: Request) -> Answer:
+    address = format_ipv4(_address(request))
+    edit(manager, Request(request.login, request.session, address), "reservation",
+         lambda d: config.delete_object(d, "reservation", address))  # fmt: skip
+    await _change_running(manager, request, address, None)
+    return Answer()
+
+
+async def _change_running(
+    manager: Manager, request: Request, address: str, reservation: Mapping[str, Any] | None
+) -> None:
+    """Have the running server know one reservation as it is now, and nothing else that has been changed since."""
+
+    def change(document: Document) -> None:
+        scope = document.get("scope", {}).get(scope_of(manager.database.document, address))
+        if scope is None:
+            raise CommandError(302, f"the running server does not have the scope of {address}; write 'dhcp reload'")
+        if find(document, RESERVATION, address) is not None:
+            config.delete_object(document, "reservation", address)
+        if reservation is not None:
+            kept = [*scope.get("reservations", []), copy.deepcopy(dict(reservation))]
+            scope["reservations"] = sorted(kept, key=lambda one: parse_ipv4(one["address"]))
+
+    await manager.change_running(request.who, change)
+
+
+_SEARCH = {
+    "scope": "name of a scope",
+    "from": "lowest address",
+    "to": "highest address",
+    "mac": "hardware address, or its first bytes and *",
+    "client-id": "client identifier in hexadecimal, or its first bytes and *",
+    "host": "host name; * stands for anything",
+    "state": "leased, expired, unavailable, pending-available, available or other-available",
+    "flag": "reserved, deactivated, bootp, backup or failover-updated",
+}
+_ARGUMENTS = (
+    *(Argument(name, text, "ipv4" if name in ("from", "to") else "text", optional=True)
+      for name, text in _SEARCH.items()),
+    Argument("after", "address after which the page begins: where the page before ended", "ipv4", optional=True),
+    Argument("limit", f"how many to show, at most {PAGE_MAX} (default {PAGE})", "number", optional=True),
+)  # fmt: skip
+
+REGISTRY.add(
+    Command(("lease", "list"), "Show leases, a page at a time, or search them.", "lease list state=leased limit=20",
+            _list, _ARGUMENTS, role=READ_ONLY),
+    Command(("lease", NAME), "Show a lease, by its address.", "lease 192.168.50.10", _show, role=READ_ONLY),
+    Command(("lease", NAME, "show"), "Show a lease, by its address.", "lease 192.168.50.10 show", _show,
+            route="GET /lease/{name}", role=READ_ONLY),
+    Command(("lease", NAME, "getHistory"), "Show who had the address when.", "lease 192.168.50.10 getHistory",
+            _history, role=READ_ONLY),
+    Command(("lease", NAME, "get-scope-name"), "Show the name of the scope that a lease is in.",
+            "lease 192.168.50.10 get-scope-name", _scope_name, role=READ_ONLY),
+    Command(("lease", NAME, "force-available"), "End a lease, although its client may still use the address.",
+            "lease 192.168.50.10 force-available", _force_available, role=DHCP_ADMIN, effect="server"),
+    Command(("lease", NAME, "forceAvailable"), "The same as force-available.", "lease 192.168.50.10 forceAvailable",
+            _force_available, role=DHCP_ADMIN, effect="server", route="POST /lease/{name}/force-available"),
+    Command(("lease", NAME, "deactivate"), "Keep an address from clients, on this server; its lease is not renewed.",
+            "lease 192.168.50.10 deactivate", _deactivate, role=DHCP_ADMIN, effect="server"),
+    Command(("lease", NAME, "activate"), "Let clients have an address again that was deactivated.",
+            "lease 192.168.50.10 activate", _activate, role=DHCP_ADMIN, effect="server"),
+    Command(("lease", NAME, "reserve"), "Reserve a lease's address for the client that holds or last held it.",
+            "lease 192.168.50.10 reserve", _reserve, role=DHCP_ADMIN, effect="configuration"),
+    Command(("lease", NAME, "send-reservation"), "Have the running server know the reservation without a reload.",
+            "lease 192.168.50.9 send-reservation", _send_reservation, role=DHCP_ADMIN, effect="server"),
+    Command(("lease", NAME, "delete-reservation"), "Delete the reservation, also in the running server.",
+            "lease 192.168.50.9 delete-reservation", _delete_reservation, role=DHCP_ADMIN, effect="server"),
+)  # fmt: skip
+
+
+async def all_of_scope(manager: Manager, scope: str, session: Session) -> list[Item]:
+    """Return the leases that clients of a scope have or had. Raises CommandError."""
+    items: list[Item] = []
+    after = ""
+    while True:
+        page, after = await lease_page(manager, {"scope": scope}, after, PAGE_MAX)
+        items += [item_of(str(lease["address"]), lease, session) for lease in page]
+        if not after:
+            return items

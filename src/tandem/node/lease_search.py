@@ -1,0 +1,138 @@
+"""Searching the leases, a page at a time: a question never looks at more than ten thousand of them.
+
+Reads a node; changes nothing. Whoever asks again with what the last page ended at sees all; leases that come
+meanwhile below that are not seen. Source: SYSTEM S7.2.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fnmatch import translate
+
+from tandem.base.errors import CommandError
+from tandem.base.ipv4 import parse_hardware, parse_ipv4
+from tandem.lease.binding import BACKUP, FREE, Binding
+from tandem.node.node import Node
+from tandem.node.views import host_name, lease_state, lease_view
+
+LOOKED_AT_MAX = 10_000
+"""How many leases one question looks at: ten to fifteen milliseconds, in which no client is answered."""
+PAGE_MAX = 1000
+STATES = (
+    "leased", "expired", "unavailable", "pending-available", "available", "other-available",
+)  # fmt: skip
+"""Words for the state of a lease, by which leases can be searched."""
+
+
+@dataclass(slots=True)
+class Page:
+    """Part of the answer."""
+
+    leases: list[dict[str, object]]
+    after: int | None
+    """Where to go on: leases with higher addresses have not been looked at. None = this was the last page."""
+
+
+def search(node: Node, wanted: Mapping[str, str], after: int, limit: int, now: float) -> Page:
+    """Return up to ``limit`` (at most PAGE_MAX) leases with addresses above ``after`` that are as ``wanted`` says.
+
+    Keys of ``wanted``: scope, from, to (addresses), mac, client-id (all of it, or its beginning and *), host (a
+    name in which * stands for anything), state, flag. Addresses that never had a client are not listed, unless an
+    operator did something with them. The page may be short and not the last. Raises CommandError 302, 316.
+    """
+    lowest, highest, tests = _tests(node, wanted, now)
+    lowest = max(lowest, after + 1)
+    found: list[dict[str, object]] = []
+    looked_at = 0
+    by_address = node.book.by_address
+    last = after
+    for address in node.book.addresses.starting(lowest):
+        if address > highest:
+            return Page(found, None)
+        if len(found) >= limit or looked_at >= LOOKED_AT_MAX:
+            return Page(found, last)
+        looked_at += 1
+        last = address
+        binding = by_address[address]
+        if not (binding.hardware or binding.client_id or binding.flags or binding.status not in (FREE, BACKUP)):
+            continue
+        if all(test(binding) for test in tests):
+            found.append(lease_view(node, binding, now))
+    return Page(found, None)
+
+
+def _tests(node: Node, wanted: Mapping[str, str], now: float) -> tuple[int, int, list[Callable[[Binding], bool]]]:
+    """Return the lowest and the highest address to look at, and what a lease there must pass."""
+    lowest, highest = 0, 0xFFFFFFFF
+    tests: list[Callable[[Binding], bool]] = []
+    for key, text in wanted.items():
+        match key:
+            case "scope":
+                scope = next((scope for scope in node.config.scopes if scope.name == text), None)
+                if scope is None:
+                    raise CommandError(302, f"scope {text} is not in the running configuration; reload the server?")
+                lowest, highest = max(lowest, scope.subnet), min(highest, scope.subnet | scope.mask ^ 0xFFFFFFFF)
+            case "from" | "to":
+                try:
+                    address = parse_ipv4(text)
+                except ValueError as error:
+                    raise CommandError(316, f"{key}: {error}") from None
+                lowest, highest = (max(lowest, address), highest) if key == "from" else (lowest, min(highest, address))
+            case "mac":
+                tests.append(_hardware(text))
+            case "client-id":
+                tests.append(_client_id(text))
+            case "host":
+                tests.append(_host(text))
+            case "state":
+                tests.append(_state(node, text, now))
+            case "flag":
+                tests.append(_flag(node, text, now))
+            case _:
+                raise CommandError(308, f"leases cannot be searched by {key!r}")
+    return lowest, highest, tests
+
+
+def _host(text: str) -> Callable[[Binding], bool]:
+    pattern = re.compile(translate(text.lower()))
+    return lambda binding: pattern.match(host_name(binding.options).lower()) is not None
+
+
+def _state(node: Node, text: str, now: float) -> Callable[[Binding], bool]:
+    if text not in STATES:
+        raise CommandError(316, f"state: {text!r} is not one of {', '.join(STATES)}")
+    return lambda binding: lease_state(node, binding, node.endpoint_at(binding.address), now) == text
+
+
+def _flag(node: Node, text: str, now: float) -> Callable[[Binding], bool]:
+    return lambda binding: text in str(lease_view(node, binding, now)["flags"]).split(",")
+
+
+def _hardware(text: str) -> Callable[[Binding], bool]:
+    """A whole hardware address, or the first bytes of one and ``*``."""
+    if text.endswith("*"):
+        begin = _bytes("mac", text[:-1].removeprefix("1,6,"))
+        return lambda binding: binding.hardware[1:].startswith(begin)
+    try:
+        whole = parse_hardware(text)
+    except ValueError as error:
+        raise CommandError(316, f"mac: {error}; or write its first bytes and *") from None
+    return lambda binding: binding.hardware == whole
+
+
+def _client_id(text: str) -> Callable[[Binding], bool]:
+    if text.endswith("*"):
+        begin = _bytes("client-id", text[:-1])
+        return lambda binding: binding.client_id.startswith(begin)
+    whole = _bytes("client-id", text)
+    return lambda binding: binding.client_id == whole
+
+
+def _bytes(key: str, text: str) -> bytes:
+    try:
+        return bytes.fromhex("".join(c for c in text.removeprefix("id:") if c not in ":.-"))
+    except ValueError:
+        form = "bytes in hexadecimal (write 00:d0:ba, or 00:d0:ba:*)"
+        raise CommandError(316, f"{key}: {text!r} is not {form}") from None
