@@ -19,6 +19,8 @@ from typing import Any
 
 from tests.live.netns import LabError, Namespace, Net, Process, system, wait_for
 
+from tandem.cluster import certificates
+
 MAIN, BACKUP, RELAY, FAR_RELAY = "192.168.50.2", "192.168.50.3", "192.168.50.4", "192.168.60.1"
 PASSWORD = "lab-password"
 MCLT_S = 20
@@ -98,8 +100,10 @@ class Tandem:
         ``check``."""
         file = self.data.parent / f"{self.space.short}-batch"
         file.write_text(batch)
+        shown = certificates.read(self.data / "ccm" / "api.pem")
         return self.space.run(
-            "env", f"TZ={zone}", sys.executable, "-m", "tandem.control.nrcmd", "-C", self.address,
+            "env", f"TZ={zone}", f"AIC_FINGERPRINT={certificates.fingerprint(shown)}",
+            sys.executable, "-m", "tandem.control.nrcmd", "-C", self.address,
             "-N", "admin", "-P", PASSWORD, "-b", str(file), check=check, timeout=60,
         )  # fmt: skip
 

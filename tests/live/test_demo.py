@@ -144,10 +144,13 @@ def passed(demo: Demo) -> None:
     assert "RECOVER > " in text and "DONE > NORMAL" in text
 
 
-def nrcmd(port: str, password: str, line: str) -> str:
+def nrcmd(text: str, port: str, password: str, line: str) -> str:
     """Run an operator's command from outside."""
+    known = re.search(r"AIC_KNOWN_CLUSTERS=(\S+)", text)
+    assert known
     command = [sys.executable, "-m", "tandem.control.nrcmd", "-C", f"127.0.0.1:{port}", "-N", "admin", "-P", password]
-    return subprocess.run([*command, line], capture_output=True, text=True, timeout=30, check=True).stdout
+    env = os.environ | {"AIC_KNOWN_CLUSTERS": known[1]}
+    return subprocess.run([*command, line], capture_output=True, text=True, timeout=30, check=True, env=env).stdout
 
 
 @pytest.mark.skipif(not namespaces_allowed(), reason="namespaces are forbidden here")
@@ -161,9 +164,9 @@ def test_in_namespaces_as_an_ordinary_user_with_real_clients_and_nrcmd_from_outs
     ports = re.findall(r"-C 127\.0\.0\.1:(\d+)", demo.text)
     assert password and len(ports) == 2
     for port, role in zip(ports, ("main", "backup"), strict=True):
-        answer = nrcmd(port, password[1], "dhcp getRelatedServers")
+        answer = nrcmd(demo.text, port, password[1], "dhcp getRelatedServers")
         assert answer.startswith("100 Ok") and "NORMAL" in answer and f"role = {role}" in answer
-    assert nrcmd(ports[1], password[1], "scope demo listLeases").count("state = leased") > 200
+    assert nrcmd(demo.text, ports[1], password[1], "scope demo listLeases").count("state = leased") > 200
     os.killpg(demo.process.pid, signal.SIGINT)
     assert demo.ends(20) == 0
     passed(demo)

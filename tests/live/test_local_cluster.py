@@ -55,7 +55,7 @@ class Cluster:
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
         assert self.process.stdout is not None
         a = self.address
-        ready = f"ready: api http://{a}:{api}, dhcp {a}:{dhcp}, failover {a}:{failover}\n"
+        ready = f"ready: api https://{a}:{api}, dhcp {a}:{dhcp}, failover {a}:{failover}\n"
         assert self.process.stdout.readline() == ready
 
     def end(self, number: signal.Signals) -> None:
@@ -70,6 +70,7 @@ class Cluster:
         command = [sys.executable, "-m", "tandem.control.nrcmd", *args]
         cluster = f"{self.address}:{self.ports[2]}"
         env = os.environ | {"AIC_CLUSTER": cluster, "AIC_NAME": "admin", "AIC_PASSWORD": "geheim"}
+        env["AIC_KNOWN_CLUSTERS"] = str(self.data / "known-clusters")
         return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60, env=env, check=False)
 
     def ok(self, line: str) -> list[str]:

@@ -12,7 +12,7 @@ import hashlib
 import os
 import ssl
 from collections.abc import Collection
-from ipaddress import IPv4Address
+from dataclasses import dataclass
 from pathlib import Path
 
 LIFE = datetime.timedelta(days=3650)
@@ -23,6 +23,8 @@ def make(path: Path, name: str, hosts: Collection[str] = (), addresses: Collecti
 
     ``name`` tells people whose it is; ``hosts`` and ``addresses`` are where its server can be reached by TLS clients.
     """
+    from ipaddress import IPv4Address
+
     from cryptography import x509  # a tenth of a second, needed once in a cluster's life
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -70,9 +72,36 @@ def fingerprint(certificate: bytes) -> str:
 
 def read(path: Path) -> bytes:
     """Return the first certificate in a PEM file (DER). Raises OSError, ValueError."""
-    text = path.read_text("ascii")
+    text = path.read_text("latin-1")
     head, tail = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
     start, end = text.find(head), text.find(tail)
     if not 0 <= start < end:
         raise ValueError(f"{path} holds no certificate in PEM")
     return ssl.PEM_cert_to_DER_cert(text[start : end + len(tail)])
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """Where a server's certificate (with those that signed it) and its key are; one file may hold both."""
+
+    certificate: Path
+    key: Path
+
+    def load(self, context: ssl.SSLContext) -> str | None:
+        """Have ``context`` show them; return why that cannot be, or None."""
+        try:
+            context.load_cert_chain(self.certificate, self.key, password=_no_password)
+        except (OSError, ValueError) as error:  # an SSLError is an OSError
+            return getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
+        return None
+
+    def stamp(self) -> tuple[int, ...]:
+        """Return what changes when the files do; nothing when they cannot be read."""
+        try:
+            return tuple(path.stat().st_mtime_ns for path in (self.certificate, self.key))
+        except OSError:
+            return ()
+
+
+def _no_password() -> str:
+    raise ValueError("the key is encrypted; remove its passphrase")

@@ -13,6 +13,7 @@ import getpass
 import os
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,8 +22,10 @@ from typing import Protocol
 
 from tandem.base.errors import CommandError
 from tandem.base.ipv4 import format_ipv4, parse_ipv4
+from tandem.cluster import certificates
 from tandem.cluster import commands as _commands  # noqa: F401  fills the registry
 from tandem.cluster.accounts import has_superuser, set_administrator
+from tandem.cluster.certificates import TlsFiles
 from tandem.cluster.database import Database
 from tandem.cluster.log import ClusterLog
 from tandem.cluster.manager import Manager
@@ -48,6 +51,9 @@ class Options:
     name: str
     admin_password: str | None
     api_socket_fd: int | None
+    tls: bool = True
+    tls_files: TlsFiles | None = None
+    """The operator's own certificate and key for the API; None: self-made ones."""
     stopped: bool = False
     """Whether the DHCP server waits for 'dhcp start'."""
 
@@ -61,7 +67,7 @@ def parse(argv: list[str]) -> Options:
     parser = argparse.ArgumentParser(
         prog="tandem local",
         description="Run a local cluster in the foreground: a DHCP server, its configuration, and the API that nrcmd "
-        "uses. The API is plain HTTP: bind it to an address that only administrators reach.",
+        "and browsers use, over TLS with a certificate of its own making or with yours.",
     )
     add = parser.add_argument
     add("--data", metavar="DIR", type=Path, required=True, help="where everything is kept; made when missing")
@@ -84,6 +90,11 @@ def parse(argv: list[str]) -> Options:
         help="password of administrator 'admin'; other users of this machine can see it here, so prefer the "
         "environment variable TANDEM_ADMIN_PASSWORD. Needed once; given again, it replaces the password",
     )
+    add("--tls-cert", metavar="FILE", type=Path, help="certificate of the API (PEM, with those that signed it); "
+        "default: one that is made at the first start, DIR/ccm/api.pem")  # fmt: skip
+    add("--tls-key", metavar="FILE", type=Path, help="its key (PEM, not encrypted; default: in the same file)")
+    add("--no-tls", action="store_true", help="serve the API in plain HTTP: passwords can be read on the way. For "
+        "loopback addresses, or behind a proxy on the same machine that does TLS")  # fmt: skip
     add("--api-socket-fd", metavar="N", type=int, help="serve the API on this inherited listening socket instead")
     add(
         "--stopped",
@@ -100,7 +111,11 @@ def parse(argv: list[str]) -> Options:
     for option in ("dhcp_port", "failover_port", "api_port"):
         if not 0 < getattr(args, option) < 65536:
             parser.error(f"--{option.replace('_', '-')}: write a port number, 1 to 65535")
+    if (args.tls_key and not args.tls_cert) or (args.tls_cert and args.no_tls):
+        parser.error("give --tls-cert with --tls-key, or neither; and --no-tls without them")
     return Options(
+        tls=not args.no_tls,
+        tls_files=TlsFiles(args.tls_cert, args.tls_key or args.tls_cert) if args.tls_cert else None,
         data=args.data.absolute(),
         address=address,
         dhcp_port=args.dhcp_port,
@@ -183,6 +198,29 @@ def _api_socket(options: Options) -> socket.socket:
     return listener
 
 
+def _api_tls(options: Options, manager: Manager) -> TlsFiles | None:
+    """Return what the API's connections are secured with, None for plain ones. Raises NotReady, OSError."""
+    address = format_ipv4(options.address)
+    if not options.tls:
+        if not address.startswith("127."):
+            warning = f"--no-tls: whoever can listen on the way to {address} reads administrators' passwords"
+            print(f"tandem: WARNING: {warning}", file=sys.stderr, flush=True)
+            manager.log.note("Warning", "Server", 60016, warning)
+        return None
+    files = options.tls_files
+    if files is None:
+        path = options.data / "ccm" / "api.pem"
+        if not path.exists():
+            hosts = ["localhost", *(name for name in [socket.gethostname()] if name.isascii())]
+            certificates.make(path, f"{options.name} cluster", hosts, [options.address, 0x7F000001])
+        files = TlsFiles(path, path)
+    why = files.load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+    if why is not None:
+        cure = "write another --tls-cert and --tls-key" if options.tls_files else "delete it: a new one is made"
+        raise NotReady(f"{files.certificate} cannot be used for the API ({why}); {cure}")
+    return files
+
+
 class Api(Protocol):
     """What serves operators; ``control.rest`` has it."""
 
@@ -193,7 +231,7 @@ class Api(Protocol):
         """Finish what is under way and close."""
 
 
-MakeApi = Callable[[Manager, socket.socket], Api]
+MakeApi = Callable[[Manager, socket.socket, TlsFiles | None], Api]
 
 
 async def serve(options: Options, make_api: MakeApi, own_addresses: OwnAddresses) -> None:
@@ -207,14 +245,19 @@ async def serve(options: Options, make_api: MakeApi, own_addresses: OwnAddresses
         _ensure_administrator(manager.database, options.admin_password)
         listener = _api_socket(options)
         host, port = listener.getsockname()[:2]
-        api = make_api(manager, listener)
+        tls = _api_tls(options, manager)
+        url, shown = f"{'http' if tls is None else 'https'}://{host}:{port}", ""
+        if tls is not None:
+            shown = certificates.fingerprint(certificates.read(tls.certificate))
+            manager.log.note("Info", "Server", 60017, f"The API's certificate is {tls.certificate}, {shown}")
+        api = make_api(manager, listener, tls)
         api.start()
         if not manager.failover_certificate.exists():
             make_failover_certificate(manager.failover_certificate, options.name)
         if not options.stopped:
             manager.supervisor.start()
         watching = asyncio.create_task(manager.watch.run())
-        announcing = asyncio.create_task(_announce(manager, options, f"http://{host}:{port}"))
+        announcing = asyncio.create_task(_announce(manager, options, url, shown))
         comparing = asyncio.create_task(watch_drift(manager))
         await stop.wait()
         announcing.cancel()
@@ -227,10 +270,11 @@ async def serve(options: Options, make_api: MakeApi, own_addresses: OwnAddresses
         manager.log.close()
 
 
-async def _announce(manager: Manager, options: Options, api: str) -> None:
+async def _announce(manager: Manager, options: Options, api: str, fingerprint: str) -> None:
     """Say on standard output that everything runs that should, once it does."""
     if options.stopped:
         print(f"ready: api {api}, dhcp stopped", flush=True)
+        _say_fingerprint(fingerprint)
         return
     address = format_ipv4(options.address)
     while True:
@@ -242,6 +286,12 @@ async def _announce(manager: Manager, options: Options, api: str) -> None:
     print(
         f"ready: api {api}, dhcp {address}:{options.dhcp_port}, failover {address}:{options.failover_port}", flush=True
     )
+    _say_fingerprint(fingerprint)
+
+
+def _say_fingerprint(fingerprint: str) -> None:
+    if fingerprint:
+        print(f"fingerprint of the API's certificate: {fingerprint}", flush=True)
 
 
 def main(argv: list[str], make_api: MakeApi, own_addresses: OwnAddresses) -> int:

@@ -23,6 +23,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TextIO
 
+from tandem.control.trust import Trust, Untrusted
+
 DEFAULT_PORT = 1234
 _TIMEOUT_S = 120.0
 _IDLE_S_MAX = 2.0
@@ -49,9 +51,10 @@ class Reply:
 class Client:
     """A login on one cluster."""
 
-    def __init__(self, host: str, port: int, user: str, password: str) -> None:
+    def __init__(self, host: str, port: int, user: str, password: str, trust: Trust) -> None:
+        """Raises Untrusted when ``trust`` cannot be applied."""
         self.cluster = f"{host}:{port}"
-        self._connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
+        self._connection = trust.connection(host, port, _TIMEOUT_S)
         self._used = 0.0
         self._headers = {
             "Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode(),
@@ -93,7 +96,9 @@ class Client:
         self._connection.close()
 
     def _unreachable(self, error: Exception) -> str:
-        if isinstance(error, ConnectionError | http.client.HTTPException) and self._used:
+        if isinstance(error, Untrusted):
+            what = str(error)
+        elif isinstance(error, ConnectionError | http.client.HTTPException) and self._used:
             what = "the connection was lost; whether the command was carried out is not known"
         elif isinstance(error, TimeoutError):
             what = f"no answer within {_TIMEOUT_S:g} s; whether the command was carried out is not known"
@@ -162,9 +167,14 @@ def _parser() -> argparse.ArgumentParser:
         description="The command line of a cluster. Interactive without COMMAND and -b; 'help' lists the commands.",
         epilog="Environment: AIC_CLUSTER, AIC_NAME, AIC_PASSWORD stand for -C, -N, -P. Prefer AIC_PASSWORD to -P, "
         "which other users of this machine can see. What is missing is asked for. "
+        "A cluster's certificate is remembered the first time (~/.config/tandem/known-clusters, or AIC_KNOWN_CLUSTERS) "
+        "and must be the same from then on; AIC_FINGERPRINT and AIC_CA stand for --fingerprint and --ca. "
         "Exit status: 0, or 1 when a command failed.",
     )
-    parser.add_argument("-C", metavar="HOST[:PORT]", help="the cluster (default localhost, port 1234)")
+    parser.add_argument("-C", metavar="HOST[:PORT]", help="the cluster (default localhost, port 1234); "
+        "http://HOST[:PORT] where it was started with --no-tls")
+    parser.add_argument("--fingerprint", metavar="F", help="SHA-256 fingerprint that its certificate must have")
+    parser.add_argument("--ca", metavar="FILE", help="certificates (PEM) of those who may have signed its certificate")
     parser.add_argument("-N", metavar="USER", help="administrator's name")
     parser.add_argument("-P", metavar="PASSWORD", help="administrator's password")
     parser.add_argument("-b", metavar="FILE", help="run the commands in FILE, one a line (- for standard input)")
@@ -175,7 +185,8 @@ def _parser() -> argparse.ArgumentParser:
 def _login(args: argparse.Namespace) -> Client | str:
     """Return the client, or what is missing."""
     cluster = args.C or os.environ.get("AIC_CLUSTER") or "localhost"
-    host, _, port = cluster.partition(":")
+    plain = cluster.startswith("http://")
+    host, _, port = cluster.removeprefix("http://").removeprefix("https://").rstrip("/").partition(":")
     if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         return f"{cluster!r} is not a cluster: write HOST or HOST:PORT"
     user = args.N or os.environ.get("AIC_NAME")
@@ -186,7 +197,14 @@ def _login(args: argparse.Namespace) -> Client | str:
         user = input("username: ")
     if password is None:
         password = getpass.getpass("password: ")
-    return Client(host, int(port) if port else DEFAULT_PORT, user, password)
+    pinned = args.fingerprint or os.environ.get("AIC_FINGERPRINT") or ""
+    authority = args.ca or ("" if pinned else os.environ.get("AIC_CA")) or ""
+    if pinned and authority:
+        return "give either --fingerprint or --ca, not both"
+    try:
+        return Client(host, int(port) if port else DEFAULT_PORT, user, password, Trust(pinned, authority, plain))
+    except Untrusted as error:
+        return str(error)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -37,6 +37,7 @@ from starlette.exceptions import HTTPException
 from tandem.base.errors import CommandError
 from tandem.cluster import objects
 from tandem.cluster.answer import Answer, error_line
+from tandem.cluster.certificates import TlsFiles
 from tandem.cluster.guard import LoginError
 from tandem.cluster.manager import Forbidden, Manager
 from tandem.cluster.registry import EFFECTS, NAME, REGISTRY, Command, Login, Session
@@ -49,6 +50,8 @@ from tandem.control.web.application import with_pages
 
 PREFIX = "/api/v1"
 CSRF_HEADER = "X-CSRF-Token"
+LOOK_S = 60.0
+"""How often it is looked whether the certificate was renewed."""
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -405,26 +408,43 @@ class _Uvicorn(uvicorn.Server):
 
 
 class ApiServer:
-    """Serves the API of a manager on a listening socket."""
+    """Serves the API of a manager on a listening socket, over TLS where it is given the files for it."""
 
-    def __init__(self, manager: Manager, listener: socket.socket) -> None:
+    def __init__(self, manager: Manager, listener: socket.socket, tls: TlsFiles | None) -> None:
         self._listener = listener
+        self._tls = tls
         config = uvicorn.Config(
             with_pages(create_app(manager), manager),
             log_config=None,
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=3,
+            ssl_certfile=None if tls is None else tls.certificate,
+            ssl_keyfile=None if tls is None else tls.key,
         )
         self._server = _Uvicorn(config)
         self._task: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to serve."""
         self._task = asyncio.create_task(self._server.serve(sockets=[self._listener]))
+        if self._tls is not None:
+            self._watching = asyncio.create_task(self._follow(self._tls))
+
+    async def _follow(self, tls: TlsFiles) -> None:
+        """Show to new connections what the files hold when they have changed: certificates are renewed."""
+        shown = tls.stamp()
+        while True:
+            await asyncio.sleep(LOOK_S)
+            stamp, context = tls.stamp(), self._server.config.ssl
+            if stamp and stamp != shown and context is not None and tls.load(context) is None:
+                shown = stamp
 
     async def stop(self) -> None:
         """Finish the requests under way, for at most 3 s, and close."""
         self._server.should_exit = True
+        if self._watching is not None:
+            self._watching.cancel()
         if self._task is not None:
             await self._task

@@ -171,7 +171,8 @@ class Conductor:
 def _how_to_connect(orders: Orders) -> list[str]:
     nrcmd = Path(sys.executable).parent / "nrcmd"
     lines = ["The pair and its clients stay up until Ctrl-C. Connect from another terminal:"]
-    lines.append(f"  export AIC_NAME={USER} AIC_PASSWORD={orders.password}")
+    known = Path(orders.directory) / "known-clusters"
+    lines.append(f"  export AIC_NAME={USER} AIC_PASSWORD={orders.password} AIC_KNOWN_CLUSTERS={known}")
     for role, port in zip(("main", "backup"), orders.api_ports, strict=True):
         lines.append(f"  {nrcmd} -C 127.0.0.1:{port}    # the {role}; then, for instance: dhcp getRelatedServers")
     return lines

@@ -19,8 +19,10 @@ from typing import Any
 
 from tandem.base.errors import CommandError
 from tandem.base.ipv4 import parse_ipv4
+from tandem.cluster import certificates
 from tandem.cluster.supervisor import ControlSocket
 from tandem.control.nrcmd import Client, Reply
+from tandem.control.trust import Trust
 from tandem.demo.settings import SCOPE, USER
 from tandem.demo.worlds import Place
 
@@ -130,11 +132,15 @@ class Server:
 
     # --- asking -------------------------------------------------------------------------------------------
 
+    def fingerprint(self) -> str:
+        """Return the fingerprint of its API's certificate, once it is up."""
+        return certificates.fingerprint(certificates.read(self.data / "ccm" / "api.pem"))
+
     async def nrcmd(self, *lines: str) -> list[Reply]:
         """Run operator commands. Raises DemoError with the first refusal."""
 
         def run() -> list[Reply]:
-            client = Client("127.0.0.1", self.api_port, USER, self._password)
+            client = Client("127.0.0.1", self.api_port, USER, self._password, Trust(self.fingerprint()))
             return [client.command(line) for line in lines]
 
         replies = await asyncio.to_thread(run)

@@ -28,7 +28,7 @@ class Identity:
     def __init__(self, path: Path) -> None:
         """Read the file. Raises Unusable."""
         try:
-            self.certificate = _certificate_in(path.read_text("ascii"))
+            self.certificate = _certificate_in(path.read_text("latin-1"))
             self._contexts = {server: _context(server, path) for server in (False, True)}
         except FileNotFoundError:
             raise Unusable("it is not there; restart 'tandem local', which makes it") from None

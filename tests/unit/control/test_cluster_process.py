@@ -43,7 +43,7 @@ class Cluster:
 
     def nrcmd(self, *args: str, password: str = "geheim", stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "tandem.control.nrcmd", "-C", f"127.0.0.11:{self.port}", "-N", "admin", *args]
-        env = os.environ | {"AIC_PASSWORD": password}
+        env = os.environ | {"AIC_PASSWORD": password, "AIC_KNOWN_CLUSTERS": str(self.data / "known-clusters")}
         return subprocess.run(
             command, input=stdin or "", capture_output=True, text=True, timeout=60, env=env, check=False
         )
@@ -80,7 +80,7 @@ def running(data: Path, **environment: str) -> Iterator[Cluster]:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
-            assert line == f"ready: api http://127.0.0.11:{port}, dhcp 127.0.0.11:67, failover 127.0.0.11:647\n"
+            assert line == f"ready: api https://127.0.0.11:{port}, dhcp 127.0.0.11:67, failover 127.0.0.11:647\n"
             yield Cluster(data, port, process)
         finally:
             process.terminate()
@@ -177,6 +177,7 @@ def test_interactive_use_on_a_terminal(cluster: Cluster, tmp_path: Path) -> None
     termios.tcsetwinsize(slave, (24, 80))
     env = {k: v for k, v in os.environ.items() if not k.startswith("AIC_")}
     env |= {"AIC_CLUSTER": f"127.0.0.11:{cluster.port}", "XDG_STATE_HOME": str(tmp_path), "TERM": "xterm"}
+    env["XDG_CONFIG_HOME"] = str(tmp_path / "config")
     program = [sys.executable, "-m", "tandem.control.nrcmd"]
     process = subprocess.Popen(program, stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True)
     os.close(slave)
@@ -271,7 +272,7 @@ def test_the_api_serves_a_socket_that_was_handed_in(tmp_path: Path) -> None:
         process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=env, pass_fds=[fd])
     with process:
         assert process.stdout is not None
-        assert process.stdout.readline().startswith(f"ready: api http://127.0.0.11:{port}, ")
+        assert process.stdout.readline().startswith(f"ready: api https://127.0.0.11:{port}, ")
         assert Cluster(tmp_path, port, process).nrcmd("scope", "listnames").stdout == "100 Ok\n"
         process.terminate()
         assert process.wait(20) == 0

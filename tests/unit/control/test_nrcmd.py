@@ -20,6 +20,7 @@ from prompt_toolkit.document import Document
 from tandem.control import nrcmd
 from tandem.control.interactive import CommandCompleter
 from tandem.control.nrcmd import Client, Reply, run_batch, run_one, with_absolute_dates
+from tandem.control.trust import Trust
 
 
 @pytest.fixture
@@ -162,7 +163,7 @@ def strange_server() -> Iterator[str]:
 
 def test_what_is_no_cluster_is_said_to_be_none(strange_server: str) -> None:
     host, _, port = strange_server.partition(":")
-    client = Client(host, int(port), "a", "b")
+    client = Client(host, int(port), "a", "b", Trust(plain=True))
     for _ in range(2):
         reply = client.command("dhcp")
         assert reply.status == 501 and "is not a cluster" in reply.lines[0]
@@ -196,7 +197,7 @@ def test_completion(text: str, offered: list[str]) -> None:
 
 def test_an_idle_connection_is_not_used_again(monkeypatch: pytest.MonkeyPatch, strange_server: str) -> None:
     host, _, port = strange_server.partition(":")
-    client = Client(host, int(port), "a", "b")
+    client = Client(host, int(port), "a", "b", Trust(plain=True))
     client.command("a")
     monkeypatch.setattr(nrcmd, "_IDLE_S_MAX", -1.0)
     assert "is not a cluster" in client.command("b").lines[0]

@@ -1,0 +1,127 @@
+"""Whether what answers at a cluster's address is that cluster: by its certificate, before anything secret is sent.
+
+In one of four ways: a fingerprint that is given, an authority that has signed it, what was there the first time (kept
+in a file, one line ``HOST:PORT FINGERPRINT`` a cluster; a new one is accepted, a changed one refused), or, where the
+operator says so with http://, not at all. Does not know commands. Nothing but the standard library, for a fast start.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import ssl
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tandem.cluster.certificates import fingerprint
+
+
+class Untrusted(OSError):
+    """What answers is not known to be the cluster; the text says why and what to do."""
+
+
+def known_clusters() -> Path:
+    """Return the file with the clusters that this user has met."""
+    given = os.environ.get("AIC_KNOWN_CLUSTERS")
+    config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(given) if given else Path(config) / "tandem" / "known-clusters"
+
+
+@dataclass(slots=True)
+class Trust:
+    """How a cluster's certificate is judged. Of ``fingerprint`` and ``authority`` at most one is given."""
+
+    fingerprint: str = ""
+    authority: str = ""
+    """A file with the certificates of those who may have signed it (PEM)."""
+    plain: bool = False
+    """Whether there is no TLS at all."""
+    known: Path = field(default_factory=known_clusters)
+
+    def connection(self, host: str, port: int, timeout_s: float) -> http.client.HTTPConnection:
+        """Return a connection that opens when it is used. It raises Untrusted, OSError then."""
+        if self.plain:
+            return http.client.HTTPConnection(host, port, timeout=timeout_s)
+        return _Connection(self, host, port, timeout_s)
+
+    def context(self) -> ssl.SSLContext:
+        """Return what connections are made with. Raises Untrusted when the authority's file cannot be used."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if self.authority:
+            try:
+                context.load_verify_locations(self.authority)
+            except OSError as error:
+                raise Untrusted(f"--ca {self.authority} cannot be used: {error.strerror or error}") from None
+        else:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE  # it is compared with the fingerprint instead
+        return context
+
+    def judge(self, cluster: str, certificate: bytes) -> None:
+        """Return when ``certificate`` (DER) is that of ``cluster`` (HOST:PORT). Raises Untrusted."""
+        if self.authority:
+            return
+        shown = fingerprint(certificate)
+        if self.fingerprint:
+            if _digits(shown) != _digits(self.fingerprint):
+                raise Untrusted(f"its certificate has the fingerprint {shown}, not the one that was given")
+            return
+        first = self._known(cluster)
+        if first is None:
+            self._remember(cluster, shown)
+        elif _digits(first) != _digits(shown):
+            raise Untrusted(
+                f"its certificate has changed: the fingerprint is {shown}, and was {first}. Either somebody is between"
+                " you and the cluster, or it was installed anew; in that case compare the fingerprint with the one that"
+                f" 'tandem local' prints when it starts, and delete the line {cluster} in {self.known}"
+            )
+
+    def _known(self, cluster: str) -> str | None:
+        try:
+            lines = self.known.read_text("utf-8").splitlines()
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise Untrusted(f"{self.known} cannot be read: {error}; mend it, or give --fingerprint") from None
+        return next((words[1] for words in map(str.split, lines) if len(words) == 2 and words[0] == cluster), None)
+
+    def _remember(self, cluster: str, shown: str) -> None:
+        where = f"remembered in {self.known}"
+        try:
+            self.known.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            number = os.open(self.known, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            with open(number, "w", encoding="utf-8") as file:
+                file.write(f"{cluster} {shown}\n")
+        except OSError as error:
+            where = f"which cannot be remembered in {self.known} ({error.strerror})"
+        print(f"nrcmd: first contact with {cluster}, certificate {shown}, {where}", file=sys.stderr)
+
+
+def _digits(text: str) -> str:
+    return text.replace(":", "").lower()
+
+
+class _Connection(http.client.HTTPSConnection):
+    def __init__(self, trust: Trust, host: str, port: int, timeout_s: float) -> None:
+        self._trust = trust
+        super().__init__(host, port, timeout=timeout_s, context=trust.context())
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except ssl.SSLCertVerificationError as error:
+            raise Untrusted(f"its certificate is not accepted: {error.verify_message}") from None
+        except ssl.SSLError as error:
+            if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
+                raise Untrusted(
+                    "what answers there does not speak TLS; if it is a cluster that was started with --no-tls, write"
+                    f" -C http://{self.host}:{self.port}"
+                ) from None
+            raise
+        certificate = self.sock.getpeercert(binary_form=True)
+        try:
+            self._trust.judge(f"{self.host}:{self.port}", certificate or b"")
+        except Untrusted:
+            self.close()
+            raise
