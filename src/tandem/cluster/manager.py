@@ -26,6 +26,7 @@ from tandem.cluster.guard import Guard
 from tandem.cluster.log import ClusterLog
 from tandem.cluster.registry import REGISTRY, Login, Request, Session, split
 from tandem.cluster.supervisor import ControlSocket, Supervisor
+from tandem.cluster.trust import Trust
 from tandem.cluster.watch import Watch
 from tandem.config.access import allows
 from tandem.config.compile import compile_config
@@ -76,6 +77,13 @@ class Manager:
     def failover_certificate(self) -> Path:
         """The file with the DHCP server's key and certificate for its partners."""
         return self.server.path.parent / "failover.pem"
+
+    def trust(self) -> Trust:
+        """Return how other clusters are told from impostors: as they were at first contact."""
+        return Trust(
+            known=self.server.path.parents[1] / "ccm" / "known-clusters",
+            note=lambda text: self.log.note("Info", "Server", 60018, text.capitalize()),
+        )
 
     async def execute(self, login: Login, session: Session, line: str) -> Answer:
         """Run one command line for an administrator. Raises CommandError."""

@@ -83,7 +83,8 @@ def remote_of(manager: Manager, side: Side) -> Remote:
         admin, password = there.get("admin"), there.get("password")
         if not admin or not password:
             raise CommandError(316, f"cluster {cluster}: set admin and password to log in there")
-        return Remote(there["ipaddr"], there.get("scp-port", CLUSTER_PORT), admin, password, f"cluster {cluster}")
+        port = there.get("scp-port", CLUSTER_PORT)
+        return Remote(there["ipaddr"], port, admin, password, manager.trust(), f"cluster {cluster}")
     admin, password = side.content.get("remote-username"), side.content.get("remote-password")
     if not admin or not password:
         raise CommandError(
@@ -91,7 +92,7 @@ def remote_of(manager: Manager, side: Side) -> Remote:
             f"partner's cluster, or {attribute} to a cluster",
         )  # fmt: skip
     port = side.content.get("remote-scp-port", CLUSTER_PORT)
-    return Remote(side.partner, port, admin, password, f"failover-pair {side.name} (remote-...)")
+    return Remote(side.partner, port, admin, password, manager.trust(), f"failover-pair {side.name} (remote-...)")
 
 
 # --- synchronization ------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 
 from tandem.base.errors import CommandError
+from tandem.cluster.trust import Trust, Untrusted
 
 _CONNECT_S, _ANSWER_S = 5.0, 90.0
 
@@ -24,6 +25,8 @@ class Remote:
     port: int
     username: str
     password: str
+    trust: Trust
+    """How it proves to be that cluster."""
     cure: str
     """What to look at when it cannot be reached or refuses, e.g. the attributes that say all this."""
 
@@ -43,11 +46,15 @@ async def call(
     headers = {} if match is None else {"If-Match": match}
     limits = httpx2.Timeout(answer_s, connect=_CONNECT_S)
     auth = (remote.username, remote.password)
-    url = f"http://{remote.address}:{remote.port}/api/v1{path}"
+    url = f"https://{remote.address}:{remote.port}/api/v1{path}"
     try:
-        async with httpx2.AsyncClient(auth=auth, timeout=limits, trust_env=False) as client:
+        secured = remote.trust.judging_context(f"{remote.address}:{remote.port}")
+        async with httpx2.AsyncClient(auth=auth, timeout=limits, trust_env=False, verify=secured) as client:
             response = await client.request(method, url, json=body, headers=headers)
     except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+        untrusted = _cause(error, Untrusted)
+        if untrusted is not None:
+            raise CommandError(501, f"{remote} is not trusted: {untrusted}") from None
         why = str(error) or "no answer"
         raise CommandError(
             501, f"{remote} cannot be reached ({why}): is 'tandem local' running there, and is {remote.cure} right?"
@@ -57,6 +64,12 @@ async def call(
     except httpx2.HTTPError as error:
         raise CommandError(501, f"the connection to {remote} was lost ({error}); {_UNKNOWN}") from None
     return _decoded(remote, response)
+
+
+def _cause(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
+    while error is not None and not isinstance(error, kind):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 _UNKNOWN = "whether it was carried out is not known: a report shows it"

@@ -23,7 +23,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from tandem.control.trust import Trust, Untrusted
+from tandem.cluster.trust import Trust, Untrusted
 
 DEFAULT_PORT = 1234
 _TIMEOUT_S = 120.0

@@ -21,8 +21,8 @@ from tandem.base.errors import CommandError
 from tandem.base.ipv4 import parse_ipv4
 from tandem.cluster import certificates
 from tandem.cluster.supervisor import ControlSocket
+from tandem.cluster.trust import Trust
 from tandem.control.nrcmd import Client, Reply
-from tandem.control.trust import Trust
 from tandem.demo.settings import SCOPE, USER
 from tandem.demo.worlds import Place
 

@@ -17,10 +17,10 @@ import pytest
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
+from tandem.cluster.trust import Trust
 from tandem.control import nrcmd
 from tandem.control.interactive import CommandCompleter
 from tandem.control.nrcmd import Client, Reply, run_batch, run_one, with_absolute_dates
-from tandem.control.trust import Trust
 
 
 @pytest.fixture

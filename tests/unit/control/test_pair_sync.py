@@ -8,6 +8,7 @@ import os
 import select
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import made_certificates
 import pytest
 from tests.unit.config.test_sync import ROWS, TABLE_16_2
 
@@ -92,7 +94,7 @@ def start(data: Path, address: str, port: int) -> Cluster:
     env = os.environ | {"TANDEM_ADMIN_PASSWORD": "geheim"}
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=env)
     assert process.stdout is not None and "ready" in process.stdout.readline()
-    base = f"http://{address}:{port}"
+    base = f"https://{address}:{port}"
     client = httpx2.Client(base_url=base, auth=("admin", "geheim"), timeout=60, trust_env=False, verify=False)
     return Cluster(data, address, port, process, client)
 
@@ -294,9 +296,14 @@ class _OldVersion(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def test_a_partner_of_another_version(pair: tuple[Cluster, Cluster]) -> None:
+def test_a_partner_of_another_version(pair: tuple[Cluster, Cluster], tmp_path: Path) -> None:
     main, backup = pair
+    file = tmp_path / "old.pem"
+    made_certificates.put(file)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
     with http.server.HTTPServer((BACKUP, 0), _OldVersion) as old:
+        old.socket = context.wrap_socket(old.socket, server_side=True)
         thread = threading.Thread(target=old.serve_forever)
         thread.start()
         try:
@@ -314,11 +321,18 @@ def test_a_partner_of_another_version(pair: tuple[Cluster, Cluster]) -> None:
 @contextlib.contextmanager
 def cut_after(backup: Cluster, count: int) -> Iterator[int]:
     """A way to the backup that kills it as soon as ``count`` bytes have gone there. Yields its port."""
+
+    def carry_back(server: socket.socket, client: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := server.recv(65536):
+                client.sendall(data)
+
     with socket.create_server((BACKUP, 0)) as door:
 
         def carry() -> None:
             with door.accept()[0] as client, socket.create_connection((BACKUP, backup.port)) as server:
                 sent = 0
+                threading.Thread(target=carry_back, args=(server, client)).start()
                 while sent < count:
                     data = client.recv(min(65536, count - sent))
                     if not data:
@@ -377,3 +391,20 @@ def test_drift_is_found_named_and_an_alarm(pair: tuple[Cluster, Cluster]) -> Non
     wait_for(lambda: f"Cleared: {alarm}" in main.log())
     status = main.line(f"failover-pair {PAIR} getStatus")["lines"]
     assert "    drift = none" in status and any("complete, main-to-backup: " in line for line in status)
+
+
+def test_a_partner_with_another_certificate_than_at_first_is_not_given_the_password(
+    pair: tuple[Cluster, Cluster],
+) -> None:
+    main, backup = pair
+    assert main.sync()["status"] == 100
+    known = main.data / "ccm" / "known-clusters"
+    before = known.read_text()
+    assert f"{BACKUP}:{backup.port} " in before and "60018 First contact with" in main.log()
+    known.write_text(before.replace(f"{BACKUP}:{backup.port} ", f"{BACKUP}:{backup.port} AB:").replace("AB:AB", "AB"))
+    try:
+        answer = main.sync()
+        assert answer["status"] == 501 and "has changed" in answer["text"] and str(known) in answer["text"], answer
+    finally:
+        known.write_text(before)
+    assert main.sync()["status"] == 100

@@ -14,8 +14,8 @@ import made_certificates
 import pytest
 
 from tandem.cluster.certificates import fingerprint
+from tandem.cluster.trust import Trust, Untrusted
 from tandem.control.nrcmd import Client
-from tandem.control.trust import Trust, Untrusted
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -11,13 +11,14 @@ import http.client
 import os
 import ssl
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tandem.cluster.certificates import fingerprint
 
 
-class Untrusted(OSError):
+class Untrusted(ssl.SSLError):
     """What answers is not known to be the cluster; the text says why and what to do."""
 
 
@@ -38,6 +39,8 @@ class Trust:
     plain: bool = False
     """Whether there is no TLS at all."""
     known: Path = field(default_factory=known_clusters)
+    note: Callable[[str], None] = lambda text: print(f"nrcmd: {text}", file=sys.stderr)
+    """Takes what is to be said of a first contact."""
 
     def connection(self, host: str, port: int, timeout_s: float) -> http.client.HTTPConnection:
         """Return a connection that opens when it is used. It raises Untrusted, OSError then."""
@@ -56,6 +59,19 @@ class Trust:
         else:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE  # it is compared with the fingerprint instead
+        return context
+
+    def judging_context(self, cluster: str) -> ssl.SSLContext:
+        """Return what ``cluster`` is judged with during the handshake, in asynchronous connections."""
+        trust = self
+
+        class Judged(ssl.SSLObject):
+            def do_handshake(self) -> None:
+                super().do_handshake()
+                trust.judge(cluster, self.getpeercert(binary_form=True) or b"")
+
+        context = self.context()
+        context.sslobject_class = Judged
         return context
 
     def judge(self, cluster: str, certificate: bytes) -> None:
@@ -95,7 +111,7 @@ class Trust:
                 file.write(f"{cluster} {shown}\n")
         except OSError as error:
             where = f"which cannot be remembered in {self.known} ({error.strerror})"
-        print(f"nrcmd: first contact with {cluster}, certificate {shown}, {where}", file=sys.stderr)
+        self.note(f"first contact with {cluster}, certificate {shown}, {where}")
 
 
 def _digits(text: str) -> str:
