@@ -1,4 +1,4 @@
-"""What a command answers, and how it is printed: status line, then objects, in one of two formats.
+"""What a command answers, and how it is printed: status line, then objects, in one of three formats.
 
 Source: reference "commands and attributes" sections 1.4 and 1.5.
 """
@@ -8,9 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from tandem.base.errors import CommandError
 
-FORMATS = ("user", "script")
+FORMATS = ("user", "script", "json")
 
 _HEADS = {
     301: "No server found",
@@ -54,9 +56,17 @@ class Answer:
     def render(self, style: str = "user") -> list[str]:
         """Return the output lines, status first. ``style`` is one of FORMATS."""
         head = f"{self.status} {self.text}"
+        if style == "json":
+            return [head, *([json_line(self)] if self.items or self.lines else [])]
         if style == "script":
             return [head, *([script_line(item) for item in self.items] or self.lines)]
         return [head, *(self.lines or [line for item in self.items for line in user_lines(item)])]
+
+
+def json_line(answer: Answer) -> str:
+    """Return an answer on one line of JSON: a list of objects, each with its name, or else of lines."""
+    objects = [{"name": item.name, **item.attributes} for item in answer.items]
+    return msgspec.json.encode(objects or answer.lines).decode()
 
 
 def user_lines(item: Item) -> list[str]:

@@ -18,6 +18,7 @@ from tandem.cluster import logs, objects
 from tandem.cluster import pairs as _pairs  # noqa: F401  fills the registry
 from tandem.cluster import partners as _partners  # noqa: F401  fills the registry
 from tandem.cluster import policy_commands as _policies  # noqa: F401  fills the registry
+from tandem.cluster import preview as _preview  # noqa: F401  fills the registry
 from tandem.cluster.answer import Answer, Item
 from tandem.cluster.display import item_of
 from tandem.cluster.leases import all_of_scope, client_of_lease
@@ -278,7 +279,9 @@ async def _help(manager: Manager, request: Request) -> Answer:
 
 
 _ATTRIBUTE = Argument("attribute", "default-format or visibility")
-_ASSIGNMENTS = Argument("assignments", "default-format=user or script; visibility=5, or 3 for expert mode", many=True)
+_ASSIGNMENTS = Argument(
+    "assignments", "default-format=user, script or json; visibility=5, or 3 for expert mode", many=True
+)
 _WORDS = Argument("command", "the first words of a command", optional=True, many=True)
 
 REGISTRY.add(

@@ -16,6 +16,7 @@ from tandem.base.errors import CommandError
 from tandem.cluster.accounts import hash_password, keeping_a_superuser
 from tandem.cluster.answer import Answer, Item
 from tandem.cluster.database import Draft, encode
+from tandem.cluster.filters import parse
 from tandem.cluster.manager import Manager
 from tandem.cluster.registry import NAME, REGISTRY, Argument, Command, Login, Request, Session
 from tandem.config import document as config
@@ -260,29 +261,40 @@ def _collection_commands(cls: ObjectClass) -> list[Command]:
         return Answer()
 
     async def every(manager: Manager, request: Request) -> Answer:
-        names = config.list_names(manager.database.document, cls.name)
+        names = filtered(manager, request)
         return Answer([item(manager, request.session, cls.name, name) for name in names])
 
     async def names(manager: Manager, request: Request) -> Answer:
-        return Answer(lines=config.list_names(manager.database.document, cls.name))
+        return Answer(lines=filtered(manager, request))
+
+    def filtered(manager: Manager, request: Request) -> list[str]:
+        document, clock = manager.database.document, request.session.clock()
+        wanted = request.values.get("filter", "")
+        names = config.list_names(document, cls.name)
+        if not wanted:
+            return names
+        test = parse(cls, wanted)
+        return [name for name in names if test(name, config.show(document, cls.name, name, clock))]
 
     async def brief(manager: Manager, request: Request) -> Answer:
         document = manager.database.document
         rows = []
-        for name in config.list_names(document, cls.name):
+        for name in filtered(manager, request):
             texts = config.show(document, cls.name, name, request.session.clock())
             rows.append([name, *(texts.get(attribute, "") for attribute in cls.create)])
         return Answer(lines=table(rows))
 
     required = [a for a in cls.create if cls.by_name[a].required]
     needed = " ".join(_EXAMPLE_ARGUMENTS[a] for a in required)
+    conditions = "conditions: policy=default & name=lab*; | or, ! not, != unlike, ( )"
+    which = Argument("filter", conditions, optional=True, many=True)
     takes = Argument("values", " ".join([*cls.create, "attribute=value ..."]), optional=not required, many=True)
     fresh = f"{cls.name} {_NEW_NAMES.get(cls.name) or example_name(cls)}"
 
     def command(*words: str, run: Any, help: str, example: str, write: str = "") -> Command:
         path = f"/{cls.name}/{{name}}" if write else f"/{cls.name}"
         return Command(
-            (cls.name, *words), help, example.strip(), run, (takes,) if run is create else (),
+            (cls.name, *words), help, example.strip(), run, {"PUT": (takes,), "": (which,)}.get(write, ()),
             role=edit_role(cls) if write else read_role(cls), effect=effect_of(cls) if write else "none",
             route=f"{write or 'GET'} {path}",
         )  # fmt: skip
