@@ -38,8 +38,9 @@ class Watch:
         self._failing = False
 
     async def run(self) -> None:
-        """Look every few seconds, until cancelled."""
+        """Look every few seconds, until cancelled. A server that is just starting is given its time."""
         while True:
+            await self._manager.supervisor.settled()
             await self.look()
             await asyncio.sleep(LOOK_S)
 

@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from math import hypot
 from typing import Any
 
-WIDTH, HEIGHT = 860, 480
-_BOX_W, _BOX_H = 216, 44
+WIDTH, HEIGHT = 920, 480
+_BOX_W, _BOX_H = 244, 44
 _BEND = 26
 """How far the middle of a line that has a counterpart lies beside the straight way."""
 PLACES: dict[str, tuple[int, int]] = {
-    "RECOVER": (116, 40), "RECOVER-WAIT": (430, 40), "RECOVER-DONE": (744, 40),
-    "COMMUNICATIONS-INTERRUPTED": (430, 148), "PARTNER-DOWN": (116, 236), "NORMAL": (744, 236),
-    "POTENTIAL-CONFLICT": (430, 318), "RESOLUTION-INTERRUPTED": (116, 436), "CONFLICT-DONE": (744, 436),
-    "STARTUP": (430, 436),
+    "RECOVER": (790, 40), "RECOVER-WAIT": (460, 40), "RECOVER-DONE": (130, 40),
+    "COMMUNICATIONS-INTERRUPTED": (460, 148), "PARTNER-DOWN": (790, 236), "NORMAL": (130, 236),
+    "POTENTIAL-CONFLICT": (460, 318), "RESOLUTION-INTERRUPTED": (790, 436), "CONFLICT-DONE": (130, 436),
+    "STARTUP": (460, 436),
 }  # fmt: skip
 """The middle of each state's box."""
 

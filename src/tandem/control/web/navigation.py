@@ -26,6 +26,9 @@ BARS: dict[str, tuple[str, ...]] = {
         "DHCP Server", "Scopes", "Scope Templates", "Policies", "Client-Classes", "Clients", "Reservations", "Options",
         "Leases", "Failover",
     ),
+    "Monitoring": (
+        "Pair Overview", "Related Servers", "Failover Servers", "Alarms", "Utilization", "Explain a Packet", "Logs",
+    ),
     "Clusters": (),
     "Administrators": ("Administrators", "Tokens", "Log-ins", "My Account"),
     "Change Log": (),

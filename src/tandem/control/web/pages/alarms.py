@@ -20,7 +20,7 @@ async def _part(visit: Visit) -> str:
     return visit.site.render(visit, "alarms_part.html", {"alarms": visit.manager.watch.known_alarms(), "ago": ago})
 
 
-@PAGES.get(_HOME, entry=Entry("DHCP", "Alarms"))
+@PAGES.get(_HOME, entry=Entry("Monitoring", "Alarms"))
 async def alarms(visit: Visit) -> Response:
     """Show the alarms."""
     await visit.manager.watch.look()

@@ -21,7 +21,7 @@ _HOME = "/dhcp/explain"
 _COMMAND = ("dhcp", "explain")
 
 
-@PAGES.get(_HOME, role=command_of(_COMMAND).role, entry=Entry("DHCP", "Explain a Packet"))
+@PAGES.get(_HOME, role=command_of(_COMMAND).role, entry=Entry("Monitoring", "Explain a Packet"))
 async def explain(visit: Visit) -> Response:
     """Ask for a message, and explain it."""
     values = {argument.name: visit.query.get(argument.name, "").strip() for argument in command_of(_COMMAND).arguments}

@@ -36,7 +36,7 @@ async def _part(visit: Visit) -> str:
     )  # fmt: skip
 
 
-@PAGES.get(_HOME, entry=Entry("DHCP", "Failover Servers"))
+@PAGES.get(_HOME, entry=Entry("Monitoring", "Failover Servers"))
 async def manage(visit: Visit) -> Response:
     """Show the servers."""
     return visit.page(

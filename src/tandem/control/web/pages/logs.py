@@ -36,7 +36,7 @@ def _asked(visit: Visit) -> tuple[Path, logs.Filter, int | None]:
     return path, wanted, int(before) if before else None
 
 
-@PAGES.get(_HOME, entry=Entry("DHCP", "Logs"))
+@PAGES.get(_HOME, entry=Entry("Monitoring", "Logs"))
 async def show(visit: Visit) -> Response:
     """Show a page of a log."""
     path, wanted, before = _asked(visit)

@@ -75,7 +75,7 @@ async def _part(visit: Visit) -> str:
     )  # fmt: skip
 
 
-@PAGES.get(_HOME, entry=Entry("DHCP", "Pair Overview"))
+@PAGES.get(_HOME, entry=Entry("Monitoring", "Pair Overview"))
 async def overview(visit: Visit) -> Response:
     """Show the pair."""
     try:

@@ -67,7 +67,7 @@ async def _part(visit: Visit) -> str:
     )  # fmt: skip
 
 
-@PAGES.get(_HOME, entry=Entry("DHCP", "Related Servers"))
+@PAGES.get(_HOME, entry=Entry("Monitoring", "Related Servers"))
 async def related(visit: Visit) -> Response:
     """Show the partners."""
     try:

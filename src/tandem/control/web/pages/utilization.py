@@ -5,6 +5,7 @@ Source: SYSTEM S9.
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from urllib.parse import urlencode
 
@@ -26,7 +27,7 @@ def _back(visit: Visit) -> str:
     return back if any(back == span for span, _ in _SPANS) else "1d"
 
 
-@PAGES.get(_HOME, entry=Entry("DHCP", "Utilization"))
+@PAGES.get(_HOME, entry=Entry("Monitoring", "Utilization"))
 async def show(visit: Visit) -> Response:
     """Show the plot of a scope."""
     names = visit.names("scope")
@@ -44,5 +45,7 @@ async def show(visit: Visit) -> Response:
 @PAGES.get(f"{_HOME}/data")
 async def data(visit: Visit) -> Response:
     """Return the samples, column by column."""
-    rows = [asdict(s) for s in visit.manager.watch.samples(visit.query.get("scope", ""), parse_duration(_back(visit)))]
-    return JSONResponse({"at": [row["at"] for row in rows], **{name: [row[name] for row in rows] for name in _SERIES}})
+    back_s, now = parse_duration(_back(visit)), int(time.time())
+    rows = [asdict(sample) for sample in visit.manager.watch.samples(visit.query.get("scope", ""), back_s)]
+    columns = {name: [row[name] for row in rows] for name in ("at", *_SERIES)}
+    return JSONResponse({**columns, "since": now - back_s, "until": now})

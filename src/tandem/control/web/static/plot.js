@@ -10,13 +10,14 @@ async function draw(element) {
   const answer = await fetch(element.dataset.source, { headers: { Accept: "application/json" } });
   if (!answer.ok) return;
   const data = await answer.json();
-  const colour = (name) => getComputedStyle(element).getPropertyValue(name).trim();
+  const probe = element.appendChild(document.createElement("span"));
+  const colour = (name) => { probe.style.color = `var(${name})`; return getComputedStyle(probe).color; };
   const sums = data.at.map(() => 0);
   const stacked = SERIES.map(([key]) => data[key].map((value, i) => (sums[i] += value)));
   const axis = { stroke: colour("--plot-text"), grid: { stroke: colour("--plot-grid") }, ticks: { stroke: colour("--plot-grid") } };
   const options = {
     width: element.clientWidth, height: 320, cursor: { y: false },
-    scales: { y: { range: (u, low, high) => [0, Math.max(high, 1)] } },
+    scales: { x: { range: [data.since, data.until] }, y: { range: (u, low, high) => [0, Math.max(high, 1)] } },
     axes: [axis, { ...axis, size: 64 }],
     series: [{}, ...SERIES.map(([key, label, name], i) => ({
       label, stroke: colour(name), fill: colour(name), width: 1, points: { show: data.at.length < 3 },
@@ -25,6 +26,7 @@ async function draw(element) {
     bands: SERIES.slice(1).map(([, , name], i) => ({ series: [i + 2, i + 1], fill: colour(name) })),
   };
   options.series[1].fill = colour(SERIES[0][2]);
+  probe.remove();
   const plot = new uPlot(options, [data.at, ...stacked], element);
   addEventListener("resize", () => plot.setSize({ width: element.clientWidth, height: 320 }));
 }
