@@ -24,6 +24,7 @@ from tandem.demo.population import Population
 from tandem.demo.realclient import RealClient
 from tandem.demo.servers import DemoError, Server, watch
 from tandem.demo.settings import DEPARTURES_PER_S, TIMES, USER
+from tandem.demo.stage import Stage
 from tandem.demo.story import Story
 from tandem.demo.view import View, status_line, summary
 from tandem.demo.worlds import Lan, Loopback, World
@@ -74,6 +75,7 @@ class Conductor:
             self.world, self.main, self.backup, self.population, self.ledger, 0.0 if self._lines else _READ_S
         )
         self._view = View(self.story, self.population, self.ledger, _how_to_connect(orders) if orders.stay else [])
+        self._stage = Stage(self.story, self.population, directory)
         self._live = Live(self._view, console=self._console, screen=True, auto_refresh=False)
 
     @property
@@ -83,6 +85,7 @@ class Conductor:
 
     async def conduct(self) -> int:
         """Play the story and sum up; return the exit status. Raises DemoError."""
+        await self._stage.open()
         try:
             with self._display():
                 await self._run()
@@ -93,6 +96,7 @@ class Conductor:
             summary(self._console, self.story, self.ledger)
             return 0 if self.ledger.clean else 1
         finally:
+            self._stage.close()
             for client in self.world.real_clients:
                 client.stop()
             await asyncio.gather(self.main.stop(), self.backup.stop())
@@ -128,9 +132,19 @@ class Conductor:
         await self.story.play(self._say_step if self._lines else lambda: None)
         if self._orders.stay:
             self.population.expect(_ENDLESS, DEPARTURES_PER_S)
+            self._view.how_to_connect += await self._pages()
             if self._lines:
                 print("\n".join(self._view.how_to_connect), flush=True)
             await asyncio.Event().wait()
+
+    async def _pages(self) -> list[str]:
+        """Return how to get to the servers' pages: links that log in once."""
+        lines = ["Or open a server's pages; each link logs you in once, within ten minutes:"]
+        for server in (self.main, self.backup):
+            (reply,) = await server.nrcmd("session loginLink")
+            path = next(line for line in reply.lines if line.startswith("/"))
+            lines.append(f"  {server.web}{path}    # the {server.role}")
+        return lines
 
     # --- showing ------------------------------------------------------------------------------------------
 

@@ -27,6 +27,8 @@ from tandem.demo.settings import SCOPE, USER
 from tandem.demo.worlds import Place
 
 LOOK_S = 0.25
+SOCKET, ENVIRONMENT = "stage.sock", "TANDEM_DEMO_STAGE"
+"""Where the stage listens (``demo.stage``), beside the servers' directories, and how their pages are told."""
 NOT_STARTED, STARTING, KILLED, SERVING = "not started", "starting", "KILLED", "serving"
 """What became of a server, by what was done to it."""
 _ASK_S = 1.5
@@ -85,7 +87,7 @@ class Server:
             self._process = await asyncio.create_subprocess_exec(
                 *command, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=[self._api_fd],
                 preexec_fn=self._place.enter, start_new_session=True,
-                env={**os.environ, "TANDEM_ADMIN_PASSWORD": self._password},
+                env={**os.environ, "TANDEM_ADMIN_PASSWORD": self._password, ENVIRONMENT: str(self.data.parent / SOCKET)},
             )  # fmt: skip
 
     async def up(self) -> bool:
@@ -129,6 +131,12 @@ class Server:
 
     def _logs(self) -> list[Path]:
         return sorted((self.data / "logs").glob("*dhcp*log"))
+
+    @property
+    def web(self) -> str:
+        """Where its pages are."""
+        scheme = "https" if (self.data / "ccm" / "api.pem").exists() else "http"
+        return f"{scheme}://127.0.0.1:{self.api_port}"
 
     # --- asking -------------------------------------------------------------------------------------------
 

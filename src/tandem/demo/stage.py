@@ -1,0 +1,85 @@
+"""What a spectator may do to the pair when the story is over: kill and start servers, cut the line and mend it.
+
+Taken over a Unix socket from the demonstration's page (``control.web.pages.demo``), one JSON line each way:
+``{"do": "kill main"}`` is answered by how things are, with ``error`` when it cannot be done now.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from tandem.demo.population import Population
+from tandem.demo.servers import KILLED, SOCKET, Server
+from tandem.demo.story import Story
+
+
+class Stage:
+    """The socket of one demonstration."""
+
+    def __init__(self, story: Story, population: Population, directory: Path) -> None:
+        self._story = story
+        self._population = population
+        self._path = directory / SOCKET
+        self._whole = True
+        self._acts: dict[str, Callable[[], Awaitable[None]]] = {
+            "kill main": story.main.kill, "kill backup": story.backup.kill,
+            "start main": lambda: self._start(story.main), "start backup": lambda: self._start(story.backup),
+            "cut": self._cut, "mend": self._mend,
+        }  # fmt: skip
+        self._server: asyncio.Server | None = None
+
+    async def open(self) -> None:
+        """Begin to listen. Raises OSError."""
+        self._server = await asyncio.start_unix_server(self._talk, self._path)
+
+    def close(self) -> None:
+        """End it."""
+        if self._server is not None:
+            self._server.close()
+
+    async def _start(self, server: Server) -> None:
+        if server.life == KILLED:
+            await server.start()
+
+    async def _cut(self) -> None:
+        await self._story.world.cut()
+        self._whole = False
+
+    async def _mend(self) -> None:
+        await self._story.world.mend()
+        self._whole = True
+
+    def _state(self) -> dict[str, Any]:
+        ledger, people, story = self._story.ledger, self._population, self._story
+        return {
+            "over": story.over, "step": min(story.at + 1, len(story.STEPS)), "steps": len(story.STEPS),
+            "servers": [
+                {"role": server.role, "address": server.address, "life": server.life, "state": server.seen.state}
+                for server in (story.main, story.backup)
+            ],
+            "line": "whole" if self._whole else "cut",
+            "holding": people.holding, "waiting": people.waiting, "held-twice": len(ledger.held_twice),
+            "failed-renewals": len(ledger.failed),
+        }  # fmt: skip
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            line = await reader.readline()
+            wanted = str(json.loads(line).get("do", "")) if line else ""
+            error = ""
+            if wanted and not self._story.over:
+                error = "the story is still being told; what you order would spoil it"
+            elif wanted and wanted not in self._acts:
+                error = f"{wanted!r} is none of {', '.join(self._acts)}"
+            elif wanted:
+                await self._acts[wanted]()
+            writer.write(json.dumps({**self._state(), "error": error}).encode() + b"\n")
+            await writer.drain()
+        except (ValueError, ConnectionError):
+            pass  # who asks nonsense, or does not wait for the answer, gets none
+        finally:
+            writer.close()
