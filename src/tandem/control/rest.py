@@ -19,6 +19,7 @@ No postponed annotations here: FastAPI reads those of functions that are made wi
 import asyncio
 import contextlib
 import inspect
+import keyword
 import re
 import secrets
 import socket
@@ -303,6 +304,8 @@ class _Endpoint:
             parameters.append(inspect.Parameter("name", kind, annotation=str))
         for argument in command.arguments:
             more: dict[str, Any] = {"description": argument.help, "json_schema_extra": {"x-kind": argument.kind}}
+            if keyword.iskeyword(argument.name):
+                more["alias"] = argument.name
             field = Body(embed=True, **more) if command.write else Query(**more)
             default = "" if argument.optional else inspect.Parameter.empty
             parameters.append(
@@ -325,8 +328,12 @@ class _Endpoint:
 
 
 def python_name(name: str) -> str:
-    """Return ``name`` with what a Python (and JSON) identifier cannot have replaced by underscores."""
-    return re.sub(r"\W", "_", name)
+    """Return ``name`` with what a Python (and JSON) identifier cannot have replaced by underscores.
+
+    A keyword gets one at its end, and keeps its name outside.
+    """
+    plain = re.sub(r"\W", "_", name)
+    return plain + "_" if keyword.iskeyword(plain) else plain
 
 
 def _run_answer(answer: Answer) -> RunAnswer:

@@ -87,7 +87,8 @@ class Server:
             self._process = await asyncio.create_subprocess_exec(
                 *command, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=[self._api_fd],
                 preexec_fn=self._place.enter, start_new_session=True,
-                env={**os.environ, "TANDEM_ADMIN_PASSWORD": self._password, ENVIRONMENT: str(self.data.parent / SOCKET)},
+                env={**os.environ, "TANDEM_ADMIN_PASSWORD": self._password,
+                     ENVIRONMENT: str(self.data.parent / SOCKET)},
             )  # fmt: skip
 
     async def up(self) -> bool:

@@ -52,6 +52,7 @@ def batch(main: str, backup: str) -> list[str]:
         f"dhcp set failover-poll-timeout={POLL_TIMEOUT_S}",
         f"dhcp set failover-maximum-client-lead-time={LEAD_S}",
         "dhcp set failover-startup-time=2",
+        "dhcp set collect-addr-util-interval=2s",
         "dhcp disable defer-lease-extensions",
         f"scope {SCOPE} create {NETWORK >> 24}.{NETWORK >> 16 & 255}.0.0 {MASK}",
         f"scope {SCOPE} addRange {RANGE[0]} {RANGE[1]}",

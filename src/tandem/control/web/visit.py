@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 MODE_COOKIE, THEME_COOKIE, ZONE_COOKIE = "tandem-mode", "tandem-theme", "tandem-zone"
 EXPERT_VISIBILITY = 3
 VIEWS = (
-    "status", "related_servers", "failover_conflicts", "failover_table", "scopes", "leases", "lease", "lease_history",
+    "status", "related_servers", "failover_conflicts", "failover_table", "scopes", "lease", "lease_history",
     "statistics", "preview_partner_down",
 )  # fmt: skip
 """The server's operations that change nothing."""

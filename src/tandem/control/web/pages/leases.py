@@ -1,31 +1,80 @@
-"""Leases: one address's lease in detail, with its times, who granted it, who owns it, and its past.
+"""Leases: listed and searched a page at a time; one in detail, with its times, who granted it, who owns it, its past.
 
 Source: SYSTEM S10.4; failover chapter, tables of lease states.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from tandem.base.errors import CommandError
-from tandem.base.ipv4 import parse_ipv4
+from tandem.base.ipv4 import format_ipv4, parse_ipv4
 from tandem.base.units import FOREVER
+from tandem.cluster.leases import PAGE, lease_page
 from tandem.cluster.registry import NAME
 from tandem.control.web.forms import sentence
-from tandem.control.web.navigation import Pages
+from tandem.control.web.navigation import Entry, Pages
 from tandem.control.web.pages.related import ago, left
 from tandem.control.web.visit import Visit
 
 PAGES = Pages()
 HOME = "/dhcp/leases"
-_FORCE = ("lease", NAME, "force-available")
+_HARDWARE = re.compile(r"(\d+,\d+,)?[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2})*:?\*?")
 STATES = {
     "leased": "ok", "expired": "warning", "available": "off", "other-available": "off", "pending-available": "info",
     "unavailable": "error",
 }  # fmt: skip
 """How the badge of a lease's state looks."""
+
+
+SEARCHED = ("scope", "state", "flag")
+_FLAGS = ("reserved", "deactivated", "bootp", "backup", "failover-updated")
+
+
+def wanted_by(text: str) -> dict[str, str]:
+    """Return what a search field means: an address, id: and a client identifier, a hardware address, or a host name."""
+    plain = text.strip()
+    if not plain:
+        return {}
+    try:
+        address = format_ipv4(parse_ipv4(plain))
+        return {"from": address, "to": address}
+    except ValueError:
+        pass
+    if plain.lower().startswith("id:"):
+        return {"client-id": plain[3:]}
+    if _HARDWARE.fullmatch(plain):
+        whole = plain.count(":") >= 5 or plain.endswith("*")
+        return {"mac": plain if whole else plain.rstrip(":") + "*"}
+    return {"host": plain if "*" in plain else f"*{plain}*"}
+
+
+@PAGES.get(HOME, entry=Entry("DHCP", "Leases"))
+async def leases(visit: Visit) -> Response:
+    """List leases."""
+    query = {name: visit.query.get(name, "") for name in ("q", *SEARCHED)}
+    wanted = wanted_by(query["q"]) | {name: query[name] for name in SEARCHED if query[name]}
+    after = visit.query.get("after", "")
+    if after:
+        _address(after)
+    found: list[dict[str, Any]] = []
+    error = following = ""
+    try:
+        found, following = await lease_page(visit.manager, wanted, after, PAGE)
+    except CommandError as refused:
+        error = sentence(refused.text)
+    kept = {name: text for name, text in query.items() if text}
+    return visit.page(
+        "leases.html", title="List DHCP Leases", query=query, leases=found, error=error, states=STATES, flags=_FLAGS,
+        scopes=visit.names("scope"), owner=owner, forever=FOREVER, after=after, home=HOME,
+        next=f"{HOME}?{urlencode({**kept, 'after': following})}" if following else "",
+        first=f"{HOME}?{urlencode(kept)}" if after else "",
+    )  # fmt: skip
 
 
 def _address(text: str) -> int:
@@ -35,9 +84,9 @@ def _address(text: str) -> int:
         raise CommandError(316, f"address: {error}") from None
 
 
-def owner(lease: dict[str, Any], failover: bool) -> str:
+def owner(lease: Mapping[str, Any]) -> str:
     """Return who may give the address to a client, in words."""
-    if not failover:
+    if "acked-potential-expiration" not in lease:
         return "this server; the scope has no partner"
     state = lease["state"]
     if state in ("available", "other-available"):
@@ -60,19 +109,42 @@ async def lease(visit: Visit) -> Response:
     past = await visit.look("lease_history", address=address)
     failover = "acked-potential-expiration" in found
     return visit.page(
-        "lease.html", title=f"Lease {text}", lease=found, history=past, owner=owner(found, failover), ago=ago,
+        "lease.html", title=f"Lease {text}", lease=found, history=past, owner=owner(found), ago=ago,
         left=left, failover=failover, badge=STATES.get(found["state"], "off"), forever=FOREVER, home=HOME,
     )  # fmt: skip
 
 
-@PAGES.post(f"{HOME}/force-available", command=_FORCE)
-async def force_available(visit: Visit) -> Response:
-    """End a lease."""
+async def _order(visit: Visit, verb: str, done: str) -> Response:
     address = visit.form["address"]
+    _address(address)
     try:
-        await visit.run(_FORCE, address)
+        answer = await visit.run(("lease", NAME, verb), address)
     except CommandError as refused:
         visit.notice("error", sentence(refused.text))
     else:
-        visit.notice("ok", f"The lease on {address} was ended.")
+        visit.notice("ok", "\n".join([done, *answer.lines]))
     return visit.go(f"{HOME}/lease?address={address}")
+
+
+@PAGES.post(f"{HOME}/force-available", command=("lease", NAME, "force-available"))
+async def force_available(visit: Visit) -> Response:
+    """End a lease."""
+    return await _order(visit, "force-available", "The lease was ended.")
+
+
+@PAGES.post(f"{HOME}/deactivate", command=("lease", NAME, "deactivate"))
+async def deactivate(visit: Visit) -> Response:
+    """Keep an address from clients."""
+    return await _order(visit, "deactivate", "The address is kept from clients.")
+
+
+@PAGES.post(f"{HOME}/activate", command=("lease", NAME, "activate"))
+async def activate(visit: Visit) -> Response:
+    """Let clients have an address again."""
+    return await _order(visit, "activate", "Clients may have the address again.")
+
+
+@PAGES.post(f"{HOME}/reserve", command=("lease", NAME, "reserve"))
+async def reserve(visit: Visit) -> Response:
+    """Reserve an address for its client."""
+    return await _order(visit, "reserve", "The address is reserved; the next reload brings it into force.")
