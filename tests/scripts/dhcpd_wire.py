@@ -234,7 +234,9 @@ class Connections:
         self.announce()
 
     def _connect_ack(self, link: int, time: int, options: dict[int, bytes]) -> None:
-        assert 21 not in options, f"it was refused: {options.get(16)!r}"
+        if 21 in options:
+            self._close(link)
+            return
         if self.link is not None:
             self.send(DISCONNECT, (21, b"\7"), (16, b"already connected"), link=link)
             self._close(link)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from dhcpd import ABANDONED, FREE, Dhcpd
 from dhcpd import BACKUP as BACKUP_STATE
-from dhcpd import FREE, Dhcpd
 from dhcpd_wire import BNDUPD, UPDDONE, UPDREQALL, Harmed
 from pair import NAME, Client, Server, World, scope
 from pair import config as pair_config
 
 from tandem.base.io import Effect, SaveShare, Tick
+from tandem.base.ipv4 import format_ipv4
 from tandem.failover import orders
 from tandem.failover.updates import Move
 from tandem.lease.loadbalance import bucket
+from tandem.wire import dhcp
 from tandem.wire import failover as wire
 
 LEASE_S, MCLT_S, ADDRESSES = 1800, 300, 100
@@ -23,10 +25,12 @@ SEATS = pytest.mark.parametrize("ours", ["main", "backup"])
 class Pair:
     """A Tandem (``ours``: main or backup) and a dhcpd."""
 
-    def __init__(self, ours: str, skew_s: float = 0.0, boot: bool = True, first: str = FIRST) -> None:
-        """``first``: where dhcpd's range begins."""
+    def __init__(
+        self, ours: str, skew_s: float = 0.0, boot: bool = True, first: str = FIRST, **fields: object
+    ) -> None:  # fmt: skip
+        """``first``: where dhcpd's range begins; ``fields``: of Tandem's ``EndpointConfig``."""
         main = ours == "main"
-        more: dict[str, object] = {"poll_interval_s": 5, "balance_backup_pct": 50}
+        more: dict[str, object] = {"poll_interval_s": 5, "balance_backup_pct": 50, **fields}
         make = lambda: pair_config(main, scope(last=LAST, lease_s=LEASE_S, pct=40), mclt_s=MCLT_S, **more)  # noqa: E731
         self.world = World(make, make)
         self.tandem: Server = getattr(self.world, ours)
@@ -69,9 +73,8 @@ class Pair:
         assert ours.keys() == theirs.keys()
         for address, (hardware, client_id, ends) in ours.items():
             assert (hardware, client_id) == theirs[address][:2]
-            assert abs(ends - (theirs[address][2] - self.isc.skew_s)) <= slack_s, (
-                f"ends differ: {ends} {theirs[address]}"
-            )
+            late_s = theirs[address][2] - self.isc.skew_s - ends
+            assert abs(late_s) <= slack_s, f"dhcpd has the lease of {format_ipv4(address)} end {late_s:+.0f} s late"
         assert not self.tandem.endpoint.unacked
         assert self.tandem.node is not None
         pool = self.tandem.node.book.pools[0]
@@ -120,6 +123,37 @@ def test_leases_of_either_renewal_release_and_end(ours: str) -> None:
     pair.agreed()
     assert not pair.isc.active()
     assert sum(pair.updates()) < 2 * ADDRESSES + 100, "no storm"
+
+
+@SEATS
+def test_a_declined_address_is_unusable_on_both(ours: str) -> None:
+    pair = Pair(ours)
+    for server in (pair.tandem, pair.isc):
+        client = pair.client(server)
+        pair.world.run(5)
+        declined = client.address.to_bytes(4, "big")
+        client.send([server], dhcp.DECLINE, requested=declined, server=server.address.to_bytes(4, "big"))  # type: ignore[list-item]
+        pair.world.run(5)
+        pair.agreed()
+        assert pair.tandem.node is not None
+        assert pair.isc.leases[client.address].state == ABANDONED
+        assert pair.tandem.node.book.by_address[client.address].status == ABANDONED
+
+
+@SEATS
+@pytest.mark.parametrize("how", ["desired", "required"])
+def test_tls_is_not_spoken_with_dhcpd(ours: str, how: str) -> None:
+    """Desired: the link stays plain. Required: there is none, and the log says why."""
+    pair = Pair(ours, boot=False, tls=how, certificate=b"x" * 600)
+    pair.isc.boot()
+    pair.tandem.boot()
+    if how == "desired":
+        pair.normal(MCLT_S + 60)
+        pair.agreed()
+    else:
+        pair.world.run(MCLT_S)
+        assert "NORMAL" not in pair.states()
+        assert any("TLS is required here" in note for note in pair.tandem.notes), pair.tandem.notes
 
 
 @SEATS
