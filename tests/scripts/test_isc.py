@@ -237,6 +237,34 @@ def test_one_goes_and_returns(ours: str, victim: str, how: str) -> None:
 
 
 @SEATS
+def test_alone_it_promises_no_more_than_dhcpd_would_heed(ours: str) -> None:
+    """dhcpd in PARTNER-DOWN goes by the ends of leases that it knows: who renews while it cannot be told gets no more
+    than those, or the MCLT. So nobody's address is given away when it then takes over."""
+    pair = Pair(ours)
+    clients = [pair.client(pair.tandem) for _ in range(6)]
+    pair.world.run(10)
+    assert all(client.renew(pair.tandem) and client.left_s == LEASE_S for client in clients)
+    pair.world.run(600)
+    pair.isc.crash()
+    pair.world.run(5)
+    assert all(client.renew(pair.tandem) and client.left_s <= LEASE_S - 600 for client in clients)
+    pair.world.run(LEASE_S - 700)
+    assert all(client.renew(pair.tandem) and client.left_s <= MCLT_S for client in clients)
+    pair.tandem.crash()
+    pair.isc.boot()
+    pair.world.run(30)
+    declare_down(pair.isc)
+    ends = max(client.expires for client in clients)
+    newcomers = (Client(pair.world, 1000 + n) for n in range(10 * ADDRESSES))
+    while pair.world.now < ends:
+        for newcomer in newcomers:
+            if not newcomer.lease(pair.isc):  # type: ignore[arg-type]
+                break
+            assert newcomer.address not in {client.address for client in clients if client.left_s > 0}
+        pair.world.run(20)
+
+
+@SEATS
 @pytest.mark.parametrize("victim", ["isc", "tandem"])
 def test_partner_down_and_recovery(ours: str, victim: str) -> None:
     pair = Pair(ours)

@@ -29,7 +29,8 @@ class Storm:
         self.world = self.pair.world
         self.servers: list[Server | Dhcpd] = [self.pair.tandem, self.pair.isc]
         self.clients = [Client(self.world, n) for n in range(24)]
-        self.held: dict[int, Client] = {}
+        self.held: dict[int, tuple[Client, float]] = {}
+        """Who holds an address, and until when."""
         self.story: list[str] = []
         self.apart = False
         """Whether one was declared down and they have not been NORMAL since: they are not cut off now."""
@@ -75,13 +76,13 @@ class Storm:
     def release(self, client: Client, up: list[Server | Dhcpd]) -> None:
         for server in up:
             if client.address and client.left_s > 0 and server.address == client.server:
-                del self.held[client.address]
+                self.held.pop(client.address, None)
                 client.release(server)  # type: ignore[arg-type]
 
     def took(self, client: Client) -> None:
-        holder = self.held.get(client.address)
-        assert holder in (None, client) or holder.expires <= self.world.now + 1, "two holders"  # type: ignore[union-attr]
-        self.held[client.address] = client
+        holder, until = self.held.get(client.address, (client, 0.0))
+        assert holder is client or until <= self.world.now + 1, "two holders"
+        self.held[client.address] = client, client.expires
 
     def end(self) -> None:
         for server in self.servers:

@@ -84,6 +84,9 @@ class Dialect:
     """Whether a main of this make asks its backup for addresses when it runs short."""
     gives_unasked: bool = False
     """Whether a backup of this make does not ask for its share when it enters NORMAL."""
+    forgets_potential: bool = False
+    """Whether a server of this make that takes over gives an address away after the end of its lease as it knows it and
+    the MCLT, whatever potential expiration it has acknowledged."""
     expiry_slack_s: int = 0
     """By how much a main of this make may declare a lease over before it is by our clock."""
     duel_retry_s: float = 60.0
@@ -171,6 +174,7 @@ ISC = Dialect(
     backup_pct_max=40,  # above, it gives back what was given, for ever
     main_asks=True,
     gives_unasked=True,
+    forgets_potential=True,
     expiry_slack_s=5,
     duel_retry_s=1.0,
     says=_read_says(_ISC_SAYS_TEXT),

@@ -57,6 +57,7 @@ def powers_of(endpoint: Endpoint) -> Powers:
         why=why,
         lease_factor=endpoint.lease_factor,
         connected=endpoint.communicating,
+        partner_forgets=endpoint.dialect.forgets_potential,
         bootp_other=not saved.met and not saved.cautious,
         buckets=buckets,
         balance_delay_s=endpoint.config.balance_delay_s if main else endpoint.told_delay_s,

@@ -35,6 +35,8 @@ class Powers:
     """From when our own may be given. Later than now only where the partner may have given them meanwhile."""
     connected: bool = False
     """True when a change will be told to the partner at once."""
+    partner_forgets: bool = False
+    """Whether the partner, should it take over, heeds the ends of leases that it knows and no potential expiration."""
     bootp_other: bool = False
     """Whether the partner's addresses of a dynamic-BOOTP scope may be given: never with a partner (draft 5.14)."""
     buckets: int = ALL_BUCKETS
@@ -51,6 +53,9 @@ class Powers:
         if self.mclt_s is None:
             return desired
         acked = 0 if binding is None else max(binding.acked_potential, binding.received_potential)
+        if self.partner_forgets and not self.connected:
+            known = binding.expires if binding is not None and binding.up_to_date else 0
+            acked = acked if known == FOREVER else min(acked, known - self.mclt_s)
         if acked == FOREVER:
             return desired
         limit = max(acked, now) + self.mclt_s - now
