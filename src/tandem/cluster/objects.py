@@ -25,7 +25,7 @@ from tandem.config.attribute import ObjectClass
 from tandem.config.document import Document
 from tandem.config.pairs import PAIR, Pair, named_pairs
 from tandem.config.places import home, tidy
-from tandem.config.policies import set_option
+from tandem.config.policies import set_option, set_vendor_option
 from tandem.config.schema import CLASSES
 from tandem.config.schema_clients import EMBEDDED
 from tandem.config.scopes import add_range, add_reservation
@@ -220,15 +220,18 @@ def effect_of(cls: ObjectClass) -> str:
 
 _EXAMPLE_NAMES = {
     "scope": "examplescope", "policy": "default", "client": "1,6,00:d0:ba:d3:bd:3b", "client-class": "exampleclass",
-    "reservation": "192.168.50.9",
+    "reservation": "192.168.50.9", "option": "exampleoption", "option-set": "exampleset",
+    "vendor-option": "examplevendoroption",
 }  # fmt: skip
 _EXAMPLE_SETS = {
     "dhcp": "failover-main-server=192.168.50.2", "scope": "policy=default", "policy": "grace-period=10m",
     "client": "client-class-name=exampleclass", "client-class": "selection-criteria=red",
+    "option": "type=ips", "option-set": "vendor-option-string=examplevendor", "vendor-option": "type=ip",
     "reservation": "policy=default", "admin": "roles=failover-operator",
     "failover-pair": "remote-username=admin", "cluster": "admin=admin",
 }  # fmt: skip
 _EXAMPLE_ARGUMENTS = {
+    "id": "224", "type": "ip", "option-set": "exampleset",
     "addr": "192.168.50.0", "mask": "255.255.255.0", "key": "1,6,00:d0:ba:d3:bd:3b",
     "main-server": "192.168.50.2", "backup-server": "192.168.60.2", "ipaddr": "192.168.60.2",
 }  # fmt: skip
@@ -474,6 +477,14 @@ def replace_part(document: Document, cls: str, name: str, part: str, value: obje
         case "options", dict():
             for option, text in value.items():
                 set_option(document, name, option, str(text), cls)
+        case "vendor-options", dict():
+            for option_set, options in value.items():
+                match options:
+                    case dict():
+                        for option, text in options.items():
+                            set_vendor_option(document, name, option, option_set, str(text), cls)
+                    case _:
+                        raise CommandError(316, f'{label}: write {{"option-set": {{"option": "value"}}}}')
         case _, dict() if part == EMBEDDED:
             content[EMBEDDED] = {}
             apply(document, f"{cls}-policy", name, value)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from tandem.base.errors import CommandError
 from tandem.base.units import format_duration
-from tandem.cluster.answer import Answer
+from tandem.cluster.answer import Answer, Item
 from tandem.cluster.manager import Manager
-from tandem.cluster.objects import edit, example_name
+from tandem.cluster.objects import edit, example_name, table
 from tandem.cluster.registry import NAME, REGISTRY, Argument, Command, Request
 from tandem.config.access import DHCP_ADMIN, READ_ONLY
 from tandem.config.attribute import ObjectClass
@@ -18,14 +18,20 @@ from tandem.config.policies import (
     get_lease_time,
     get_option,
     list_options,
+    list_vendor_options,
     set_lease_time,
     set_option,
+    set_vendor_option,
     unset_option,
+    unset_vendor_option,
 )
 from tandem.config.schema import EMBEDDED_IN, POLICY
+from tandem.wire.options import all_options
 
 _OPTION = Argument("option", "name or number of a DHCP option")
 _VALUE = Argument("value", "the option's value", many=True)
+_VENDOR_OPTION = Argument("option", "name or number of a vendor-option")
+_SET = Argument("option-set", "name of its option-set")
 _TIME = Argument("time", "seconds, a mix such as 1w2d3h4m5s, or forever")
 
 
@@ -66,6 +72,30 @@ def _commands_of(cls: ObjectClass) -> list[Command]:
         options = list_options(manager.database.document, request.name, cls.name)
         return Answer(lines=[f"{name}={text}" for name, text in options.items()])
 
+    async def set_vendor(manager: Manager, request: Request) -> Answer:
+        option, option_set, value = (request.values[name] for name in ("option", "option-set", "value"))
+        edit(manager, request, cls.name,
+             lambda d: set_vendor_option(d, request.name, option, option_set, value, cls.name))  # fmt: skip
+        return Answer()
+
+    async def get_vendor(manager: Manager, request: Request) -> Answer:
+        option, option_set = request.values["option"], request.values["option-set"]
+        options = list_vendor_options(manager.database.document, request.name, cls.name).get(option_set, {})
+        if option not in options:
+            label = cls.label(request.name)
+            raise CommandError(302, f"{label} has no option {option} of {option_set}; '{label} listVendorOptions'")
+        return Answer(lines=[f"{option}={options[option]}"])
+
+    async def unset_vendor(manager: Manager, request: Request) -> Answer:
+        option, option_set = request.values["option"], request.values["option-set"]
+        edit(manager, request, cls.name,
+             lambda d: unset_vendor_option(d, request.name, option, option_set, cls.name))  # fmt: skip
+        return Answer()
+
+    async def every_vendor(manager: Manager, request: Request) -> Answer:
+        sets = list_vendor_options(manager.database.document, request.name, cls.name)
+        return Answer(lines=[f"{key} {name}={text}" for key, options in sets.items() for name, text in options.items()])
+
     def path(word: str) -> tuple[str, ...]:
         return (cls.name, NAME, word)
 
@@ -80,8 +110,36 @@ def _commands_of(cls: ObjectClass) -> list[Command]:
         Command(path("unsetOption"), "Take a DHCP option out.", f"{some} unsetOption routers", unset_one, (_OPTION,),
                 role=DHCP_ADMIN, effect="configuration"),
         Command(path("listOptions"), "Show all DHCP options.", f"{some} listOptions", every, role=READ_ONLY),
+        Command(path("setVendorOption"), "Set an option of a vendor.",
+                f"{some} setVendorOption examplevendoroption exampleset 10.0.0.1", set_vendor,
+                (_VENDOR_OPTION, _SET, _VALUE), role=DHCP_ADMIN, effect="configuration"),
+        Command(path("getVendorOption"), "Show an option of a vendor.",
+                f"{some} getVendorOption examplevendoroption exampleset", get_vendor, (_VENDOR_OPTION, _SET),
+                role=READ_ONLY),
+        Command(path("unsetVendorOption"), "Take an option of a vendor out.",
+                f"{some} unsetVendorOption examplevendoroption exampleset", unset_vendor, (_VENDOR_OPTION, _SET),
+                role=DHCP_ADMIN, effect="configuration"),
+        Command(path("listVendorOptions"), "Show all options of vendors.", f"{some} listVendorOptions", every_vendor,
+                role=READ_ONLY),
     ]  # fmt: skip
 
+
+async def _standard(manager: Manager, request: Request) -> Answer:
+    wanted = request.values["filter"].lower()
+    known = [option for option in all_options() if wanted in f"{option.code} {option.name}"]
+    items = [
+        Item(option.name, {"id": str(option.code), "type": option.kind, "value": option.allowed, "text": option.source})
+        for option in known
+    ]
+    rows = [[str(option.code), option.name, option.allowed, option.source] for option in known]
+    return Answer(items, table(rows))
+
+
+REGISTRY.add(
+    Command(("option", "listStandard"), "Show the standard options: number, name, what is written as their value.",
+            "option listStandard ntp", _standard,
+            (Argument("filter", "part of a name or number", optional=True),), role=READ_ONLY),
+)  # fmt: skip
 
 for _cls in (POLICY, *EMBEDDED_IN.values()):
     REGISTRY.add(*_commands_of(_cls))

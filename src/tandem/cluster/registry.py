@@ -234,6 +234,10 @@ class _Node:
     command: Command | None = None
 
 
+_OTHER_NAMES = {"custom-option": "option"}
+"""First words of commands as other versions have them."""
+
+
 class Registry:
     """All commands, and the way from a line to one of them."""
 
@@ -268,6 +272,8 @@ class Registry:
         """
         if [word.lower() for word in words[:2]] == ["server", "dhcp"]:
             words = words[1:]
+        if words and words[0].lower() in _OTHER_NAMES:
+            words = [_OTHER_NAMES[words[0].lower()], *words[1:]]
         node, name = self._root, ""
         for i, word in enumerate(words):
             if word.lower() in node.children:

@@ -16,6 +16,7 @@ from typing import Any
 from tandem.base.ipv4 import format_ipv4
 from tandem.base.ranges import RangeSet
 from tandem.config.compile_clients import compile_clients
+from tandem.config.compile_options import check_definitions
 from tandem.config.compiled import CompiledScope, EndpointConfig, Network, Reservation, ServerConfig
 from tandem.config.effective import PolicyBook
 from tandem.config.reading import Item, Problem, Problems, read_document, read_item
@@ -44,7 +45,8 @@ def compile_config(
     problems = Problems()
     items = read_document(document, problems)
     server = items["dhcp"][""]
-    policies = PolicyBook(items["policy"], problems)
+    policies = PolicyBook(items["policy"], problems, document if isinstance(document, dict) else None)
+    check_definitions(items, problems)
     clients = compile_clients(items, server, policies, problems)
     scopes = [_compile_scope(item, policies, problems) for item in items["scope"].values()]
     scopes.sort(key=lambda s: (s.scope.subnet, s.scope.mask))

@@ -46,6 +46,10 @@ class EffectivePolicy:
     """file field (packet-file-name), at most 127 bytes."""
     reply_options: tuple[int, ...] = ()
     """Options sent even when the client did not ask for them (v4-reply-options)."""
+    vendor: Mapping[bytes, bytes] = field(default_factory=dict)
+    """Option 43 by the vendor class that gets it; a * at the end of that stands for anything."""
+    enterprises: Mapping[int, bytes] = field(default_factory=dict)
+    """The options of a vendor for option 125, by enterprise number."""
     tails: dict[bytes, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Kept by ``dhcp.replies``: the options of a reply by the parameter list that asks for them."""
 
@@ -59,6 +63,8 @@ class Link:
     """By the names of ``EffectivePolicy``'s fields."""
     name: str = ""
     """What operators call the policy."""
+    vendor: Mapping[tuple[bytes, int], Mapping[int, bytes]] = field(default_factory=dict)
+    """Options of vendors by number: for each set its vendor class (empty: none) and enterprise number (0: none)."""
 
     @property
     def lease_s(self) -> int:
@@ -73,7 +79,18 @@ def merge(mask: int, links: Sequence[Link]) -> EffectivePolicy:
     for link in reversed(links):
         options.update(link.options)
         settings.update(link.settings)
-    policy = EffectivePolicy(options, **settings)
+    vendors: dict[tuple[bytes, int], dict[int, bytes]] = {}
+    for link in reversed(links):
+        for key, mine in link.vendor.items():
+            vendors.setdefault(key, {}).update(mine)
+    packed = {
+        key: b"".join(bytes((code, len(value))) + value for code, value in sorted(mine.items()))
+        for key, mine in vendors.items()
+    }
+    policy = EffectivePolicy(
+        options, vendor={string: data for (string, _), data in packed.items() if string},
+        enterprises={number: data for (_, number), data in packed.items() if number}, **settings,
+    )  # fmt: skip
     policy.permanent = policy.permanent or policy.lease_s == FOREVER
     if policy.permanent:
         policy.lease_s = FOREVER

@@ -19,10 +19,12 @@ from tandem.base.errors import CommandError
 from tandem.base.ipv4 import format_ipv4, parse_ipv4
 from tandem.config.attribute import Attribute, ObjectClass
 from tandem.config.dates import EPOCH, Clock
+from tandem.config.definitions import wrong_definition
 from tandem.config.places import Document, class_of, contents, find, list_names, read_object, tidy, write_object
 from tandem.config.reservations import insert
 from tandem.config.schema import CLASSES, SCOPE
 from tandem.config.schema_clients import EMBEDDED
+from tandem.config.schema_options import OPTION
 from tandem.config.types import Bool, ClientKey, Reference, quote
 
 __all__ = ["Document", "class_of", "list_names", "read_object", "write_object"]
@@ -157,6 +159,8 @@ def create_object(
         raise CommandError(310, f"{label} needs {' and '.join(missing)}; write '{usage}'")
     if declared is SCOPE:
         _check_subnet(label, content)
+    if declared is OPTION and wrong_definition(name, content):
+        raise CommandError(316, f"{label}: {wrong_definition(name, content)}")
     if declared.element_of:
         insert(document, content)
     else:

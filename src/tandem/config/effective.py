@@ -11,15 +11,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from tandem.config.compiled import EffectivePolicy, Link, merge
-from tandem.config.policies import LEASE_TYPE
+from tandem.config.definitions import find_definition, find_vendor_definition
+from tandem.config.policies import LEASE_TYPE, VENDOR_OPTIONS
 from tandem.config.reading import Item, Problems, read_item
 from tandem.config.schema import BUILTIN_OPTIONS, EMBEDDED_IN, POLICY, SYSTEM_DEFAULT_POLICY
 from tandem.config.schema_clients import EMBEDDED
-from tandem.config.types import policy_option, quote
+from tandem.config.types import quote
 from tandem.wire.options import encode_value
 
 _SUBNET_MASK = 1
 _LEASE_TIME = 51
+_SUBOPTION_MAX = 255
 _FIELDS = {
     "grace-period": "grace_s", "offer-timeout": "offer_s", "unavailable-timeout": "unavailable_s",
     "permanent-leases": "permanent", "allow-lease-time-override": "allow_lease_time_override",
@@ -33,9 +35,13 @@ assert set(_FIELDS) == set(POLICY.by_name)
 class PolicyBook:
     """All named policies, and what chains of policies come to. The same chain of names gives the same object."""
 
-    def __init__(self, policies: Mapping[str, Item], problems: Problems) -> None:
+    def __init__(
+        self, policies: Mapping[str, Item], problems: Problems, document: Mapping[str, Any] | None = None
+    ) -> None:
         self._problems = problems
-        self._links = {name: _encode(item, problems) for name, item in policies.items()}
+        self._document = document or {}
+        """Where options are defined."""
+        self._links = {name: self._encode(item) for name, item in policies.items()}
         self._made: dict[tuple[int, str], EffectivePolicy] = {}
         self.longest_own_lease_s = 0
         """The longest lease that a policy of a client, class or reservation gives."""
@@ -54,7 +60,7 @@ class PolicyBook:
             cls = EMBEDDED_IN[item.cls.name]
             embedded = read_item(cls, item.name, content, self._problems, f"{cls.name} {item.name}")
             if embedded is not None:
-                links.append(_encode(embedded, self._problems))
+                links.append(self._encode(embedded))
         attribute = "policy" if "policy" in item.values else "policy-name"
         name = item.values[attribute]
         if name in self._links:
@@ -76,27 +82,55 @@ class PolicyBook:
             made = self._made[key] = merge(mask, links)
         return links, made
 
+    def _encode(self, policy: Item) -> Link:
+        settings = {_FIELDS[name]: _setting(value) for name, value in policy.given.items()}
+        options: dict[int, bytes] = {}
+        builtin = BUILTIN_OPTIONS.get(policy.name, {}) if policy.cls is POLICY else {}
+        texts = {**builtin, **policy.part("options", dict, self._problems)}
+        for name, text in texts.items():
+            try:
+                option = find_definition(self._document, name)
+                if option.code == _LEASE_TIME:
+                    settings["lease_s"] = LEASE_TYPE.parse(_text(text))
+                elif option.code == _SUBNET_MASK:
+                    why = "is not sent: a client gets its scope's mask; unset it"
+                    self._problems.warning(policy.label, f"option {name}", str(text), why)
+                else:
+                    options[option.code] = encode_value(option, _text(text))
+            except ValueError as error:
+                self._problems.error(policy.label, f"option {name}", "", str(error))
+        return Link(options, settings, policy.label, self._vendor(policy))
 
-def _encode(policy: Item, problems: Problems) -> Link:
-    settings = {_FIELDS[name]: _setting(value) for name, value in policy.given.items()}
-    options: dict[int, bytes] = {}
-    texts = {**BUILTIN_OPTIONS.get(policy.name, {}), **policy.part("options", dict, problems)}
-    for name, text in texts.items():
-        try:
-            if not isinstance(text, str):
-                raise ValueError(f"{quote(text)} is not text; write the value as text")
-            option = policy_option(name)
-            if option.code == _LEASE_TIME:
-                settings["lease_s"] = LEASE_TYPE.parse(text)
-            elif option.code == _SUBNET_MASK:
-                problems.warning(
-                    policy.label, f"option {name}", text, "is not sent: a client gets its scope's mask; unset it"
-                )
-            else:
-                options[option.code] = encode_value(option, text)
-        except ValueError as error:
-            problems.error(policy.label, f"option {name}", "", str(error))
-    return Link(options, settings, policy.label)
+    def _vendor(self, policy: Item) -> dict[tuple[bytes, int], dict[int, bytes]]:
+        """Return the options of vendors in a policy, encoded, by whom they are for."""
+        found: dict[tuple[bytes, int], dict[int, bytes]] = {}
+        for option_set, texts in policy.part(VENDOR_OPTIONS, dict, self._problems).items():
+            data: dict[int, bytes] = {}
+            for name, text in texts.items() if isinstance(texts, dict) else ():
+                try:
+                    option = find_vendor_definition(self._document, option_set, name)
+                    data[option.code] = encode_value(option, _text(text))
+                    if len(data[option.code]) > _SUBOPTION_MAX:
+                        raise ValueError(f"its value has more than {_SUBOPTION_MAX} bytes; write a shorter one")
+                except ValueError as error:
+                    self._problems.error(policy.label, f"option {name} of {option_set}", "", str(error))
+            if data:
+                found[self._vendor_of(policy, option_set)] = data
+        return found
+
+    def _vendor_of(self, policy: Item, option_set: str) -> tuple[bytes, int]:
+        content = self._document["option-set"][option_set]
+        string, number = content.get("vendor-option-string") or "", content.get("vendor-option-enterprise-id") or 0
+        if not string and not number:
+            why = "nobody gets it: the set names no vendor; set its vendor-option-string or vendor-option-enterprise-id"
+            self._problems.warning(policy.label, f"options of {option_set}", "", why)
+        return str(string).encode(), number if isinstance(number, int) else 0
+
+
+def _text(text: object) -> str:
+    if not isinstance(text, str):
+        raise ValueError(f"{quote(text)} is not text; write the value as text")
+    return text
 
 
 def _setting(value: Any) -> Any:

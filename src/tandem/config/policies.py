@@ -8,15 +8,18 @@ and attributes" sections 1.7 and 2.3.
 from __future__ import annotations
 
 from tandem.base.errors import CommandError
+from tandem.config.definitions import find_definition, find_vendor_definition
 from tandem.config.places import Document, class_of, read_object, tidy, write_object
 from tandem.config.schema import BUILTIN_OPTIONS
-from tandem.config.types import Time, policy_option
-from tandem.wire.options import decode_value, encode_value
+from tandem.config.types import Time
+from tandem.wire.options import OptionDef, decode_value, encode_value
 
 LEASE_TIME = "dhcp-lease-time"
 LEASE_TYPE = Time(lo=1, forever=True)
 """Type of a lease time: at least a second."""
 _LEASE_CODE = 51
+VENDOR_OPTIONS = "vendor-options"
+"""The part of a policy that holds options of vendors: {option set: {name: text}}."""
 
 
 def list_options(document: Document, policy: str, cls: str = "policy") -> dict[str, str]:
@@ -27,18 +30,18 @@ def list_options(document: Document, policy: str, cls: str = "policy") -> dict[s
 
 def get_option(document: Document, policy: str, option: str, cls: str = "policy") -> str | None:
     """Return the text of an option, by name or number; None = the policy has none. Raises CommandError 302, 316."""
-    return list_options(document, policy, cls).get(_name(cls, policy, option))
+    return list_options(document, policy, cls).get(_find(document, cls, policy, option).name)
 
 
 def set_option(document: Document, policy: str, option: str, text: str, cls: str = "policy") -> None:
     """Set an option, by name or number. Raises CommandError 302, 316."""
     read_object(document, cls, policy)
-    name = _name(cls, policy, option)
+    found = _find(document, cls, policy, option)
     try:
-        stored = check_option(name, text)
+        stored = plain_text(found, text)
     except ValueError as error:
         raise CommandError(316, f"{class_of(cls).label(policy)}: {error}") from None
-    write_object(document, cls, policy).setdefault("options", {})[name] = stored
+    write_object(document, cls, policy).setdefault("options", {})[found.name] = stored
 
 
 def unset_option(document: Document, policy: str, option: str, cls: str = "policy") -> None:
@@ -47,7 +50,7 @@ def unset_option(document: Document, policy: str, option: str, cls: str = "polic
     Raises CommandError 302 the policy does not exist or has no such option set, 316.
     """
     content = read_object(document, cls, policy)
-    name = _name(cls, policy, option)
+    name = _find(document, cls, policy, option).name
     if name not in content.get("options", {}):
         label = class_of(cls).label(policy)
         raise CommandError(302, f"{label} has no option {name} set; '{label} listOptions' shows them")
@@ -69,22 +72,64 @@ def get_lease_time(document: Document, policy: str, cls: str = "policy") -> int 
     return None if text is None else int(text)
 
 
-def check_option(name: str, text: str) -> str:
+# --- options of vendors -----------------------------------------------------------------------------------
+
+
+def list_vendor_options(document: Document, policy: str, cls: str = "policy") -> dict[str, dict[str, str]]:
+    """Return the text of each option of a vendor, by option set and name. Raises CommandError 302."""
+    return {key: dict(value) for key, value in read_object(document, cls, policy).get(VENDOR_OPTIONS, {}).items()}
+
+
+def set_vendor_option(
+    document: Document, policy: str, option: str, option_set: str, text: str, cls: str = "policy"
+) -> None:
+    """Set an option of a vendor, by name or number in its set. Raises CommandError 302, 316."""
+    read_object(document, cls, policy)
+    name, stored = _vendor_option(document, cls, policy, option, option_set, text)
+    sets = write_object(document, cls, policy).setdefault(VENDOR_OPTIONS, {})
+    sets.setdefault(option_set, {})[name] = stored
+
+
+def unset_vendor_option(document: Document, policy: str, option: str, option_set: str, cls: str = "policy") -> None:
+    """Take an option of a vendor out of a policy. Raises CommandError 302, 316."""
+    name, _ = _vendor_option(document, cls, policy, option, option_set, None)
+    if name not in read_object(document, cls, policy).get(VENDOR_OPTIONS, {}).get(option_set, {}):
+        label = class_of(cls).label(policy)
+        raise CommandError(302, f"{label} has no option {name} of {option_set} set; '{label} listVendorOptions'")
+    content = write_object(document, cls, policy)
+    del content[VENDOR_OPTIONS][option_set][name]
+    if not content[VENDOR_OPTIONS][option_set]:
+        del content[VENDOR_OPTIONS][option_set]
+    if not content[VENDOR_OPTIONS]:
+        del content[VENDOR_OPTIONS]
+    tidy(document, cls, policy)
+
+
+def _vendor_option(
+    document: Document, cls: str, policy: str, option: str, option_set: str, text: str | None
+) -> tuple[str, str]:
+    """Return name and stored value of an option of a vendor. Raises CommandError 316."""
+    try:
+        found = find_vendor_definition(document, option_set, option)
+        return found.name, "" if text is None else plain_text(found, text)
+    except ValueError as error:
+        raise CommandError(316, f"{class_of(cls).label(policy)}: {error}") from None
+
+
+def plain_text(option: OptionDef, text: str) -> str:
     """Return the stored form of an option's text. Raises ValueError that names the option and what is allowed."""
-    if name == LEASE_TIME:
+    if option.code == _LEASE_CODE and option.name == LEASE_TIME:
         try:
             return str(LEASE_TYPE.parse(text))
         except ValueError as error:
             raise ValueError(f"{LEASE_TIME}: {error}") from None
-    option = policy_option(name)
     data = encode_value(option, text)
     plain = decode_value(option, data)
     return plain if encode_value(option, plain) == data else text.strip()
 
 
-def _name(cls: str, policy: str, option: str) -> str:
+def _find(document: Document, cls: str, policy: str, option: str) -> OptionDef:
     try:
-        found = policy_option(option)
+        return find_definition(document, option)
     except ValueError as error:
         raise CommandError(316, f"{class_of(cls).label(policy)}: {error}") from None
-    return LEASE_TIME if found.code == _LEASE_CODE else found.name

@@ -18,6 +18,7 @@ from tandem.config.compiled import DESIRED, OFF, REQUIRED
 from tandem.config.pairs import CLUSTER, PAIR
 from tandem.config.profiles import NONE, USER_CLASS_IS
 from tandem.config.schema_clients import CLIENT, CLIENT_CLASS, EMBEDDED
+from tandem.config.schema_options import OPTION, OPTION_SET, VENDOR_OPTION
 from tandem.config.types import (
     Bool,
     ClientKey,
@@ -289,8 +290,8 @@ POLICY = ObjectClass(
     name="policy",
     help="Options and settings for clients.",
     sync="policy",
-    parts=("options",),
-    part_sync={"options": "policy-options"},
+    parts=("options", "vendor-options"),
+    part_sync={"options": "policy-options", "vendor-options": "policy-options"},
     builtin=("default", SYSTEM_DEFAULT_POLICY),
     attributes=(
         Attribute(
@@ -340,8 +341,11 @@ EMBEDDED_IN: Mapping[str, ObjectClass] = {
 
 CLASSES: Mapping[str, ObjectClass] = {
     cls.name: cls
-    for cls in (DHCP, SCOPE, RESERVATION, POLICY, CLIENT, CLIENT_CLASS, *EMBEDDED_IN.values(), PAIR, CLUSTER, ADMIN)
-}
+    for cls in (
+        DHCP, SCOPE, RESERVATION, POLICY, CLIENT, CLIENT_CLASS, OPTION, OPTION_SET, VENDOR_OPTION,
+        *EMBEDDED_IN.values(), PAIR, CLUSTER, ADMIN,
+    )
+}  # fmt: skip
 """Every class, by name."""
 
 SECTIONS: Mapping[str, ObjectClass] = {

@@ -500,6 +500,25 @@ class HostName(ValueType):
         return text
 
 
+@dataclass(frozen=True)
+class OptionName(ValueType):
+    """What an option or a set of options is called: lower case words. Used as text."""
+
+    word = "option-name"
+
+    @property
+    def allowed(self) -> str:
+        return "a name of at most 64 lower case letters, digits and hyphens that begins with a letter"
+
+    def _parse(self, text: str, clock: Clock) -> object:
+        return text.lower()
+
+    def _use(self, stored: object) -> str:
+        if not re.fullmatch(r"[a-z][a-z0-9-]{0,63}", _text(stored)):
+            raise ValueError
+        return _text(stored)
+
+
 _NOT_FOR_POLICIES = frozenset((50, 52, *range(53, 60), 61, 80, 81, 82, 90, 91, 92, 118, *range(151, 158), 221))
 """Options that clients or relays send, or that the server makes itself (58 and 59 out of the lease it gives)."""
 

@@ -10,6 +10,7 @@ section 2.2; RFC 6842; RFC 8357.
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from typing import Final
 
 from tandem.base.io import Note, Reply
@@ -30,6 +31,7 @@ from tandem.wire.dhcp import (
     OPT_RELAY_INFO,
     OPT_SUBNET_MASK,
     OPT_SUBNET_SELECTION,
+    OPT_VENDOR_CLASS,
     encode_reply,
     fits,
     pack_option,
@@ -52,6 +54,9 @@ UNASKED: Final = bytes((1, 3, 6, 15, 28))
 OURS: Final = frozenset((1, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 61, 82, 118, 255))
 """Options that a policy never lacks: the server makes or echoes them."""
 
+OPT_VENDOR, OPT_ENTERPRISE_CLASS, OPT_ENTERPRISE = 43, 124, 125
+VENDOR: Final = frozenset((OPT_VENDOR, OPT_ENTERPRISE))
+"""Options that depend on who asks."""
 _LEASE = struct.Struct("!BBIBBIBBIBBI")
 _SERVER = struct.Struct("!BBI")
 _ID_HEAD = [bytes((OPT_CLIENT_ID, length)) for length in range(256)]
@@ -80,6 +85,8 @@ class Replies:
         tail = policy.tails.get(wanted)
         if tail is None:
             tail = self._assemble(query, scope, policy, wanted)
+        if policy.vendor or policy.enterprises:
+            tail += vendor_options(policy, options, wanted)
         if lease_s:
             renewal, rebinding = renewal_times(lease_s)
             head = _LEASE.pack(54, 4, query.server_id, 51, 4, lease_s, 58, 4, renewal, 59, 4, rebinding)
@@ -125,7 +132,7 @@ class Replies:
                 parts.append(pack_option(code, have[code]))
             elif code == OPT_SUBNET_MASK:
                 parts.append(pack_option(code, scope.mask.to_bytes(4, "big")))
-            elif code and code not in OURS:
+            elif code and code not in OURS and not (code in VENDOR and (policy.vendor or policy.enterprises)):
                 missing.append(str(code))
         tail = b"".join(parts)
         if self._tails >= ALL_TAILS_MAX:
@@ -152,6 +159,36 @@ class Replies:
             policy.tails.clear()
         self._filled.clear()
         self._tails = 0
+
+
+def _asks(policy: EffectivePolicy, wanted: bytes, code: int) -> bool:
+    return code in wanted or wanted is UNASKED or code in policy.reply_options
+
+
+def vendor_options(policy: EffectivePolicy, asked: Mapping[int, bytes], wanted: bytes) -> bytes:
+    """Return options 43 and 125 for a client that says of itself what is ``asked``, where the policy has them for it.
+
+    Option 43 goes to the vendor class (option 60) that it was set for; 125 to clients that ask for it or name an
+    enterprise. One that a policy sets as a whole counts before. Source: RFC 2132 section 8.4; RFC 3925 section 4.
+    """
+    found = b""
+    vendor = asked.get(OPT_VENDOR_CLASS)
+    if vendor is not None and policy.vendor and OPT_VENDOR not in policy.options and _asks(policy, wanted, OPT_VENDOR):
+        data = policy.vendor.get(vendor)
+        if data is None:
+            fits = [key for key in policy.vendor if key.endswith(b"*") and vendor.startswith(key[:-1])]
+            data = policy.vendor[max(fits, key=len)] if fits else None
+        if data is not None:
+            found += pack_option(OPT_VENDOR, data)
+    if policy.enterprises and OPT_ENTERPRISE not in policy.options:
+        named = asked.get(OPT_ENTERPRISE_CLASS, b"")[:4] + asked.get(OPT_ENTERPRISE, b"")[:4]
+        numbers = {int.from_bytes(named[i : i + 4], "big") for i in range(0, len(named), 4)}
+        asks = _asks(policy, wanted, OPT_ENTERPRISE)
+        mine = [(n, data) for n, data in policy.enterprises.items() if len(data) < 256 and (asks or n in numbers)]
+        value = b"".join(n.to_bytes(4, "big") + bytes((len(data),)) + data for n, data in mine)
+        if value:
+            found += pack_option(OPT_ENTERPRISE, value)
+    return found
 
 
 def renewal_times(lease_s: int) -> tuple[int, int]:

@@ -545,3 +545,11 @@ KINDS |= {
     "u8 ip ip names": _record("u8", "ip", "ip", "names"),
     "u8 u8 ip6 ips": _record("u8", "u8", "ip6", "ips"),
 }
+
+LISTS = {"ip": "ips", "u8": "u8s", "u16": "u16s"} | {
+    name: f"{name}-list" for name, kind in KINDS.items() if kind.size and name not in ("ip", "u8", "u16")
+}
+"""The kind that is a list of each kind of a fixed size."""
+
+KINDS |= {many: _list_of(KINDS[one], f"one or more, with commas: {KINDS[one].allowed}") for one, many in LISTS.items()
+          if many not in KINDS}  # fmt: skip

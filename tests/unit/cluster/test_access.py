@@ -79,6 +79,14 @@ scope-policy examplescope setLeaseTime 1d
 client-policy 1,6,00:d0:ba:d3:bd:3b setLeaseTime 1d
 client-class-policy exampleclass setLeaseTime 1d
 reservation-policy 192.168.50.9 setLeaseTime 1d
+option exampleoption create 224 ip
+option-set exampleset create vendor-option-string=examplevendor
+vendor-option examplevendoroption create exampleset 1 ip
+policy default setVendorOption examplevendoroption exampleset 10.0.0.1
+scope-policy examplescope setVendorOption examplevendoroption exampleset 10.0.0.1
+client-policy 1,6,00:d0:ba:d3:bd:3b setVendorOption examplevendoroption exampleset 10.0.0.1
+client-class-policy exampleclass setVendorOption examplevendoroption exampleset 10.0.0.1
+reservation-policy 192.168.50.9 setVendorOption examplevendoroption exampleset 10.0.0.1
 admin example create pw roles=read-only
 token monitoring create read-only
 failover-pair example create 127.0.0.11 127.0.0.12
@@ -93,6 +101,8 @@ _MISSING_FIRST = {  # what an example makes must not be there yet
     "client 1,6,00:d0:ba:d3:bd:3b create": "client 1,6,00:d0:ba:d3:bd:3b delete",
     "client-class exampleclass create": "client-class exampleclass delete",
     "reservation 192.168.50.9 create": "reservation 192.168.50.9 delete",
+    "option exampleoption create": "option exampleoption delete",
+    "vendor-option examplevendoroption create": "vendor-option examplevendoroption delete",
     "lease 192.168.50.10 reserve": "reservation 192.168.50.9 delete",
     "scope examplescope addRange": "scope examplescope removeRange 192.168.50.10 192.168.50.200",
     "scope examplescope addReservation": "scope examplescope removeReservation 192.168.50.9",
@@ -124,6 +134,10 @@ def test_every_example_runs(prepared: Path, tmp_path: Path, command: Command) ->
     for made, undo in _MISSING_FIRST.items():
         if command.example.startswith(made):
             assert run(undo)[0] == "100 Ok"
+    if command.path[0] == "option-set" and command.path[-1] in ("create", "delete"):
+        run("vendor-option examplevendoroption delete")
+        if command.path[-1] == "create":
+            run("option-set exampleset delete")
     if command.path == ("policy", "NAME", "delete"):
         run("policy examplepolicy create")
     answer = run(command.example)

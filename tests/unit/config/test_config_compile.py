@@ -605,6 +605,9 @@ PARTS: dict[str, st.SearchStrategy[Any]] = {
     "reservations": st.lists(st.fixed_dictionaries({"address": ADDRESSES, "key": st.just(MAC) | JSON}), max_size=3),
     "options": st.dictionaries(st.sampled_from(["routers", "dhcp-lease-time", "53"]) | st.text(), VALUES, max_size=3),
 }
+PARTS["vendor-options"] = st.dictionaries(
+    st.sampled_from(["a", "b"]), st.dictionaries(st.sampled_from(["a", "1"]), VALUES, max_size=2) | JSON, max_size=2
+)
 PARTS["embedded-policy"] = st.fixed_dictionaries({}, optional={"grace-period": VALUES, "options": PARTS["options"]})
 
 
@@ -624,6 +627,9 @@ DOCUMENTS = st.fixed_dictionaries(
         "scope": st.dictionaries(NAMES, any_object("scope") | JSON, max_size=3) | JSON,
         "policy": st.dictionaries(NAMES, any_object("policy") | JSON, max_size=3) | JSON,
         "client": st.dictionaries(st.just(MAC) | NAMES, any_object("client") | JSON, max_size=3) | JSON,
+        "option": st.dictionaries(NAMES, any_object("option") | JSON, max_size=3) | JSON,
+        "option-set": st.dictionaries(NAMES, any_object("option-set") | JSON, max_size=3) | JSON,
+        "vendor-option": st.dictionaries(NAMES, any_object("vendor-option") | JSON, max_size=3) | JSON,
         "client-class": st.dictionaries(NAMES, any_object("client-class") | JSON, max_size=3) | JSON,
         "other": JSON,
     },

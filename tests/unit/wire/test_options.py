@@ -98,7 +98,8 @@ def test_values_are_as_by_hand(option, text, data, shown):
 
 def test_every_kind_has_an_example():
     """So that no codec of a kind is left without bytes written by hand."""
-    assert {find_option(option).kind for option, *_ in EXAMPLES} == set(KINDS) - {"ip", "u32"}
+    own = {kind for kind in KINDS if not kind.endswith("-list")}
+    assert {find_option(option).kind for option, *_ in EXAMPLES} == own - {"ip", "u32"}
     assert encode_value("swap-server", "10.0.0.1") == bytes([10, 0, 0, 1])
     assert encode_value("bulk-lq-base-time", "4294967295") == b"\xff\xff\xff\xff"
 
