@@ -236,10 +236,9 @@ async def find_drift(manager: Manager, name: str) -> tuple[list[str], dict[str, 
     side = side_of(manager, name)
     remote = remote_of(manager, side)
     document = manager.database.document
-    body = {"format": FORMAT, "main": side.pair.main, "backup": side.pair.backup}
-    compared = await call(
-        remote, "POST", "/synchronization/compare", body | {"fingerprints": fingerprints(document, side.pair)}
-    )
+    own = await asyncio.to_thread(fingerprints, document, side.pair)
+    body = {"format": FORMAT, "main": side.pair.main, "backup": side.pair.backup, "fingerprints": own}
+    compared = await call(remote, "POST", "/synchronization/compare", body)
     if not compared["differ"]:
         return [], {"entries": [], "left_off": 0}
     if side.is_main:

@@ -202,11 +202,14 @@ class Command:
         if len(words) > len(self.arguments) and not many:
             extra = " ".join(words[len(self.arguments) :])
             raise CommandError(309, f"{extra!r} is not expected; write: {self.usage()}")
-        for i, argument in enumerate(self.arguments):
-            if argument.many:
-                request.words = words[i:]
-            text = " ".join(words[i:]) if argument.many else words[i] if i < len(words) else ""
-            text = named.get(argument.name, text)
+        rest = list(words)
+        for argument in self.arguments:
+            if argument.name in named:
+                text = named[argument.name]
+            elif argument.many:
+                request.words, text = rest, " ".join(rest)
+            else:
+                text = rest.pop(0) if rest else ""
             try:
                 request.values[argument.name] = KINDS[argument.kind](text) if text else text
             except ValueError as error:

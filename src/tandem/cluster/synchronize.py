@@ -7,8 +7,9 @@ Source: SYSTEM S6, S10.2; failover chapter, tables 16-1 and 16-2.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from tandem.base.errors import CommandError
@@ -67,13 +68,13 @@ async def carry_out(manager: Manager, login: Login, order: Order) -> dict[str, A
     Raises CommandError, and then nothing was changed: 316 the outcome could not work, 320 it is not this pair's to
     change, 387 ``match`` is not the version of what would be changed.
     """
-    source, unknown = readable(order.document, order.withheld)
-    document = manager.database.document
-    made = plan(source, document, order.pair, order.operation, order.withheld)
-    version = _version(made)
+    source, unknown = await asyncio.to_thread(readable, order.document, order.withheld)
+    document = None
+    while document is not manager.database.document:  # else somebody edited while it was found out
+        document = manager.database.document
+        made, version, errors, warnings = await asyncio.to_thread(_prepare, manager, document, source, order)
     if order.match not in (None, "*", version):
         raise Outdated
-    errors, warnings = _check(manager, document, made)
     report: dict[str, Any] = {
         "main": order.pair.main, "backup": order.pair.backup, "operation": order.operation, "ran": order.run,
         "version": version, "entries": [_entry(entry) for entry in made.entries[:_ENTRIES_MAX]],
@@ -91,6 +92,14 @@ async def carry_out(manager: Manager, login: Login, order: Order) -> dict[str, A
         if order.reload:
             report["reload"] = await _reload(manager, login)
     return report
+
+
+def _prepare(
+    manager: Manager, document: Document, source: Document, order: Order
+) -> tuple[Plan, str, list[str], list[str]]:
+    """Return the plan, its version, and what is wrong with its outcome. Runs in a thread: it may take seconds."""
+    made = plan(source, document, order.pair, order.operation, order.withheld)
+    return made, _version(made), *_check(manager, document, made)
 
 
 def made_by(made: Plan) -> Any:
@@ -141,7 +150,7 @@ def _problems(manager: Manager, document: Document) -> list[str]:
 
 def _version(made: Plan) -> str:
     """Return what is another one whenever a run would change anything else, secrets included."""
-    return hashlib.sha256(encode([asdict(entry) for entry in made.entries]).encode()).hexdigest()[:16]
+    return hashlib.sha256(encode(made.entries).encode()).hexdigest()[:16]
 
 
 def fingerprints(document: Document, pair: Pair) -> dict[str, str]:

@@ -119,7 +119,9 @@ def pair_of_scopes(document: Mapping[str, Any]) -> dict[str, Pair | None]:
             pair = next((p for p in enabled if p is not None), None)
         else:
             pair = None if "scope-disabled" in settings else server_wide
-        pairs |= dict.fromkeys(names, pair)
+        for name, setting in zip(names, settings, strict=True):
+            own = _pair_in(scopes[name]) if setting == "scope-enabled" else None
+            pairs[name] = own or pair  # it differs where the segment is in error: then each goes by its own
     return {name: pairs[name] for name in scopes}
 
 

@@ -143,6 +143,7 @@ DHCP = ObjectClass(
             "failover-tls-partner-fingerprint", Fingerprints(), [],
             "Fingerprint of the partner's certificate, as 'dhcp getFailoverCertificate' prints it there. Several count"
             " alike; with several partners write ADDRESS/FINGERPRINT.",
+            sync="none",
         ),
         Attribute(
             "failover-maximum-clock-skew", Time(lo=1), None,

@@ -185,6 +185,8 @@ class _Work:
 
     def _merge(self, name: str, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
         """Both servers have the object: compare its properties."""
+        if there == here and not self.withheld:
+            return
         result, count = dict(here), len(self.plan.entries)
         for attribute in self.cls.attributes:
             function = function_of(self.cls.sync_of(attribute), self.operation)
@@ -192,7 +194,7 @@ class _Work:
                 self._merge_attribute(result, name, attribute, there, function)
         for part in self.cls.parts:
             function = function_of(self.cls.sync_of(part), self.operation)
-            wanted, present = there.get(part), here.get(part)
+            wanted, present = there.get(part) or None, here.get(part) or None
             if part in self.cls.part_sync and isinstance(wanted or present, dict):
                 wanted = combine(function, wanted or {}, present or {}) or None
             elif function not in (REPLACE, EXACT):
@@ -385,7 +387,7 @@ def _properties(cls: ObjectClass, content: Mapping[str, Any], operation: str) ->
         if function_of(cls.sync_of(attribute), operation) != NO_CHANGE:
             yield attribute.name, content.get(attribute.name, attribute.default)
     for part in cls.parts:
-        value = content.get(part)
+        value = content.get(part) or None
         yield part, dict(sorted(value.items())) if isinstance(value, dict) else value
 
 

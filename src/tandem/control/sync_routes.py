@@ -6,6 +6,7 @@ with an order, and none goes out.
 No postponed annotations here: FastAPI reads those of functions that are made within functions.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -90,7 +91,7 @@ def add_synchronization_routes(
         return Configuration(document=document, withheld=[list(one) for one in withheld])
 
     async def compare(body: CompareBody, who: Login = reader) -> Differ:
-        own = fingerprints(manager.database.document, _pair(body))
+        own = await asyncio.to_thread(fingerprints, manager.database.document, _pair(body))
         kinds = dict.fromkeys([*own, *body.fingerprints])
         return Differ(differ=[kind for kind in kinds if own.get(kind) != body.fingerprints.get(kind)])
 
