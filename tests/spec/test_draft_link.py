@@ -9,6 +9,8 @@ from pair import BACKUP, MAIN
 from partner import RELATIONSHIP, Partner
 
 from tandem.base.io import LinkData, LinkDown, LinkUp
+from tandem.lease.loadbalance import ALL_BUCKETS, from_wire
+from tandem.lease.powers import ANSWER_ALL
 from tandem.wire import failover as wire
 from tandem.wire.failover import ServerState as S
 
@@ -199,6 +201,37 @@ def test_7_8_2_step_7_an_mclt_that_cannot_be_used_is_refused() -> None:
     partner.say(partner.connect_message(mclt=0))
     (ack,) = partner.said()
     assert isinstance(ack, wire.ConnectAck) and ack.reject == 5
+
+
+def test_7_8_2_step_8_the_hash_bucket_assignment_is_kept_for_normal() -> None:
+    """It says which clients the backup answers in NORMAL, and counts in no other state. The backup's own setting counts
+    in none, so nothing can conflict with it (reject reason 18)."""
+    mine = b"\x0f" * 32
+    partner = Partner(False, balance_backup_pct=70)
+    partner.call()
+    partner.say(partner.connect_message(hash_buckets=mine, delayed_service=4))
+    partner.state_message(wire.ServerState.PARTNER_DOWN)
+    asked = next(f for f in partner.heard if isinstance(f.message, wire.UpdateRequestAll))
+    partner.say(wire.UpdateDone(), asked.xid)
+    partner.state_message(wire.ServerState.NORMAL)
+    powers = partner.endpoint.powers
+    assert (powers.answer, powers.buckets, powers.balance_delay_s) == (ANSWER_ALL, from_wire(mine), 4)
+    partner.hang_up()
+    assert partner.state == "COMMUNICATIONS-INTERRUPTED"
+    assert partner.endpoint.powers.buckets == ALL_BUCKETS
+
+
+def test_7_8_2_step_8_a_backup_that_refuses_the_hash_bucket_assignment_is_named_and_called_again() -> None:
+    partner = Partner(True, balance_backup_pct=50)
+    partner.answer_call()
+    asked = partner.heard[-1]
+    assert isinstance(asked.message, wire.Connect)
+    assert from_wire(asked.message.hash_buckets) == partner.endpoint.backup_buckets
+    partner.say(wire.ConnectAck(RELATIONSHIP, version=1, tls_reply=0, reject=18, text="mine differ"), asked.xid)
+    assert partner.closed == [partner.link]
+    assert any(n.startswith("Error 06152") and "(reason 18: " in n and "mine differ" in n for n in partner.notes)
+    partner.wait(60)
+    assert partner.endpoint.connecting
 
 
 # --- 7.9 CONNECTACK -------------------------------------------------------------------------------------

@@ -7,10 +7,11 @@ from moves import cut, mend, partner_down, path, shut_down, small
 from pair import NAME, Client, Server, World, config
 
 from tandem.base.errors import CommandError
-from tandem.base.io import Effect, Tick
+from tandem.base.io import Effect, LinkData, Reply, Tick
 from tandem.failover.states import SERVING
 from tandem.lease.binding import BACKUP as BACKUP_SHARE
 from tandem.lease.powers import STANDALONE
+from tandem.wire.failover import MessageType
 from tandem.wire.failover import ServerState as S
 
 # --- 9.8, 9.9: NORMAL, COMMUNICATIONS-INTERRUPTED -------------------------------------------------------
@@ -32,6 +33,33 @@ def test_9_8_4_an_alarm_is_raised_when_communications_are_interrupted() -> None:
     cut(world)
     for server in (world.main, world.backup):
         assert any(n.startswith("Warning 06100") and "to COMMUNICATIONS-INTERRUPTED" in n for n in server.notes)
+
+
+def test_9_8_4_a_partner_that_answers_and_acknowledges_nothing_is_an_alarm_and_ends_nothing() -> None:
+    world = World().pair()
+    handle, held = world.backup.handle, list[LinkData]()
+
+    def stuck(event: object) -> list[Reply]:
+        if isinstance(event, LinkData) and event.data[2] == MessageType.BNDUPD:
+            held.append(event)
+            return []
+        return handle(event)
+
+    world.backup.handle = stuck  # type: ignore[method-assign]
+    client = Client(world, 1)
+    assert client.lease(world.main)
+    world.run(600)
+    alarms = [n for n in world.main.notes if n.startswith("Warning 06172")]
+    assert len(alarms) == 1 and ": 1 wait;" in alarms[0]
+    assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")
+    assert client.renew(world.main) and client.left_s == 3600, "safe at the MCLT"
+    assert Client(world, 2).lease(world.main), "nobody is refused"
+    world.backup.handle = handle  # type: ignore[method-assign]
+    for event in held:
+        handle(event)
+    world.run(10)
+    assert any(n.startswith("Info 06173") for n in world.main.notes)
+    world.books_agree()
 
 
 def test_9_8_4_the_operator_may_set_a_connected_partner_down_in_expert_mode() -> None:

@@ -40,6 +40,8 @@ BALANCE_S = 10.0
 RECLAIM_S = 3600.0
 ANSWER_S = 60.0
 """How long a requested UPDDONE may take while no BNDUPD comes (section 9.5.2)."""
+UNACKNOWLEDGED_S = 120.0
+"""How long BNDUPD messages may be on the way without any BNDACK before that is said (section 9.8.4)."""
 BACK_OFF_S_MAX = 120.0
 STEADY_S = 60.0
 """A connection that held for so long ends the growth of the pauses between attempts."""
@@ -89,6 +91,9 @@ class Endpoint:
         self.pool_xid: int | None = None
         self.answer_until = INFINITY
         """When the connection is given up unless UPDDONE or a BNDUPD has come."""
+        self.acknowledged_until = INFINITY
+        """When it is said that the partner acknowledges nothing, unless a BNDACK has come."""
+        self.unacknowledged_said = False
         self.connecting = False
         self.retry_at = 0.0
         self.retry_s = min(5.0, config.poll_interval_s)
@@ -181,7 +186,7 @@ class Endpoint:
         safe = self.safe_period_end()
         return min(
             link, safe, self.flush_at, self.startup_until, self.wait_until, self.balance_at, self.refused_at,
-            self.store_at, self.answer_until,
+            self.store_at, self.answer_until, self.acknowledged_until,
         )  # fmt: skip
 
     def safe_period_end(self) -> float:
@@ -306,6 +311,7 @@ class Endpoint:
         self.refused_at -= seconds
         self.store_at -= seconds
         self.answer_until -= seconds
+        self.acknowledged_until -= seconds
         if self.link is not None:
             self.link.clock_set_back(seconds)
 
@@ -347,6 +353,8 @@ class Endpoint:
             self.rebalance(now, out)
         if now >= self.store_at:
             self.store_operation(now, out)
+        if now >= self.acknowledged_until:
+            self._say_unacknowledged(now, out)
         if now >= self.flush_at:
             self.flush(now, out)
 
@@ -545,7 +553,8 @@ class Endpoint:
             return
         self.connecting = False
         self.asked_xid = self.pool_xid = None
-        self.answer_until = INFINITY
+        self.answer_until = self.acknowledged_until = INFINITY
+        self.unacknowledged_said = False
         self.partner_met = None
         self.queue.disconnect()
         self.flush_at = INFINITY
@@ -635,6 +644,8 @@ class Endpoint:
             if not sents:
                 break
             xid = link.send_batch(batch, now, out)
+            if not self.queue.on_the_way:
+                self.acknowledged_until = now + UNACKNOWLEDGED_S
             self.queue.sent(xid, sents)
             self.updates_sent += len(sents)
             if self.detail:
@@ -654,6 +665,26 @@ class Endpoint:
             self.saved.owes_all = False
             self.save(out)
         self.note("Info", 6111, "Sent update done to the partner", out, "no-failover-activity")
+
+    def acknowledged(self, now: float, out: list[Effect]) -> None:
+        """A BNDACK has come."""
+        self.acknowledged_until = now + UNACKNOWLEDGED_S if self.queue.on_the_way else INFINITY
+        if self.unacknowledged_said:
+            self.unacknowledged_said = False
+            self.note("Info", 6173, "The partner acknowledges updates again", out)
+
+    def _say_unacknowledged(self, now: float, out: list[Effect]) -> None:
+        """The partner is there and acknowledges nothing.
+
+        Section 9.8.4 lets a server leave NORMAL then. It would gain nothing: nobody is refused in NORMAL for that, and
+        leases stay safe at the MCLT; and on a slow link a new connection throws away what is under way.
+        """
+        self.acknowledged_until = INFINITY
+        self.unacknowledged_said = True
+        count = self.queue.unacknowledged + len(self.queue.waiting)
+        text = f"The partner answers but has acknowledged no update for {format_duration(int(UNACKNOWLEDGED_S))}"
+        what = f"{count} wait; until it does, leases are no longer than the MCLT and ended ones are not given again"
+        self.note("Warning", 6172, f"{text}: {what}; look at its log and its disk", out)
 
     def changed(self, binding: Binding, now: float, out: list[Effect]) -> None:
         """A binding of ours has changed: the partner is to be told, soon."""

@@ -459,6 +459,7 @@ def _binding_ack(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]
     if entries is None:
         endpoint.note("Warning", 6161, f"An acknowledgement with the unknown number {frame.xid} came", out)
         return
+    endpoint.acknowledged(now, out)
     acked: list[tuple[int, int, int]] = []
     answered: set[int] = set()
     for answer in message.answers:

@@ -408,7 +408,10 @@ class Verdicts:
                     late = 0 if here.expires == there.expires == FOREVER else abs(there.expires - here.expires - apart)
                     if not same or late > self.ledger.slack_s + 3:
                         return f"the leases of {format_ipv4(address)} differ: {here!r} and {there!r}"
-            theirs = backup.node.book.pools[b.scope_at(pool.scope.subnet).index]  # type: ignore[union-attr]
+            scope = b.scope_at(pool.scope.subnet)
+            if scope is None:
+                return f"{backup.name} has no scope {pool.scope.name}"
+            theirs = b.pools[scope.index]
             if list(pool.backup.unused) != list(theirs.backup.unused):
                 return f"the backup's never-used addresses of {pool.scope.name} differ"
         return ""
