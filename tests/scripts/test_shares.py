@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from pair import Client, Server, World, config, scope
 
 from tandem.base.io import Effect, LinkData, Reply
@@ -198,3 +199,50 @@ def test_the_backup_knows_who_has_its_addresses_when_it_may_give_them_again() ->
     assert {client.address for client in late} < share
     assert knew == [True]
     world.books_agree()
+
+
+def test_a_longer_mclt_counts_when_the_backup_knows_it() -> None:
+    """Until then the backup, should it have to take over, would wait by the shorter one."""
+    world = World(lambda: config(True, mclt_s=600), lambda: config(False, mclt_s=600)).pair()
+    client = Client(world, 1)
+    world.cut = True
+    world.drop_connections_of(world.main)
+    world.run(5)
+    reload(world, world.main, config(True, mclt_s=3600))
+    assert client.lease(world.main) and client.left_s == 600
+    world.cut = False
+    world.run(60)
+    assert Client(world, 2).lease(world.main)
+    world.run(60)
+    assert {round(expires - world.now, -1) for _, _, expires in world.main.active().values()} == {480, 3540}
+    world.cut = True
+    world.drop_connections_of(world.main)
+    world.run(5)
+    assert client.renew(world.main) and client.left_s > 3600
+
+
+@pytest.mark.parametrize("role", ["main", "backup"])
+def test_a_shorter_mclt_shortens_no_wait_for_promises_by_the_longer_one(role: str) -> None:
+    world = World(lambda: config(True, mclt_s=3600), lambda: config(False, mclt_s=3600)).pair()
+    alone, partner = (world.main, world.backup) if role == "main" else (world.backup, world.main)
+    world.main.make = lambda: config(True, mclt_s=600)
+    reload(world, world.main, world.main.make())
+    world.run(30)
+    assert (world.main.endpoint.mclt_s, world.backup.endpoint.mclt_s) == (600, 600)
+    partner.crash()
+    alone.crash()
+    alone.boot()
+    world.run(60)
+    assert alone.node is not None
+    alone.node.set_partner_down(world.now, partner.address, None, False, out := [])
+    alone.perform(out)
+    assert alone.endpoint.powers.other_from == int(world.now) + 3600
+    partner.boot()
+    world.run(30)
+    assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")
+    world.run(3600)
+    partner.crash()
+    world.run(1)
+    alone.node.set_partner_down(world.now, partner.address, None, False, out := [])
+    alone.perform(out)
+    assert alone.endpoint.powers.other_from <= world.now + 600, "all that was promised by the longer one is known"

@@ -39,6 +39,7 @@ PINNED = (
     ("databases", 1, "leases relied on what a server with a restored database had told before"),
     ("databases", 17, "after a restored copy RECOVER-WAIT was over before it began, and a held address freed"),
     ("databases", 8, "failover-recover of an earlier copy was taken for the time of a later loss"),
+    ("operator", 21, "a main that was alone promised by an MCLT that its backup did not know yet"),
     ("databases", 33, "a main with an old database refused its backup's newer leases"),
 )
 

@@ -149,8 +149,20 @@ class Endpoint:
 
     @property
     def mclt_s(self) -> int:
-        """The maximum client lead time in force: the main's (S4.3)."""
-        return self.config.mclt_s if self.config.main else self.saved.mclt_s or self.config.mclt_s
+        """The maximum client lead time in force: the main's (S4.3), a longer one from when the backup knows it."""
+        told = self.saved.mclt_s or self.config.mclt_s
+        return min(self.config.mclt_s, told) if self.config.main else told
+
+    @property
+    def longest_mclt_s(self) -> int:
+        """By how much the partner may have exceeded what it was acknowledged: what waits in its absence last."""
+        return max(self.mclt_s, self.saved.mclt_longest_s)
+
+    def agree_on_mclt(self, seconds: int) -> None:
+        """CONNECT has told the backup the main's MCLT. The caller saves."""
+        saved = self.saved
+        saved.mclt_longest_s = max(saved.mclt_longest_s, saved.mclt_s, seconds)
+        saved.mclt_s = seconds
 
     @property
     def lease_factor(self) -> float:
@@ -403,6 +415,8 @@ class Endpoint:
         saved.entered(int(now), before, int(state), why)
         self.wait_until = INFINITY
         self.startup_until = INFINITY
+        if before == S.NORMAL and now - since >= saved.mclt_longest_s:
+            saved.mclt_longest_s = saved.mclt_s  # promises by a former one have been told since
         for pool in self.pools():
             pool.remember_shares(state != S.NORMAL)
         if state == S.COMMUNICATIONS_INTERRUPTED and not saved.interrupted_since:
@@ -456,7 +470,7 @@ class Endpoint:
                 self.ask(now, out)
         elif state == S.RECOVER_WAIT:
             whole = not self.saved.ask_all
-            self.wait_until = now if whole or not self.saved.failed_at else self.saved.failed_at + self.mclt_s
+            self.wait_until = now if whole or not self.saved.failed_at else self.saved.failed_at + self.longest_mclt_s
             if self.wait_until <= now:
                 self.wait_until = INFINITY
                 self.decide(Cause.WAIT_OVER, now, out)

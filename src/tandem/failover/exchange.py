@@ -167,7 +167,7 @@ def accept_connect(endpoint: Endpoint, link: Link, frame: Frame, now: float, out
     saved = endpoint.saved
     _measure(endpoint, frame, now, out)
     link.opened_by(frame)
-    saved.mclt_s = message.mclt
+    endpoint.agree_on_mclt(message.mclt)
     factor = message.vendor.get(VENDOR_FACTOR, b"") if message.vendor_class == VENDOR_CLASS else b""
     if len(factor) == 4:
         saved.lease_factor_pct = int.from_bytes(factor, "big")
@@ -251,6 +251,10 @@ def _connect_ack(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]
         endpoint.retry_at = now
         return
     link.opened_by(frame)
+    if endpoint.saved.mclt_s != endpoint.config.mclt_s:
+        endpoint.agree_on_mclt(endpoint.config.mclt_s)
+        endpoint.save(out)
+        endpoint.adopt_powers()
     endpoint.partner_met = _met(message.vendor, message.vendor_class)
     link.window = max(message.max_unacked or 1, 1)
     link.contact_s = min(endpoint.config.poll_interval_s, (message.receive_timer or 60) / 5)

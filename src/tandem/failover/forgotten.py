@@ -54,4 +54,4 @@ def _promised_until(endpoint: Endpoint, binding: Binding, now: float) -> int:
     is a potential expiration, or its own time when it last served."""
     served_until = endpoint.saved.since if endpoint.state == S.PARTNER_DOWN else int(now)
     latest = max(binding.sent_potential, binding.acked_potential, binding.received_potential, served_until)
-    return min(latest + endpoint.mclt_s, FOREVER)
+    return min(latest + endpoint.longest_mclt_s, FOREVER)

@@ -135,7 +135,7 @@ def end_relationship(endpoint: Endpoint, now: float, out: list[Effect]) -> None:
         if saved.state != S.PARTNER_DOWN:
             saved.state, saved.since, saved.label = int(S.PARTNER_DOWN), int(now), "failover/off"
         saved.interrupted_since = 0
-        saved.mclt_s = endpoint.mclt_s
+        saved.mclt_longest_s = endpoint.longest_mclt_s
     endpoint.save(out)
 
 

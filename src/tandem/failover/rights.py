@@ -37,7 +37,7 @@ def powers_of(endpoint: Endpoint) -> Powers:
     elif state in SERVING:
         answer = ANSWER_ALL
         if state == S.PARTNER_DOWN:
-            other_from = other_from_when(saved, endpoint.mclt_s)
+            other_from = other_from_when(saved, endpoint.longest_mclt_s)
             own_from = other_from if saved.cautious else -INFINITY
         elif saved.cautious:
             own_from = INFINITY
@@ -81,4 +81,4 @@ def free_at(endpoint: Endpoint, binding: Binding) -> int:
     )  # fmt: skip
     if latest == FOREVER or endpoint.powers.other_from == INFINITY:
         return FOREVER
-    return int(max(latest + endpoint.mclt_s, endpoint.powers.other_from))
+    return int(max(latest + endpoint.longest_mclt_s, endpoint.powers.other_from))

@@ -29,7 +29,9 @@ class Saved:
     interrupted_since: int = 0
     """Start of COMMUNICATIONS-INTERRUPTED; 0 when not interrupted."""
     mclt_s: int = 0
-    """From the main; 0 = not told yet."""
+    """The main's, as both know it: what the latest CONNECT told; 0 = none did yet."""
+    mclt_longest_s: int = 0
+    """The longest MCLT by which either may have made promises of which the other does not know."""
     lease_factor_pct: int = 0
     """From the main; 0 = not told yet."""
     failed_at: int = 0

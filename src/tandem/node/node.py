@@ -77,8 +77,9 @@ class Node:
         self.alone = STANDALONE
         """The powers over scopes without a partner."""
         if any(pool.backup.size for pool in self.book.pools if not pool.scope.endpoint):
-            former = [Saved.from_values(values).mclt_s for values in states.values()]
-            self._wait_alone(now + max([*former, *(endpoint.mclt_s for endpoint in self.endpoints)], default=0))
+            saved = [Saved.from_values(values) for values in states.values()]
+            former = [max(of.mclt_s, of.mclt_longest_s) for of in saved]
+            self._wait_alone(now + max([*former, *(endpoint.longest_mclt_s for endpoint in self.endpoints)], default=0))
         self.started_at = now
         self._now = now
         self._strangers: dict[int, Link] = {}
@@ -173,7 +174,7 @@ class Node:
                 continue
             relations.leave(self.book, endpoint.config.main, mine, now, out)
             if endpoint.saved.met:
-                self._wait_alone(now + endpoint.mclt_s)
+                self._wait_alone(now + endpoint.longest_mclt_s)
             if name not in (wanted.name for wanted in self.config.endpoints):
                 orders.end_relationship(endpoint, now, out)
                 self._keep_state(before.pop(name))

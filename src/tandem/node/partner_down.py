@@ -42,7 +42,7 @@ def _preview(endpoint: Endpoint, now: float, at: float | None, expert: bool) -> 
         since = format_duration(max(int(now) - endpoint.saved.since, 0))
         why = f"this server already is in PARTNER-DOWN, for {since}"
         return {**view, "possible": False, "why-not": why, "changes": [], "scopes": []}
-    free_from = other_from_when(plan.saved, endpoint.mclt_s)
+    free_from = other_from_when(plan.saved, endpoint.longest_mclt_s)
     scopes = [_scope(endpoint, pool, now) for pool in endpoint.pools()]
     return {
         **view,
@@ -62,7 +62,7 @@ def _changes(endpoint: Endpoint, plan: orders.PartnerDown, free_from: float, now
     own = sum((pool.main if main else pool.backup).size for pool in pools)
     others = sum((pool.backup if main else pool.main).size for pool in pools)
     leased = sum(pool.counts[ACTIVE] for pool in pools)
-    mclt = format_duration(endpoint.mclt_s)
+    mclt = format_duration(endpoint.longest_mclt_s)
     said = [f"At once: this server enters PARTNER-DOWN and answers all clients; {leased} leases stay as they are."]
     if plan.saved.cautious:
         said.append("Who has a lease is served; new clients are not, because this server does not know all leases.")

@@ -401,7 +401,9 @@ class Verdicts:
             addresses = dict.fromkeys(x for x in (*a.by_address, *b.by_address) if a.scope_at(x) is pool.scope)
             for address in addresses:
                 here, there = a.by_address.get(address), b.by_address.get(address)
-                if _owner(a, address) != _owner(b, address):
+                owners = {_owner(a, address), _owner(b, address)}
+                reserved = address in pool.scope.reserved  # either may give it, to its client
+                if len(owners) > 1 and not (reserved and owners == {FREE, BACKUP}):
                     return f"the books differ at {format_ipv4(address)}: {main.name} {here!r}, {backup.name} {there!r}"
                 if here is not None and there is not None and here.status == there.status == ACTIVE:
                     same = _is_of(there, client_key(here.client_id, here.hardware))
