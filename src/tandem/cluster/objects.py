@@ -221,14 +221,14 @@ def effect_of(cls: ObjectClass) -> str:
 _EXAMPLE_NAMES = {
     "scope": "examplescope", "policy": "default", "client": "1,6,00:d0:ba:d3:bd:3b", "client-class": "exampleclass",
     "reservation": "192.168.50.9", "option": "exampleoption", "option-set": "exampleset",
-    "vendor-option": "examplevendoroption",
+    "vendor-option": "examplevendoroption", "scope-template": "exampletemplate",
 }  # fmt: skip
 _EXAMPLE_SETS = {
     "dhcp": "failover-main-server=192.168.50.2", "scope": "policy=default", "policy": "grace-period=10m",
     "client": "client-class-name=exampleclass", "client-class": "selection-criteria=red",
-    "option": "type=ips", "option-set": "vendor-option-string=examplevendor", "vendor-option": "type=ip",
-    "reservation": "policy=default", "admin": "roles=failover-operator",
-    "failover-pair": "remote-username=admin", "cluster": "admin=admin",
+    "scope-template": "'ranges-expr=(create-range 2 100)'", "option": "type=ips",
+    "option-set": "vendor-option-string=examplevendor", "vendor-option": "type=ip", "reservation": "policy=default",
+    "admin": "roles=failover-operator", "failover-pair": "remote-username=admin", "cluster": "admin=admin",
 }  # fmt: skip
 _EXAMPLE_ARGUMENTS = {
     "id": "224", "type": "ip", "option-set": "exampleset",

@@ -24,6 +24,7 @@ from tandem.config.types import (
     ClientKey,
     Date,
     Enum,
+    Expression,
     Factor,
     Fingerprints,
     Flags,
@@ -269,6 +270,27 @@ SCOPE = ObjectClass(
     ),
 )  # fmt: skip
 
+_SET_ON_SCOPES = ("addr", "mask", "primary-subnet", "failover-backup-allocation-boundary")
+
+SCOPE_TEMPLATE = ObjectClass(
+    name="scope-template",
+    help="What new scopes are given: their name, ranges and options for a subnet, and attributes.",
+    sync="none",
+    managed_only=True,
+    parts=(EMBEDDED,),
+    attributes=(
+        Attribute(
+            "scope-name", Expression(), None, 'The scope\'s name: (concat "lab-" subnet). Unset: the subnet.',
+        ),
+        Attribute("ranges-expr", Expression(), None, "Its ranges: (create-range 2 100), or a (list ...) of such."),
+        Attribute(
+            "options-expr", Expression(), None,
+            'Its options: (create-option "routers" (create-ipaddr subnet 1)), or a (list ...) of such.',
+        ),
+        *(attribute for attribute in SCOPE.attributes if attribute.name not in _SET_ON_SCOPES),
+    ),
+)  # fmt: skip
+
 RESERVATION = ObjectClass(
     name="reservation",
     help="An address that only one client gets.",
@@ -336,14 +358,14 @@ def _embedded(owner: ObjectClass, what: str) -> ObjectClass:
 
 
 EMBEDDED_IN: Mapping[str, ObjectClass] = {
-    owner.name: _embedded(owner, owner.name) for owner in (SCOPE, RESERVATION, CLIENT, CLIENT_CLASS)
+    owner.name: _embedded(owner, owner.name) for owner in (SCOPE, SCOPE_TEMPLATE, RESERVATION, CLIENT, CLIENT_CLASS)
 }
 """The classes of embedded policies, by the class that they are embedded in."""
 
 CLASSES: Mapping[str, ObjectClass] = {
     cls.name: cls
     for cls in (
-        DHCP, SCOPE, RESERVATION, POLICY, CLIENT, CLIENT_CLASS, OPTION, OPTION_SET, VENDOR_OPTION,
+        DHCP, SCOPE, SCOPE_TEMPLATE, RESERVATION, POLICY, CLIENT, CLIENT_CLASS, OPTION, OPTION_SET, VENDOR_OPTION,
         *EMBEDDED_IN.values(), PAIR, CLUSTER, ADMIN,
     )
 }  # fmt: skip

@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 from tandem.base.ipv4 import format_hardware, format_ipv4, parse_hardware, parse_ipv4, prefix_length
 from tandem.base.units import FOREVER, format_duration, parse_duration
 from tandem.config.dates import DATE_FORMS, EPOCH, Clock, format_date, parse_date
+from tandem.config.expressions import parse as parse_expression
 from tandem.wire.options import OptionDef, find_option
 
 _TRUE = ("true", "on", "enabled", "1")
@@ -110,6 +111,23 @@ class Secret(String):
 
     def show(self, stored: Any, clock: Clock = EPOCH) -> str:
         return "********" if stored else ""
+
+
+@dataclass(frozen=True)
+class Expression(String):
+    """An expression of a scope template (``config.expressions``). Used as text."""
+
+    word = "expression"
+    bytes_max: int = 4000
+
+    @property
+    def allowed(self) -> str:
+        return 'an expression, e.g. (concat "lab-" subnet), (create-range 2 100) or (create-option "routers" 10.0.0.1)'
+
+    def _use(self, stored: object) -> str:
+        text = super()._use(stored)
+        parse_expression(text)
+        return text
 
 
 @dataclass(frozen=True)

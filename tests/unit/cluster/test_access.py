@@ -87,6 +87,10 @@ scope-policy examplescope setVendorOption examplevendoroption exampleset 10.0.0.
 client-policy 1,6,00:d0:ba:d3:bd:3b setVendorOption examplevendoroption exampleset 10.0.0.1
 client-class-policy exampleclass setVendorOption examplevendoroption exampleset 10.0.0.1
 reservation-policy 192.168.50.9 setVendorOption examplevendoroption exampleset 10.0.0.1
+scope-template exampletemplate create
+scope-template-policy exampletemplate setOption routers 192.168.50.1
+scope-template-policy exampletemplate setLeaseTime 1d
+scope-template-policy exampletemplate setVendorOption examplevendoroption exampleset 10.0.0.1
 admin example create pw roles=read-only
 token monitoring create read-only
 failover-pair example create 127.0.0.11 127.0.0.12
@@ -101,6 +105,7 @@ _MISSING_FIRST = {  # what an example makes must not be there yet
     "client 1,6,00:d0:ba:d3:bd:3b create": "client 1,6,00:d0:ba:d3:bd:3b delete",
     "client-class exampleclass create": "client-class exampleclass delete",
     "reservation 192.168.50.9 create": "reservation 192.168.50.9 delete",
+    "scope-template exampletemplate create": "scope-template exampletemplate delete",
     "option exampleoption create": "option exampleoption delete",
     "vendor-option examplevendoroption create": "vendor-option examplevendoroption delete",
     "lease 192.168.50.10 reserve": "reservation 192.168.50.9 delete",
