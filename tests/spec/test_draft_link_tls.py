@@ -150,6 +150,7 @@ def test_7_9_2_step_4_a_main_refuses_another_certificate_and_tls_that_it_did_not
     partner = partner_of(True, "required")
     answer(partner, 1, b"somebody else's certificate")
     assert not partner.tls and partner.closed == [1]
+    assert not any(isinstance(m, wire.Disconnect) for m in partner.said()), "the backup expects a handshake"
     assert tls.fingerprint(b"somebody else's certificate") in refusal(partner)
     partner = partner_of(True, "off")
     answer(partner, 1)

@@ -237,7 +237,10 @@ def _connect_ack(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]
         problem = _clocks_apart(endpoint, frame, now)
     if problem is not None:
         endpoint.problem(6153, problem[1], now, out)
-        link.disconnect(problem[0], problem[1], now, out)
+        if message.tls_reply and not link.session:
+            out.append(Close(link.number))  # the backup expects a handshake, and would not understand
+        else:
+            link.disconnect(problem[0], problem[1], now, out)
         endpoint.link_lost(problem[1], now, out, refused=True)
         return
     vendor_class = message.vendor_class or b""

@@ -28,7 +28,7 @@ from tandem.base.ipv4 import format_ipv4
 from tandem.config.compiled import ServerConfig
 from tandem.dhcp.lifecycle import expire
 from tandem.dhcp.server import DhcpServer
-from tandem.failover import exchange, orders
+from tandem.failover import exchange, orders, tls
 from tandem.failover.endpoint import Endpoint
 from tandem.failover.link import Link
 from tandem.failover.rights import free_at
@@ -381,7 +381,9 @@ class Node:
     def _tls_failed(endpoint: Endpoint, link: Link, why: str, now: float, out: list[Effect]) -> None:
         """Say that the connection broke down while it became TLS, or before the partner answered over it."""
         if link.securing or (link.session and not link.set_up):
+            mine = tls.fingerprint(endpoint.config.certificate)
             text = f"No TLS connection with {format_ipv4(link.peer)} came about: {why}; its log may say more"
+            text += f" (it must know the fingerprint {mine} of this server)"
             endpoint.problem(6149, text, now, out)
 
     def _link_down(self, event: LinkDown, now: float, out: list[Effect]) -> None:
@@ -447,9 +449,9 @@ class Node:
                     self._strangers[link.number] = link
                 return endpoint.link is link
         why = f"no relationship {message.relationship.decode('ascii', 'replace')!r} is configured here as backup"
-        tls = None if message.tls_request is None else 0
+        no_tls = None if message.tls_request is None else 0
         reason = (RejectReason.INVALID_PARTNER, why)
-        exchange.refuse_connect(link, frame.xid, message.relationship, tls, reason, now, out)
+        exchange.refuse_connect(link, frame.xid, message.relationship, no_tls, reason, now, out)
         text = f"Refused a CONNECT from {format_ipv4(link.peer)}: {why}; compare the addresses on both servers"
         out.append(Note("Error", "Failover", 6150, text))
         return False
