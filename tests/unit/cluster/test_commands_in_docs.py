@@ -39,8 +39,9 @@ def of_registry(lines: list[str]) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_commands_in_blocks_are_complete(page: Path) -> None:
     text = page.read_text()
-    fenced = re.findall(r"^```(?:nrcmd)?\n(.*?)^```", text, re.M | re.S)
-    for line in of_registry([*re.findall(r"^    (\S.*)$", text, re.M), *"".join(fenced).splitlines()]):
+    fenced = re.findall(r"^```([^\n]*)\n(.*?)^```$", text, re.M | re.S)
+    shown = "".join(block for kind, block in fenced if not kind or kind.startswith("nrcmd"))
+    for line in of_registry([*re.findall(r"^    (\S.*)$", text, re.M), *shown.splitlines()]):
         run(line)
 
 
