@@ -9,6 +9,7 @@ from pair import Client, Server, World, config, scope
 
 from tandem.base.errors import CommandError
 from tandem.base.ipv4 import format_ipv4, parse_ipv4
+from tandem.lease.sketch import Sketch
 from tandem.node.explain import FORMS, Told, explain
 
 RESERVED = parse_ipv4("192.168.50.9")
@@ -103,4 +104,11 @@ def test_what_would_be_stored_reads_as_a_binding() -> None:
     assert explained(world.main, client)["stores"] == [], "an offer is not stored"
     assert client.lease()
     stored = explained(world.main, client, "renew", address=client.address)["stores"]
-    assert len(stored) == 1 and "ACTIVE" in stored[0]
+    assert [(s["state"], s["address"]) for s in stored] == [("ACTIVE", format_ipv4(client.address))]
+
+
+def test_a_sketch_has_all_that_a_book_has() -> None:
+    world = World().pair()
+    assert world.main.node is not None
+    book = world.main.node.book
+    assert set(vars(Sketch(book, book.config.networks[0], b""))) == set(vars(book))

@@ -16,6 +16,7 @@ from tandem.cluster.partner_check import check
 from tandem.cluster.partners import PARTNER, address_of
 from tandem.cluster.registry import REGISTRY, Argument, Command, Request
 from tandem.config.access import READ_ONLY
+from tandem.config.dates import format_date
 from tandem.config.types import ClientKey
 
 _CLIENT = ClientKey()
@@ -84,8 +85,9 @@ async def _explain(manager: Manager, request: Request) -> Answer:
         rows = [["Option", "Code", "Value", "From"]]
         rows += [[option["name"], str(option["code"]), option["value"], option["source"]] for option in options]
         lines += ["", *table(rows)]
-    if found["stores"]:
-        lines += ["", *(f"Would be stored: {text}" for text in found["stores"])]
+    for stored in found["stores"]:
+        until = format_date(int(stored["expiration"]), request.session.clock())
+        lines.append(f"Would be stored: {stored['address']} {stored['state']} {stored['client']}, until {until}")
     item = Item("explanation", {key: text for key, _, text in told})
     item.attributes |= {f"option-{o['name']}": f"{o['value']} ({o['source']})" for o in options}
     return Answer([item], [*lines, "Nothing was changed or sent."])

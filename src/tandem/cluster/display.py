@@ -19,7 +19,7 @@ _DATES = frozenset({
     "drift-checked", "last-synchronization-time",
 })  # fmt: skip
 """Keys of the server's views that hold seconds since 1970; 0 = never."""
-_DURATIONS = frozenset({"maximum-client-lead-time"})
+_DURATIONS = frozenset({"maximum-client-lead-time", "desired-lease-time"})
 
 
 def item_of(name: str, view: Mapping[str, object], session: Session) -> Item:

@@ -11,6 +11,7 @@ from copy import copy
 from typing import Any
 
 from tandem.config.compiled import Network
+from tandem.lease.addresses import Addresses
 from tandem.lease.binding import Binding
 from tandem.lease.book import Book
 from tandem.lease.pool import Pool, Side
@@ -63,6 +64,7 @@ class Sketch(Book):
         bindings = _Bindings(book.by_address)
         self.by_address = bindings
         self.config = book.config
+        self.addresses = Addresses()
         self.offered = dict(book.offered)
         self.changed = []
         self._offers = dict(book._offers)

@@ -44,7 +44,7 @@ def _of_endpoint(endpoint: Endpoint, now: float) -> Iterator[Alarm]:
     partner = format_ipv4(endpoint.config.peer)
     if not endpoint.communicating and state != S.STARTUP:
         since = saved.interrupted_since or saved.last_contact
-        lost = f"the partner {partner} has not been heard since" if saved.met else f"no partner has come from {partner}"
+        lost = f"the partner {partner} is out of reach" if saved.met else f"no partner has come from {partner}"
         answers = "this server answers all clients" if state in SERVING else f"this server is in {state_name(state)}"
         yield _alarm(
             "communications-interrupted", "Error" if saved.met else "Warning", name, since, f"{lost}; {answers}",

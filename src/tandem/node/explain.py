@@ -21,6 +21,7 @@ from tandem.dhcp.query import Query
 from tandem.dhcp.server import DhcpServer
 from tandem.failover.endpoint import Endpoint
 from tandem.failover.states import state_name
+from tandem.failover.words import status_name
 from tandem.lease.binding import ACTIVE, FREE, Binding
 from tandem.lease.loadbalance import ALL_BUCKETS, bucket
 from tandem.lease.sketch import Sketch
@@ -343,5 +344,10 @@ def _name(told: Told) -> str:
     return wire.KIND_NAMES[kind] + (f" ({told.form})" if kind == wire.REQUEST else "")
 
 
-def _stored(effect: SaveBinding) -> str:
-    return repr(Binding.from_row(effect.row)).strip("<>")
+def _stored(effect: SaveBinding) -> dict[str, object]:
+    binding = Binding.from_row(effect.row)
+    client = format_hardware(binding.hardware) or binding.client_id.hex(":")
+    return {
+        "address": format_ipv4(binding.address), "state": status_name(binding.status), "client": client,
+        "expiration": binding.expires,
+    }  # fmt: skip

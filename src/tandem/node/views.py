@@ -110,6 +110,9 @@ def lease_view(node: Node, binding: Binding, now: float) -> dict[str, object]:
         "client-last-transaction-time": binding.last_transaction,
         "granted-by": _GRANTED_BY[binding.granted_by],
     }
+    if scope is not None:
+        policy = node.config.policy_of(scope, binding.address, binding.client_id, binding.hardware)
+        view["desired-lease-time"] = FOREVER if policy.permanent else policy.lease_s
     if endpoint is not None:
         view["sent-potential-expiration"] = binding.sent_potential
         view["acked-potential-expiration"] = binding.acked_potential

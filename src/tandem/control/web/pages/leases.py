@@ -19,7 +19,7 @@ from tandem.cluster.leases import PAGE, lease_page
 from tandem.cluster.registry import NAME
 from tandem.control.web.forms import sentence
 from tandem.control.web.navigation import Entry, Pages
-from tandem.control.web.pages.related import ago, left
+from tandem.control.web.pages.related import ago, left, rough
 from tandem.control.web.visit import Visit
 
 PAGES = Pages()
@@ -110,7 +110,7 @@ async def lease(visit: Visit) -> Response:
     failover = "acked-potential-expiration" in found
     return visit.page(
         "lease.html", title=f"Lease {text}", lease=found, history=past, owner=owner(found), ago=ago,
-        left=left, failover=failover, badge=STATES.get(found["state"], "off"), forever=FOREVER, home=HOME,
+        left=left, rough=rough, failover=failover, badge=STATES.get(found["state"], "off"), forever=FOREVER, home=HOME,
     )  # fmt: skip
 
 
