@@ -237,6 +237,24 @@ def test_one_goes_and_returns(ours: str, victim: str, how: str) -> None:
 
 
 @SEATS
+def test_what_dhcpd_has_in_line_is_not_overwritten_by_something_older(ours: str) -> None:
+    """Our older update of a lease would replace its own that is not on its way yet; so it is heard first."""
+    pair = Pair(ours)
+    clients = [pair.client(server) for server in [pair.tandem, pair.isc] * 6]
+    pair.world.run(10)
+    pair.world.cut = True
+    pair.world.run(90)
+    assert all(client.renew(pair.tandem) for client in clients)
+    pair.world.run(60)
+    assert all(client.renew(pair.isc) for client in clients)  # type: ignore[arg-type]
+    pair.world.cut = False
+    pair.normal(120)
+    pair.agreed()
+    held = pair.tandem.active()
+    assert all(abs(held[client.address][2] - client.expires) <= 1 for client in clients)
+
+
+@SEATS
 def test_alone_it_promises_no_more_than_dhcpd_would_heed(ours: str) -> None:
     """dhcpd in PARTNER-DOWN goes by the ends of leases that it knows: who renews while it cannot be told gets no more
     than those, or the MCLT. So nobody's address is given away when it then takes over."""

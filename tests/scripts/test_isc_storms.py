@@ -53,7 +53,7 @@ class Storm:
                 one.crash()
         elif what == "cut" and len(up) == 2 and not self.apart:
             self.world.cut = True
-            for client in rnd.sample(self.clients, 3):
+            for client in rnd.choices(self.clients, k=rnd.choice([3, 30])):
                 self.ask(client, rnd.sample(up, 1))
             self.world.run(LIVE_S)
             self.world.cut = False
@@ -89,7 +89,10 @@ class Storm:
             if server.node is None:
                 server.boot()
         self.pair.normal(2000)
-        self.world.run(200)
+        for _ in range(20):  # an address that a client may still hold is so until that is over on both
+            self.world.run(200)
+            if self.pair.tandem.active().keys() == self.pair.isc.active().keys():
+                break
         self.pair.agreed(2)
 
 

@@ -87,6 +87,9 @@ class Dialect:
     forgets_potential: bool = False
     """Whether a server of this make that takes over gives an address away after the end of its lease as it knows it and
     the MCLT, whatever potential expiration it has acknowledged."""
+    hears_before: bool = False
+    """Whether a server of this make takes an older update for a newer one of its own that is still in line there: it is
+    asked for what it has before it is told anything, when both return to NORMAL."""
     expiry_slack_s: int = 0
     """By how much a main of this make may declare a lease over before it is by our clock."""
     duel_retry_s: float = 60.0
@@ -175,6 +178,7 @@ ISC = Dialect(
     main_asks=True,
     gives_unasked=True,
     forgets_potential=True,
+    hears_before=True,
     expiry_slack_s=5,
     duel_retry_s=1.0,
     says=_read_says(_ISC_SAYS_TEXT),

@@ -461,7 +461,7 @@ class Endpoint:
             if self.config.main:
                 self.balance_at = now if self.dialect.gives_unasked else now + BALANCE_S
                 self.reclaim_at = now + RECLAIM_S
-            if self.saved.cautious:
+            if self.saved.cautious or self.dialect.hears_before:
                 self.ask(now, out)
         elif state == S.PARTNER_DOWN:
             self._free_later(now)
@@ -539,6 +539,7 @@ class Endpoint:
     def told_all(self, now: float, out: list[Effect]) -> None:
         """All that this server asked for has come (section 7.5.2)."""
         self.asked_xid, self.answer_until = None, INFINITY
+        self.flush_at = now
         saved = self.saved
         if saved.cautious:
             saved.cautious, saved.ask_all, saved.returned_at, saved.unknown_s = False, False, 0, 0
@@ -652,6 +653,8 @@ class Endpoint:
             return
         if not link.asked and (self.partner_starting or self.saved.partner_state == S.RECOVER):
             return  # it will say what it wants; what it acknowledges before, it may have forgotten
+        if self.dialect.hears_before and self.state == S.NORMAL and self.asked_xid is not None:
+            return  # until it has told what it has
         withheld = None if self.config.main or self.state != S.NORMAL else self.dialect.withholds
         while self.queue.waiting and len(self.queue.on_the_way) < link.window:
             batch, sents = self.queue.next_batch(link.secret, int(now), out, withheld)
