@@ -160,15 +160,20 @@ class Manager:
 
     def _check(self, document: object, otherwise: str) -> list[str]:
         """Return the warnings of a configuration. Raises CommandError 316 with the errors and what happens now."""
+        errors, warnings = self.problems(document)
+        if errors:
+            raise CommandError(316, f"the configuration cannot work, {otherwise}:\n" + "\n".join(errors))
+        return warnings
+
+    def problems(self, document: object) -> tuple[list[str], list[str]]:
+        """Return the errors of the DHCP server's configuration, for which it would be refused, and the warnings."""
         try:
             certificate = certificates.read(self.failover_certificate)
         except (OSError, ValueError):
             certificate = b""  # if it is needed, that is one of the problems
         _, problems = compile_config(document, self.address, own=self.own_addresses(), certificate=certificate)
-        errors = [str(problem) for problem in problems if problem.level == "error"]
-        if errors:
-            raise CommandError(316, f"the configuration cannot work, {otherwise}:\n" + "\n".join(errors))
-        return [str(problem) for problem in problems]
+        errors = [str(problem) for problem in problems if problem.fatal]
+        return errors, [str(problem) for problem in problems if not problem.fatal]
 
     async def ask(self, op: str, **args: Any) -> Any:
         """Return the running DHCP server's answer to operation ``op``. Raises CommandError."""

@@ -27,6 +27,7 @@ from tandem.cluster.guard import LoginError
 from tandem.cluster.manager import Forbidden, Manager
 from tandem.cluster.registry import Login
 from tandem.control.web import pages as page_modules
+from tandem.control.web.forms import plain
 from tandem.control.web.navigation import BARS, PUBLIC, Link, Page
 from tandem.control.web.visit import THEME_COOKIE, Form, Visit
 
@@ -72,6 +73,7 @@ class Site:
             loader=jinja2.FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=jinja2.StrictUndefined,
             trim_blocks=True, lstrip_blocks=True,
         )  # fmt: skip
+        self._templates.filters["plain"] = plain
         self._templates.globals |= {"static": self.static, "bars": list(BARS)}
         routes = [Route(page.path, self._endpoint(page), methods=[page.method]) for page in self.pages]
         routes.append(Route("/static/{name:path}", self._file, methods=["GET"]))
@@ -153,6 +155,10 @@ class Site:
             raise HTTPException(404)
         headers = {"Cache-Control": "max-age=31536000, immutable" if "v" in request.query_params else "no-cache"}
         return FileResponse(path, headers=headers | _HEADERS, media_type=_TYPES.get(path.suffix))
+
+    def address(self, label: str) -> str:
+        """Return the address of the entry with this label in the bars; "" when there is none."""
+        return next((page.path for page in self.pages if page.entry and page.entry.label == label), "")
 
     def render(self, visit: Visit, template: str, context: dict[str, Any]) -> str:
         """Return the text of a page."""

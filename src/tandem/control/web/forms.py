@@ -10,11 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
+from tandem.base.units import format_duration
 from tandem.config.attribute import Attribute, ObjectClass
 from tandem.config.dates import Clock
-from tandem.config.types import Bool, Enum, Flags, Reference, Secret
+from tandem.config.types import Bool, Enum, Flags, Reference, Secret, String, Tags, Time
 from tandem.control.web.visit import Form
 
+_TAGS = "Words, with commas between them."
 CHOSEN = ".chosen"
 """After the name of a list of flags: the field that says whether they were chosen or the default counts."""
 REMOVE = ".remove"
@@ -48,10 +52,14 @@ class Field:
     @property
     def hint(self) -> str:
         """What may be written, in a few words."""
-        if self.kind != "text":
-            return ""
-        allowed = self.attribute.type.allowed
-        return allowed[:1].upper() + allowed[1:] + "."
+        match self.attribute.type:
+            case Time(lo=lo, hi=hi):
+                return f"Seconds, or a mix such as 1d12h; {format_duration(lo)} to {format_duration(hi)}."
+            case String() | Tags() if self.kind == "text":
+                return _TAGS if isinstance(self.attribute.type, Tags) else ""
+            case kind if self.kind == "text":
+                return sentence(kind.allowed)
+        return ""
 
 
 Names = Callable[[str], list[str]]
@@ -94,7 +102,8 @@ def _kind(attribute: Attribute, names: Names) -> tuple[str, list[str]]:
 
 _SHORT = {"failover": "Failover Setting"}
 _WORDS = {"dhcp": "DHCP", "dns": "DNS", "bootp": "BOOTP", "id": "ID", "ip": "IP", "ldap": "LDAP", "vpn": "VPN",
-          "pct": "Percentage", "tsig": "TSIG", "siaddr": "siaddr", "addr": "Address", "v4": "v4"}  # fmt: skip
+          "pct": "Percentage", "tsig": "TSIG", "siaddr": "siaddr", "tls": "TLS",
+          "mac": "MAC", "addr": "Address", "v4": "v4"}  # fmt: skip
 
 
 def label_of(name: str) -> str:
@@ -113,12 +122,11 @@ class Group:
 
 
 def grouped(fields: Sequence[Field]) -> list[Group]:
-    """Return the fields under headings: those about failover apart."""
-    groups = [
-        Group("Settings", [f for f in fields if not f.name.startswith("failover")]),
-        Group("Failover", [f for f in fields if f.name.startswith("failover")]),
-    ]
-    return [group for group in groups if group.fields]
+    """Return the fields under headings, those about failover apart."""
+    groups: dict[str, list[Field]] = {}
+    for one in fields:
+        groups.setdefault("Failover" if one.name.startswith("failover") else "Settings", []).append(one)
+    return [Group(title, found) for title, found in groups.items()]
 
 
 def take(form: Form, fields: Sequence[Field], clock: Clock) -> dict[str, Any]:
@@ -153,6 +161,27 @@ def take(form: Form, fields: Sequence[Field], clock: Clock) -> dict[str, Any]:
         except ValueError as error:
             one.error = sentence(str(error))
     return changes
+
+
+def plain(text: str) -> str:
+    """Return a stored value, given as JSON text, as an operator reads it."""
+    return _plain(msgspec.json.decode(text))
+
+
+def _plain(value: Any) -> str:
+    match value:
+        case bool():
+            return "on" if value else "off"
+        case {"address": address, "key": key}:
+            return f"{address} for {key}"
+        case dict():
+            return ", ".join(f"{key}: {_plain(one)}" for key, one in value.items())
+        case [str(), str()] if all(part[:1].isdigit() and part.count(".") == 3 for part in value):
+            return " – ".join(value)
+        case list():
+            return ", ".join(_plain(one) for one in value) or "none"
+        case _:
+            return str(value)
 
 
 def sentence(text: str) -> str:

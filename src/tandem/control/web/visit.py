@@ -20,12 +20,14 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from tandem.base.errors import CommandError
 from tandem.cluster import objects
 from tandem.cluster.answer import Answer
+from tandem.cluster.database import encode
 from tandem.cluster.guard import BrowserSession
 from tandem.cluster.history import Alarm
 from tandem.cluster.manager import Forbidden, Manager
 from tandem.cluster.registry import NAME, Login, Request, Session
 from tandem.config import document as config
 from tandem.config.access import READ_ONLY, allows
+from tandem.config.places import home
 from tandem.config.schema import SERVED
 from tandem.control.web.navigation import command_of
 
@@ -158,10 +160,20 @@ class Visit:
         document = self.manager.database.document
         return [a for a in objects.secrets_of(declared) if config.is_set(document, cls, name, a)]
 
-    async def changes_of(self, label: str) -> list[Mapping[str, str]]:
-        """Return the newest changes of the object with this label, newest first. Raises Forbidden."""
+    async def changes_of(self, cls: str, name: str) -> list[Mapping[str, str]]:
+        """Return the newest changes of an object, or of what it is a part of, newest first. Raises Forbidden."""
+        section, owner = self.home(cls, name)
+        label = config.class_of(section).label(owner)
         newest = await self.run(("change", "list"), count="1000")
         return [item.attributes for item in newest.items if item.attributes["object"] == label]
+
+    def home(self, cls: str, name: str) -> tuple[str, str]:
+        """Return class and name of the object that an object is a part of, or its own. Raises CommandError 302."""
+        return home(self.manager.database.document, cls, name)
+
+    def stored_text(self, cls: str, name: str) -> str:
+        """Return what is set on an object as JSON text, without secrets. Raises CommandError 302, Forbidden."""
+        return encode(self.stored(cls, name))
 
     def version(self, cls: str, name: str = "") -> str:
         """Return what ``save`` wants to be told about the object as it was read."""
@@ -175,7 +187,7 @@ class Visit:
     def create(self, cls: str, name: str, values: dict[str, Any]) -> None:
         """Create an object with ``values``. Raises CommandError."""
         self._permit_editing(cls)
-        if name in objects.names(self.manager, cls):
+        if config.class_of(cls).stored_name(name) in objects.names(self.manager, cls):
             raise CommandError(320, f"{cls} {name} exists; choose another name, or edit that one")
         objects.replace(self.manager, self.login, cls, name, values, None)
 

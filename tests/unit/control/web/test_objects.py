@@ -178,7 +178,7 @@ def test_two_editors_do_not_lose_each_others_changes(
     answer = admin.post(EDIT, with_fields(page, failover_backup_percentage="20"))
     told = text_of(answer.text)
     assert answer.status_code == 409 and "It was changed while you edited it." in told
-    assert re.search(r"nrcmd : renew-only - → true", told)
+    assert re.search(r"nrcmd : renew-only not set → on", told)
     assert "failover-backup-percentage" not in manager.database.document["scope"]["office"]
     again = with_fields(filled(answer.text), renew_only="on")
     assert admin.post(EDIT, again).status_code == 303  # saved over it, knowingly
@@ -294,3 +294,41 @@ def test_every_class_of_objects_has_its_pages(admin: Browser) -> None:
     for look in [look for look in LOOKS.values() if look.cls.name not in OWN_PAGES]:
         answer = admin.get(look.path)
         assert answer.status_code == 200 and f"<h1>{look.title}</h1>" in answer.text
+
+
+def test_reservations_are_objects_within_their_scope(admin: Browser, office: None, manager: Manager) -> None:
+    answer = admin.post("/dhcp/reservation", name="192.168.50.9", key="00:d0:ba:d3:bd:3b")
+    assert answer.headers["Location"] == "/dhcp/reservation/edit?name=192.168.50.9"
+    assert [r["address"] for r in manager.database.document["scope"]["office"]["reservations"]] == ["192.168.50.9"]
+    listed = text_of(admin.get("/dhcp/reservation").text)
+    assert "192.168.50.9 1,6,00:d0:ba:d3:bd:3b" in listed and "office" in listed
+    wrong = admin.post("/dhcp/reservation", name="10.0.0.1", key="00:d0:ba:d3:bd:3c")
+    assert "in no scope's subnet" in errors_of(wrong.text)["name"]
+    assert "in use" not in errors_of(admin.post("/dhcp/reservation", name="192.168.50.8", key="x").text)["key"]
+
+
+def test_a_client_is_named_by_its_hardware_address(admin: Browser, manager: Manager) -> None:
+    answer = admin.post("/dhcp/client", name="00:d0:ba:d3:bd:3b")
+    assert answer.headers["Location"] == "/dhcp/client/edit?name=1%2C6%2C00%3Ad0%3Aba%3Ad3%3Abd%3A3b"
+    assert admin.get(answer.headers["Location"]).status_code == 200
+    assert "hardware address" in errors_of(admin.post("/dhcp/client", name="x y").text)["name"]
+
+
+def test_an_embedded_policy_is_edited_on_its_own_page(admin: Browser, office: None, manager: Manager) -> None:
+    where = "/dhcp/scope/policy?name=office"
+    assert where in admin.get(EDIT).text
+    page = filled(admin.get(where).text)
+    option = [("options.left", "routers"), ("options.right", "192.168.50.1")]
+    assert admin.post(where, with_fields(page, grace_period="10m") + option).headers["Location"] == EDIT
+    embedded = manager.database.document["scope"]["office"]["embedded-policy"]
+    assert embedded == {"grace-period": 600, "options": {"routers": "192.168.50.1"}}
+    stale = admin.post(where, with_fields(page, grace_period="20m"))
+    assert stale.status_code == 409 and "superuser" in text_of(stale.text)
+
+
+def test_a_long_list_makes_only_the_rows_that_it_shows(admin: Browser, manager: Manager) -> None:
+    clients = {f"1,6,00:00:00:00:{i >> 8:02x}:{i & 255:02x}": {"host-name": f"h{i}"} for i in range(2000)}
+    manager.database.document["client"] = clients
+    page = text_of(admin.get("/dhcp/client").text)
+    assert "2000 clients" in page and "page 1 of 40" in page and page.count(" h") < 60
+    assert "h1234" in text_of(admin.get("/dhcp/client?q=h1234").text)

@@ -7,7 +7,7 @@ that the failover chapter has for some of them. Source: failover chapter; SYSTEM
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -17,7 +17,7 @@ from tandem.base.errors import CommandError
 from tandem.cluster.objects import Stale, edit_role, effect_of, read_role
 from tandem.cluster.registry import NAME
 from tandem.config.attribute import ObjectClass
-from tandem.config.schema import SECTIONS
+from tandem.config.schema import CLASSES, EMBEDDED_IN
 from tandem.control.web import forms, parts
 from tandem.control.web.forms import Field
 from tandem.control.web.listing import Column, Listing
@@ -26,6 +26,8 @@ from tandem.control.web.visit import Visit
 
 PAGES = Pages()
 _COLUMNS_MAX = 5
+_ALL_MAX = 500
+"""Up to so many objects a list is made of all of them; beyond, of those that one page shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,9 @@ _WORDS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "client-class": ("Client-Class", "Client-Classes", "DHCP", ()),
     "admin": ("Administrator", "Administrators", "Administrators", ("full-name", "roles")),
     "cluster": ("Cluster", "Clusters", "Clusters", ()),
+    "reservation": ("Reservation", "Reservations", "DHCP", ("key", "policy")),
+    "client": ("Client", "Clients", "DHCP", ("client-class-name", "policy-name", "selection-criteria", "host-name")),
     "failover-pair": ("Failover Pair", "Failover", "DHCP", ()),
-    "option": ("Option Definition", "Options", "DHCP", ()),
 }
 
 
@@ -80,7 +83,7 @@ def _look(cls: ObjectClass) -> Look:
     return Look(cls, one, one + "s")
 
 
-LOOKS = {name: _look(cls) for name, cls in SECTIONS.items() if not cls.singleton}
+LOOKS = {name: _look(cls) for name, cls in CLASSES.items() if not cls.singleton and not cls.embedded_in}
 OWN_PAGES = {"failover-pair"}
 """Classes with pages of their own elsewhere."""
 
@@ -91,39 +94,73 @@ OWN_PAGES = {"failover-pair"}
 def _listing(visit: Visit, look: Look) -> Listing:
     cls = look.cls
     shown = look.columns or tuple(a.name for a in cls.attributes if not a.expert)[:_COLUMNS_MAX]
-    clock = visit.session.clock()
-    rows = []
-    for name in visit.names(cls.name):
-        content = visit.stored(cls.name, name)
-        row: dict[str, Any] = {"name": name, "edit": look.edit(name)}
-        for attribute in shown:
+    columns = [Column("name", name_label(cls), link="edit"), *(Column(a, forms.label_of(a)) for a in shown)]
+    if cls.element_of:
+        columns.append(Column("within", LOOKS[cls.element_of].one))
+    if "ranges" in cls.parts:
+        columns.append(Column("ranges", "Ranges"))
+    if "options" in cls.parts:
+        columns.append(Column("options", "Options Set", numeric=True))
+    row = _Row(visit, look, shown)
+    names, noun = visit.names(cls.name), look.many.lower()
+    if len(names) <= _ALL_MAX:
+        return Listing.of(visit.query, look.path, columns, map(row, names), "name", noun=noun)
+    columns = [replace(column, sortable=column.key == "name") for column in columns]
+    words = visit.query.get("q", "").casefold().split()
+    if words:
+        texts = {name: f"{name} {visit.stored_text(cls.name, name)}".casefold() for name in names}
+        names = [name for name in names if all(word in texts[name] for word in words)]
+    listing = Listing.of(visit.query, look.path, columns, [{"name": name, "found": visit.query.get("q", "")}
+                                                           for name in names], "name", noun=noun)  # fmt: skip
+    listing.rows = [row(str(one["name"])) for one in listing.rows]
+    return listing
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Makes rows of a list."""
+
+    visit: Visit
+    look: Look
+    shown: tuple[str, ...]
+
+    def __call__(self, name: str) -> dict[str, Any]:
+        cls, clock = self.look.cls, self.visit.session.clock()
+        content = self.visit.stored(cls.name, name)
+        row: dict[str, Any] = {"name": name, "edit": self.look.edit(name)}
+        for attribute in self.shown:
             declared = cls.by_name[attribute]
             value = content.get(attribute, declared.default)
             row[attribute] = "" if value is None else declared.type.show(value, clock)
+        if cls.element_of:
+            row["within"] = self.visit.home(cls.name, name)[1]
         if "ranges" in cls.parts:
             row["ranges"] = ", ".join(f"{lo} – {hi}" for lo, hi in content.get("ranges", ()))
         if "options" in cls.parts:
             row["options"] = len(content.get("options", ()))
-        rows.append(row)
-    columns = [Column("name", "Name", link="edit"), *(Column(a, forms.label_of(a)) for a in shown)]
-    if "ranges" in cls.parts:
-        columns.append(Column("ranges", "Ranges"))
-    if "options" in cls.parts:
-        columns.append(Column("options", "Options set", numeric=True))
-    return Listing.of(visit.query, look.path, columns, rows, "name", noun=look.many.lower())
+        return row
+
+
+def name_label(cls: ObjectClass) -> str:
+    """Return what the name of an object of a class is called."""
+    if cls.element_of:
+        return forms.label_of(cls.attributes[0].name)
+    return "Name" if cls.names is None else forms.label_of(cls.name)
 
 
 def _needed(visit: Visit, cls: ObjectClass) -> list[Field]:
     """Return the fields that the form to add an object has: what is required, or written after ``create``."""
     clock = visit.session.clock()
     every = forms.fields(cls, {}, clock, visit.names, expert=True)
-    return [one for one in every if one.attribute.required or one.name in cls.create]
+    given = cls.attributes[0].name if cls.element_of else ""
+    return [one for one in every if (one.attribute.required or one.name in cls.create) and one.name != given]
 
 
 def _list_page(visit: Visit, look: Look, name: str, needed: list[Field], error: str, status: int = 200) -> Response:
     return visit.page(
         "objects.html", status=status, title=look.title, look=look, listing=_listing(visit, look), name=name,
-        fields=needed, error=error, editor=visit.may(edit_role(look.cls)),
+        fields=needed, error=error, editor=visit.may(edit_role(look.cls)), name_label=name_label(look.cls),
+        name_help=forms.sentence(look.cls.name_form) if look.cls.names else "",
     )  # fmt: skip
 
 
@@ -147,9 +184,10 @@ def _add(look: Look) -> Callable[[Visit], Any]:
                 visit.create(look.cls.name, name, values)
             except CommandError as refused:
                 error = forms.blame(needed, refused.text)
+                error = error.removeprefix(f"{look.cls.label(name)}: ")
             else:
                 visit.notice("ok", f"{look.one} {name} was added.")
-                return visit.go(look.edit(name))
+                return visit.go(look.edit(look.cls.stored_name(name)))
         return _list_page(visit, look, name, needed, forms.sentence(error) if error else "", 400)
 
     return add
@@ -213,7 +251,7 @@ async def write(visit: Visit, editing: Editing) -> bool:
         visit.save(editing.cls.name, editing.name, changes, seen)
     except Stale:
         editing.version = present
-        editing.meanwhile = (await visit.changes_of(editing.cls.label(editing.name)))[:5]
+        editing.meanwhile = (await visit.changes_of(editing.cls.name, editing.name))[:5]
     except CommandError as refused:
         left = forms.blame(editing.fields, refused.text)
         editing.error = forms.sentence(left) if left and parts.blame(editing.parts, left) else ""
@@ -225,6 +263,7 @@ def _edit_page(visit: Visit, look: Look, editing: Editing, status: int = 200) ->
         "object.html", status=status, title=f"Edit {look.prefix}{look.one} {editing.name}", look=look,
         heading=f"Edit {look.prefix}{look.one}", button=f"Modify {look.one}", editing=editing,
         action=look.edit(editing.name), editor=visit.may(edit_role(look.cls)), back=look.path,
+        embedded=_policy_address(look, editing.name) if look.cls.name in EMBEDDED_IN else "",
         removable=editing.name not in look.cls.builtin, runs=_runs(visit, look.cls),
         links=[(k.label, k.address + quote(editing.name)) for k in visit.site.links
                if k.cls == look.cls.name and visit.may(k.role)],
@@ -264,6 +303,41 @@ def _delete(look: Look) -> Callable[[Visit], Any]:
     return delete
 
 
+# --- embedded policies ------------------------------------------------------------------------------------
+
+
+def _policy_address(look: Look, name: str) -> str:
+    return f"{look.path}/policy?{urlencode({'name': name})}"
+
+
+def _policy_page(visit: Visit, look: Look, editing: Editing, status: int = 200) -> Response:
+    name = editing.name
+    return visit.page(
+        "object.html", status=status, title=f"Edit {look.prefix}{look.one} Embedded Policy {name}", look=look,
+        heading=f"Edit {look.prefix}{look.one} Embedded Policy", button="Modify Embedded Policy", editing=editing,
+        action=_policy_address(look, name), editor=visit.may(edit_role(look.cls)), back=look.edit(name),
+        embedded="", removable=None, runs=[], links=[],
+    )  # fmt: skip
+
+
+def _policy(look: Look) -> Callable[[Visit], Any]:
+    async def page(visit: Visit) -> Response:
+        return _policy_page(visit, look, read(visit, EMBEDDED_IN[look.cls.name], visit.query.get("name", "")))
+
+    return page
+
+
+def _modify_policy(look: Look) -> Callable[[Visit], Any]:
+    async def modify(visit: Visit) -> Response:
+        editing = read(visit, EMBEDDED_IN[look.cls.name], visit.query.get("name", ""))
+        if await write(visit, editing):
+            visit.notice("ok", f"The embedded policy of {look.one.lower()} {editing.name} was saved.")
+            return visit.go(look.edit(editing.name))
+        return _policy_page(visit, look, editing, 409 if editing.meanwhile else 400)
+
+    return modify
+
+
 _RUNS = {"admin": ("unlock",)}
 """Commands of objects, without arguments, that have a button on the edit page."""
 
@@ -295,6 +369,9 @@ def _declare(look: Look) -> None:
     PAGES.get(f"{look.path}/edit", role=reader)(_edit(look))
     PAGES.post(f"{look.path}/edit", role=editor, effect=effect)(_modify(look))
     PAGES.post(f"{look.path}/delete", role=editor, effect=effect)(_delete(look))
+    if cls.name in EMBEDDED_IN:
+        PAGES.get(f"{look.path}/policy", role=reader)(_policy(look))
+        PAGES.post(f"{look.path}/policy", role=editor, effect=effect)(_modify_policy(look))
     for word in _RUNS.get(cls.name, ()):
         PAGES.post(f"{look.path}/{word}", command=(cls.name, NAME, word))(_run(look, word))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from tandem.cluster.registry import REGISTRY
-from tandem.config.schema import SECTIONS
+from tandem.config.schema import CLASSES
 from tandem.control.web.listing import Column, Listing
 from tandem.control.web.navigation import Pages
 from tandem.control.web.visit import Visit
@@ -31,7 +31,7 @@ _ATTRIBUTES = "Every attribute of every class of objects."
 async def attributes(visit: Visit) -> Response:
     """Show the attributes, or those that a search finds."""
     rows = []
-    for cls in SECTIONS.values():
+    for cls in CLASSES.values():
         for a in cls.attributes:
             default = "" if a.default is None else a.type.show(a.default)
             rows.append({"class": cls.name, "name": a.name, "type": a.type.word, "default": default, "help": a.help})

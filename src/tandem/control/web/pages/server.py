@@ -11,6 +11,7 @@ from tandem.base.errors import CommandError
 from tandem.cluster.objects import edit_role, effect_of
 from tandem.config.schema import DHCP
 from tandem.control.web.forms import sentence
+from tandem.control.web.listing import Column, Listing
 from tandem.control.web.navigation import Entry, Pages, command_of
 from tandem.control.web.pages.objects import Editing, read, write
 from tandem.control.web.visit import Visit
@@ -52,9 +53,18 @@ def _edit_page(visit: Visit, editing: Editing, status: int = 200) -> Response:
 @PAGES.get(f"{_HOME}/reload", role=command_of(("dhcp", "reload")).role)
 async def preview(visit: Visit) -> Response:
     """Show what a reload would bring into force."""
-    newest = await visit.run(("change", "list"), count=str(min(1000, visit.not_loaded)))
-    changes = newest.items if visit.not_loaded else []
-    return visit.page("reload.html", title="Reload DHCP Server", changes=changes)
+    found = await visit.run(("dhcp", "previewReload"))
+    columns = [Column("object", "Object"), Column("attribute", "Attribute"), Column("old", "Before", sortable=False),
+               Column("new", "After", sortable=False)]  # fmt: skip
+    rows = [{"object": item.name, **item.attributes} for item in found.items]
+    listing = Listing.of(
+        visit.query, f"{_HOME}/reload", columns, rows, noun="changes",
+        empty="The server already runs by the present configuration. A reload does no harm.",
+    )  # fmt: skip
+    return visit.page(
+        "reload.html", title="Reload DHCP Server", listing=listing, errors=found.data["errors"],
+        warnings=found.data["warnings"],
+    )  # fmt: skip
 
 
 async def _do(visit: Visit, verb: str, done: str) -> Response:

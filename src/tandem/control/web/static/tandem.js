@@ -24,12 +24,18 @@ let leaving = false;
 addEventListener("beforeunload", (event) => {
   if (!leaving && [...guarded.keys()].some(changed)) event.preventDefault();
 });
-addEventListener("pageshow", () => { leaving = false; });
+addEventListener("pageshow", () => {
+  leaving = false;
+  document.querySelectorAll("[aria-busy]").forEach((button) => button.removeAttribute("aria-busy"));
+});
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.dataset.confirm && !confirm(form.dataset.confirm)) { event.preventDefault(); return; }
   if (form.method === "post" && form.matches("[data-guard]")) leaving = true;
+  if (form.matches("[data-busy]")) form.querySelectorAll("button").forEach((button) => {
+    button.setAttribute("aria-busy", "true");
+  });
 });
 document.addEventListener("reset", (event) => setTimeout(() => event.target.classList.remove("changed")));
 
