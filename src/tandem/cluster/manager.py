@@ -30,6 +30,7 @@ from tandem.cluster.trust import Trust
 from tandem.cluster.watch import Watch
 from tandem.config.access import allows
 from tandem.config.compile import compile_config
+from tandem.config.reading import Problem
 from tandem.config.schema import SERVED
 
 T = TypeVar("T")
@@ -160,20 +161,19 @@ class Manager:
 
     def _check(self, document: object, otherwise: str) -> list[str]:
         """Return the warnings of a configuration. Raises CommandError 316 with the errors and what happens now."""
-        errors, warnings = self.problems(document)
+        problems = self.problems(document)
+        errors = [str(problem) for problem in problems if problem.fatal]
         if errors:
             raise CommandError(316, f"the configuration cannot work, {otherwise}:\n" + "\n".join(errors))
-        return warnings
+        return [str(problem) for problem in problems]
 
-    def problems(self, document: object) -> tuple[list[str], list[str]]:
-        """Return the errors of the DHCP server's configuration, for which it would be refused, and the warnings."""
+    def problems(self, document: object) -> list[Problem]:
+        """Return what is wrong in a configuration of the DHCP server; it is refused when any is fatal."""
         try:
             certificate = certificates.read(self.failover_certificate)
         except (OSError, ValueError):
             certificate = b""  # if it is needed, that is one of the problems
-        _, problems = compile_config(document, self.address, own=self.own_addresses(), certificate=certificate)
-        errors = [str(problem) for problem in problems if problem.fatal]
-        return errors, [str(problem) for problem in problems if not problem.fatal]
+        return compile_config(document, self.address, own=self.own_addresses(), certificate=certificate)[1]
 
     async def ask(self, op: str, **args: Any) -> Any:
         """Return the running DHCP server's answer to operation ``op``. Raises CommandError."""

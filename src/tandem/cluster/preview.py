@@ -14,7 +14,6 @@ from tandem.cluster.manager import Manager
 from tandem.cluster.objects import secrets_of, table
 from tandem.cluster.registry import REGISTRY, Command, Request
 from tandem.config.access import READ_ONLY
-from tandem.config.compile import compile_config
 from tandem.config.document import Document
 from tandem.config.schema import SERVED
 
@@ -39,7 +38,7 @@ def changes(running: Document, edited: Document) -> Iterator[tuple[str, str, str
 
 async def _preview(manager: Manager, request: Request) -> Answer:
     edited, _ = manager.served()
-    _, problems = compile_config(edited, manager.address, own=manager.own_addresses())
+    problems = manager.problems(edited)
     answer = Answer()
     rows = [["Object", "Attribute", "Running", "After the reload"]]
     for label, attribute, was, will in changes(manager.database.loaded() or {}, edited):

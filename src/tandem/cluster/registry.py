@@ -199,8 +199,8 @@ class Command:
         needed = sum(not argument.optional for argument in self.arguments)
         if len(words) < needed:
             raise CommandError(310, f"write: {self.usage()}; for example: {self.example}")
-        if len(words) > len(self.arguments) and not many:
-            extra = " ".join(words[len(self.arguments) :])
+        if len(words) > len(self.arguments) - len(named) and not many:
+            extra = " ".join(words[len(self.arguments) - len(named) :])
             raise CommandError(309, f"{extra!r} is not expected; write: {self.usage()}")
         rest = list(words)
         for argument in self.arguments:

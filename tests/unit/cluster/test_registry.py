@@ -102,3 +102,11 @@ def test_session_attributes_are_checked() -> None:
         with pytest.raises(CommandError) as refusal:
             session.set(attribute, value)
         assert refusal.value.status == status
+
+
+def test_arguments_by_name_leave_the_others_in_their_order() -> None:
+    command, name, words = REGISTRY.find(["failover-pair", "p", "sync", "operation=complete", "-report", "-reload"])
+    request = Request(Login("admin"), Session(), name)
+    command.fill(request, words)
+    asked = " ".join(request.values[a.name] for a in command.arguments)
+    assert asked.split() == ["complete", "-report", "-reload"]  # a report that was asked for is not run

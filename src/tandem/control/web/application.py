@@ -5,6 +5,7 @@ Source: SYSTEM S7.4.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import pkgutil
@@ -58,6 +59,23 @@ def with_pages(api: ASGIApp, manager: Manager, cookie: str = "__Host-tandem") ->
     return front
 
 
+@functools.cache
+def static(name: str) -> str:
+    """Return the address of a static file, which changes with its content."""
+    return f"/static/{name}?v={hashlib.sha256((_STATIC / name).read_bytes()).hexdigest()[:12]}"
+
+
+@functools.cache
+def _templates() -> jinja2.Environment:
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    made.filters["plain"] = plain
+    made.globals |= {"static": static, "bars": list(BARS)}
+    return made
+
+
 class Site:
     """All pages of a cluster."""
 
@@ -68,13 +86,6 @@ class Site:
         declared = [importlib.import_module(name).PAGES for name in modules]
         self.pages: list[Page] = [page for pages in declared for page in pages.pages]
         self.links: list[Link] = [link for pages in declared for link in pages.links]
-        self._versions: dict[str, str] = {}
-        self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=jinja2.StrictUndefined,
-            trim_blocks=True, lstrip_blocks=True,
-        )  # fmt: skip
-        self._templates.filters["plain"] = plain
-        self._templates.globals |= {"static": self.static, "bars": list(BARS)}
         routes = [Route(page.path, self._endpoint(page), methods=[page.method]) for page in self.pages]
         routes.append(Route("/static/{name:path}", self._file, methods=["GET"]))
         self.app = Starlette(routes=routes, exception_handlers={HTTPException: self._no_such_page, Exception: _broken})
@@ -143,12 +154,6 @@ class Site:
 
     # --- what pages are made of -----------------------------------------------------------------------
 
-    def static(self, name: str) -> str:
-        """Return the address of a static file, which changes with its content."""
-        if name not in self._versions:
-            self._versions[name] = hashlib.sha256((_STATIC / name).read_bytes()).hexdigest()[:12]
-        return f"/static/{name}?v={self._versions[name]}"
-
     async def _file(self, request: Request) -> Response:
         path = (_STATIC / request.path_params["name"]).resolve()
         if not path.is_relative_to(_STATIC.resolve()) or not path.is_file():
@@ -170,7 +175,7 @@ class Site:
             "token": visit.browser.csrf if visit.browser else "", "fragment": "HX-Request" in visit.http.headers,
         }  # fmt: skip
         own |= self._navigation(visit)
-        return self._templates.get_template(template).render(own | context)
+        return _templates().get_template(template).render(own | context)
 
     def _navigation(self, visit: Visit) -> dict[str, Any]:
         """Return the bars with the entries that the operator may use, and where this page is."""

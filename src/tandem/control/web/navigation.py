@@ -24,7 +24,7 @@ Handler = Callable[["Visit"], Awaitable[Response]]
 BARS: dict[str, tuple[str, ...]] = {
     "DHCP": (
         "DHCP Server", "Scopes", "Scope Templates", "Policies", "Client-Classes", "Clients", "Reservations", "Options",
-        "Leases", "Failover",
+        "Option Sets", "Vendor Options", "Leases", "Failover",
     ),
     "Monitoring": (
         "Pair Overview", "Related Servers", "Failover Servers", "Alarms", "Utilization", "Explain a Packet", "Logs",

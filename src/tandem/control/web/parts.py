@@ -13,6 +13,8 @@ _KNOWN = {
     "ranges": ("Ranges", "Lowest address", "Highest address", "Addresses to be given to clients."),
     "options": ("DHCP Options", "Option", "Value",
                 "By name or number. The lease time is dhcp-lease-time, in seconds or as 1w2d3h4m5s."),
+    "vendor-options": ("Vendor Options", "Option set/option", "Value",
+                       "Write the option set, a slash, and the option's name: examplevendor/firmware."),
 }  # fmt: skip
 
 
@@ -36,9 +38,18 @@ def parts(names: tuple[str, ...], content: Mapping[str, Any]) -> list[Rows]:
     for name in names:
         if name in _KNOWN:
             value = content.get(name)
-            pairs = list(value.items()) if isinstance(value, dict) else [tuple(pair) for pair in value or ()]
-            made.append(Rows(name, *_KNOWN[name], [(str(a), str(b)) for a, b in pairs]))
+            made.append(Rows(name, *_KNOWN[name], _pairs(name, value or {})))
     return made
+
+
+def _pairs(part: str, value: Any) -> list[tuple[str, str]]:
+    match part:
+        case "ranges":
+            return [(lo, hi) for lo, hi in value]
+        case "vendor-options":
+            return [(f"{of}/{name}", text) for of, options in value.items() for name, text in options.items()]
+        case _:
+            return list(value.items())
 
 
 def take(form: Form, rows: Rows, content: Mapping[str, Any]) -> Any:
@@ -53,6 +64,14 @@ def take(form: Form, rows: Rows, content: Mapping[str, Any]) -> Any:
     for i, (a, _) in enumerate(rows.rows):
         if a in [other for other, _ in rows.rows[:i]]:
             rows.errors[i] = f"{a} stands here twice."
+    if rows.part == "vendor-options":
+        nested: dict[str, dict[str, str]] = {}
+        for i, (a, b) in enumerate(rows.rows):
+            option_set, slash, name = a.partition("/")
+            if not slash and i not in rows.errors:
+                rows.errors[i] = "Write the option set, a slash, and the option."
+            nested.setdefault(option_set, {})[name] = b
+        return nested or None
     return dict(rows.rows) or None
 
 
@@ -60,7 +79,7 @@ def blame(rows: list[Rows], text: str) -> str:
     """Put a refusal beside the row that it is about; return "" or what is left of it."""
     for part in rows:
         for i, (a, b) in reversed(list(enumerate(part.rows))):
-            about = f"range {a} {b}" if part.part == "ranges" else a
+            about = f"range {a} {b}" if part.part == "ranges" else a.rpartition("/")[2]
             if about and (about in text or (part.part == "ranges" and (repr(a) in text or repr(b) in text))):
                 part.errors[i] = sentence(text.partition(": ")[2] or text)
                 return ""

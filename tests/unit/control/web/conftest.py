@@ -19,7 +19,6 @@ from tandem.cluster.manager import Manager
 from tandem.cluster.registry import Login, Session
 from tandem.cluster.supervisor import ControlSocket, Supervisor
 from tandem.config.access import ROLES
-from tandem.control.rest import create_app
 from tandem.control.web import live
 from tandem.control.web.application import with_pages
 
@@ -49,10 +48,15 @@ def manager(tmp_path: Path) -> Manager:
     return Manager("test", 0x7F00000B, database, server, Supervisor(["false"], server, log), log, tmp_path / "dhcp.log")
 
 
+async def no_api(scope: Any, receive: Any, send: Any) -> None:
+    """Stand for the API, which costs a second to make and is not what these tests are about."""
+    raise AssertionError(f"a page leads to the API: {scope['path']}")
+
+
 @pytest.fixture
 def browse(manager: Manager) -> Iterator[Browse]:
     """Return a function that opens a browser of the administrator who has the role named; "" for a guest."""
-    app = with_pages(create_app(manager), manager)
+    app = with_pages(no_api, manager)
     opened = []
     with asyncio.Runner() as runner:
 

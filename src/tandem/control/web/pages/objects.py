@@ -69,6 +69,7 @@ _WORDS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "client-class": ("Client-Class", "Client-Classes", "DHCP", ()),
     "admin": ("Administrator", "Administrators", "Administrators", ("full-name", "roles")),
     "cluster": ("Cluster", "Clusters", "Clusters", ()),
+    "option": ("Option", "Options", "DHCP", ()),
     "reservation": ("Reservation", "Reservations", "DHCP", ("key", "policy")),
     "client": ("Client", "Clients", "DHCP", ("client-class-name", "policy-name", "selection-criteria", "host-name")),
     "failover-pair": ("Failover Pair", "Failover", "DHCP", ()),

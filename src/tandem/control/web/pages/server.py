@@ -53,18 +53,20 @@ def _edit_page(visit: Visit, editing: Editing, status: int = 200) -> Response:
 @PAGES.get(f"{_HOME}/reload", role=command_of(("dhcp", "reload")).role)
 async def preview(visit: Visit) -> Response:
     """Show what a reload would bring into force."""
-    found = await visit.run(("dhcp", "previewReload"))
-    columns = [Column("object", "Object"), Column("attribute", "Attribute"), Column("old", "Before", sortable=False),
-               Column("new", "After", sortable=False)]  # fmt: skip
-    rows = [{"object": item.name, **item.attributes} for item in found.items]
+    found = await visit.run(("dhcp", "reload", "-preview"))
+    columns = [Column("object", "Object"), Column("attribute", "Attribute"), Column("old", "Running", sortable=False),
+               Column("new", "After the Reload", sortable=False)]  # fmt: skip
+    rows = [
+        {"object": item.name, "attribute": item.attributes["attribute"], "old": item.attributes["running"],
+         "new": item.attributes["after-reload"]}
+        for item in found.items
+    ]  # fmt: skip
     listing = Listing.of(
         visit.query, f"{_HOME}/reload", columns, rows, noun="changes",
         empty="The server already runs by the present configuration. A reload does no harm.",
     )  # fmt: skip
-    return visit.page(
-        "reload.html", title="Reload DHCP Server", listing=listing, errors=found.data["errors"],
-        warnings=found.data["warnings"],
-    )  # fmt: skip
+    problems = found.data["problems"]
+    return visit.page("reload.html", title="Reload DHCP Server", listing=listing, problems=problems)
 
 
 async def _do(visit: Visit, verb: str, done: str) -> Response:
