@@ -21,6 +21,9 @@ from tandem.cluster.certificates import fingerprint
 class Untrusted(ssl.SSLError):
     """What answers is not known to be the cluster; the text says why and what to do."""
 
+    def __str__(self) -> str:
+        return str(self.args[0])
+
 
 def known_clusters() -> Path:
     """Return the file with the clusters that this user has met."""

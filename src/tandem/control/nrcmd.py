@@ -54,6 +54,7 @@ class Client:
     def __init__(self, host: str, port: int, user: str, password: str, trust: Trust) -> None:
         """Raises Untrusted when ``trust`` cannot be applied."""
         self.cluster = f"{host}:{port}"
+        self._plain = trust.plain
         self._connection = trust.connection(host, port, _TIMEOUT_S)
         self._used = 0.0
         self._headers = {
@@ -104,6 +105,8 @@ class Client:
             what = f"no answer within {_TIMEOUT_S:g} s; whether the command was carried out is not known"
         else:
             what = f"{error}; is 'tandem local' running there, and is the port right?"
+        if self._plain:
+            what += f" If it serves TLS, write -C {self.cluster}"
         return f"501 Connection Failure - cluster {self.cluster}: {what}"
 
 

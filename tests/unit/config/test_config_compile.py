@@ -685,3 +685,47 @@ def test_the_example_batch_in_the_documentation_form(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text(json.dumps(batch()))
     assert compiled(json.loads(path.read_text())).endpoints[0].main
+
+
+# --- TLS between the partners ---------------------------------------------------------------------------------
+
+PRINTS = {n: bytes([n]) * 32 for n in (1, 2, 3)}
+
+
+def with_tls(wanted: str, *fingerprints: str) -> Document:
+    document = batch()
+    d.set_attribute(document, "dhcp", "", "failover-tls", wanted)
+    d.set_attribute(document, "dhcp", "", "failover-tls-partner-fingerprint", ",".join(fingerprints))
+    return document
+
+
+def test_each_partner_has_its_own_fingerprints_and_those_that_are_for_all() -> None:
+    one, two, three = (PRINTS[n].hex() for n in (1, 2, 3))
+    document = with_tls("required", f"127.0.0.12/{one}", f"127.0.0.13/{two}", three)
+    config, problems = compile_config(document, MAIN, certificate=b"mine")
+    assert config is not None and not problems
+    (endpoint,) = config.endpoints
+    assert (endpoint.tls, endpoint.certificate) == ("required", b"mine")
+    assert endpoint.partner_fingerprints == (PRINTS[1], PRINTS[3])
+
+
+@pytest.mark.parametrize("wanted", ["desired", "required"])
+def test_tls_needs_the_fingerprint_of_each_partner(wanted: str) -> None:
+    for document in (with_tls(wanted), with_tls(wanted, f"127.0.0.13/{PRINTS[1].hex()}")):
+        (text,) = texts(document)
+        assert "fingerprint of 127.0.0.12: run 'dhcp getFailoverCertificate' there" in text
+    document = with_tls(wanted)
+    d.enable(document, "dhcp", "", "failover", False)
+    assert texts(document) == [], "without a partner nothing of it counts"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "in_force", "said"), [("desired", "off", "is off"), ("required", "required", "refuses")]
+)
+def test_a_server_without_a_certificate_serves_and_stays_as_safe_as_it_was_told(
+    wanted: str, in_force: str, said: str
+) -> None:
+    document = with_tls(wanted, PRINTS[1].hex())
+    assert compiled(document).endpoints[0].tls == in_force
+    (text,) = texts(document, level="warning")
+    assert said in text and "tandem local" in text

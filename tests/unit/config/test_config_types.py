@@ -18,6 +18,7 @@ from tandem.config.types import (
     Date,
     Enum,
     Factor,
+    Fingerprints,
     Flags,
     Int,
     IpAddress,
@@ -36,6 +37,8 @@ from tandem.config.types import (
 CLOCK = Clock(1_000_000_000, UTC)
 FLAGS = Flags(("red", "green", "blue"))
 ENUM = Enum(("scope-enabled", "scope-disabled", "use-server-settings"))
+DIGEST = bytes(range(32))
+PRINT = DIGEST.hex(":").upper()
 MAC = b"\x01\x00\xd0\xba\xd3\xbd\x3b"
 
 ACCEPTED: list[tuple[ValueType, str, Any, str, Any]] = [
@@ -45,6 +48,11 @@ ACCEPTED: list[tuple[ValueType, str, Any, str, Any]] = [
     (Secret(), "hush", "hush", "********", "hush"),
     (Secret(), "", "", "", ""),
     (Reference(cls="policy"), "default", "default", "default", "default"),
+    (Fingerprints(), PRINT, [PRINT], PRINT, ((0, DIGEST),)),
+    (Fingerprints(), PRINT.replace(":", "").lower(), [PRINT], PRINT, ((0, DIGEST),)),
+    (Fingerprints(), f"127.0.0.1/{PRINT} , {PRINT}", [f"127.0.0.1/{PRINT}", PRINT], f"127.0.0.1/{PRINT},{PRINT}",
+     ((0x7F000001, DIGEST), (0, DIGEST))),
+    (Fingerprints(), "none", [], "none", ()),
     (Int(0, 500), "0x1F", 31, "31", 31),
     (Int(-5, 500), "-5", -5, "-5", -5),
     (Int(0, 500), " 007 ", 7, "7", 7),
@@ -122,6 +130,9 @@ REFUSED: list[tuple[ValueType, str, str]] = [
     (String(3), "éé", "text of at most 3 bytes without control characters"),
     (String(), "a\nb", "text of at most 255 bytes without control characters"),
     (Reference(cls="policy"), "", "the name of a policy"),
+    *((Fingerprints(), text, Fingerprints().allowed) for text in (
+        "AB", PRINT + ":00", "x" * 64, f"host/{PRINT}", f"/{PRINT}", f"{PRINT},,{PRINT}", "127.0.0.1/", "é" * 64,
+    )),
     *((Int(1, 9), text, "a whole number from 1 to 9") for text in ("0", "10", "x", "1.0", "")),
     *((Int(1, 9), text, "a whole number from 1 to 9") for text in ("0o7", "1_0", "٣", "9" * 99)),
     *((Bool(), text, BOOL) for text in ("", "maybe", "2", "yes")),

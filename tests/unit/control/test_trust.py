@@ -90,7 +90,9 @@ def test_a_changed_certificate_is_refused_before_anything_is_sent(server: Quiet,
     client = Client("127.0.0.1", server.server_port, "admin", "secret", Trust(known=known))
     reply = client.command("dhcp reload")
     assert reply.status == 501 and Handler.asked == 0
-    assert "has changed" in reply.lines[0] and before in reply.lines[0] and str(known) in reply.lines[0]
+    where = f"127.0.0.1:{server.server_port}"
+    assert reply.lines[0].startswith(f"501 Connection Failure - cluster {where}: its certificate has changed: ")
+    assert before in reply.lines[0] and str(known) in reply.lines[0]
 
 
 @pytest.mark.parametrize("form", [str, str.lower, lambda text: text.replace(":", "")])
