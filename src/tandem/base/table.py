@@ -28,6 +28,8 @@ class Row:
     """Whether an operator who asked for this is told no (with ``why``)."""
     section: str
     why: str
+    unreached: str = ""
+    """Why no story of the simulator comes here, one sentence; empty where stories do."""
 
 
 class Table:

@@ -296,7 +296,8 @@ class Client:
             self.ledger.excuses or self.address in self.ledger.declined or self.address & MASK != self.subnet.net
             or self.address in self.ledger.revoked or self.key in self.ledger.revoked
         )  # fmt: skip
-        if held is not None and not (held.lost or held.tainted or excused):
+        nearly_over = held is not None and held.end - self.world.now <= self.ledger.slack_s
+        if held is not None and not (held.lost or held.tainted or excused or nearly_over):
             raise Violation(
                 "one holder", f"{self.name} was refused {format_ipv4(self.address)}, which it validly holds for another"
                 f" {held.end - self.world.now:.0f} s: {text}", format_ipv4(self.address), self.name,
