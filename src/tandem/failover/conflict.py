@@ -52,6 +52,10 @@ RULES: dict[tuple[int, int], int] = {
 }
 """(status here, status received) -> rule."""
 
+_NO_SHARE = "The main gives the backup what is available on both sides; the backup had to agree to that first."
+UNREACHED: dict[tuple[int, int], str] = {(RELEASED, BACKUP): _NO_SHARE}
+"""Cells to which the simulator's stories do not come, and why."""
+
 CLIENT_REQUIRED = (ACTIVE, EXPIRED, RELEASED)
 
 

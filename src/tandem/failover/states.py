@@ -79,6 +79,16 @@ _EVENTS = {
 _CAUSES = _P | _EVENTS
 
 
+_NO_SUCH_THING = ("Nothing of that kind runs", "A backup is never in")
+_FIRST_STATE = (
+    "A partner is never in this state when a connection begins, and what it announces before has moved this server."
+)
+_JOINS = "Who recovers from a server that resolves conflicts joins it in that before it has all data, not after."
+_CLOSES = "A server that stops closes its connections and takes no new one, so PAUSED is not the first that it says."
+_RESTARTS_FIRST = "A partner comes to recover by a restart, and with that the connection is lost first."
+_STOPPING = "A server that stops closes its connections, writes what it has decided and ends, before it hears anything."
+
+
 def _rows(
     state: S,
     section: str,
@@ -86,15 +96,22 @@ def _rows(
     stay: dict[str, str],
     do: dict[str, tuple[tuple[str, ...], str]] | None = None,
     refuse: dict[str, str] | None = None,
+    never: dict[str, str] | None = None,
 ) -> list[Row]:
-    """Make the rows of one state. Keys are causes, several joined by a space, a guard after a slash."""
+    """Make the rows of one state. Keys are causes, several joined by a space, a guard after a slash.
+
+    ``never``: why the simulator's stories cannot come to a row. Of a row that says itself that there is no such thing,
+    that is the reason.
+    """
     rows: list[Row] = []
+    unreached = {key: why for keys, why in (never or {}).items() for key in keys.split()}
 
     def add(keys: str, target: S | None, steps: tuple[str, ...], refused: bool, why: str) -> None:
         for key in keys.split():
             name, _, guard = key.partition("/")
             label = f"{state.name.replace('_', '-')}/{'partner-is-' if name in _P else ''}{key.replace('/', '-')}"
-            rows.append(Row(label, state, _CAUSES[name], guard, target, steps, refused, section, why))
+            reason = unreached.pop(key, why if why.startswith(_NO_SUCH_THING) else "")
+            rows.append(Row(label, state, _CAUSES[name], guard, target, steps, refused, section, why, reason))
 
     for keys, (target, why) in go.items():
         add(keys, target, (), False, why)
@@ -104,12 +121,14 @@ def _rows(
         add(keys, None, (), True, why)
     for keys, why in stay.items():
         add(keys, None, (), False, why)
+    assert not unreached, (state, unreached)
     return rows
 
 
 _ROWS: list[Row] = [
     *_rows(
         S.STARTUP, "9.3.2",
+        never={"normal conflict": _FIRST_STATE, "paused": _CLOSES},
         go={},
         do={
             " ".join(name for name in _P if name not in ("paused", "shutdown")): (
@@ -129,6 +148,10 @@ _ROWS: list[Row] = [
     ),
     *_rows(
         S.NORMAL, "9.8.4",
+        never={
+            "recover recover-wait": _RESTARTS_FIRST,
+            "resolution-interrupted": "A partner goes there when the connection is lost, which ends NORMAL here first.",
+        },
         go={
             "link-down": (S.COMMUNICATIONS_INTERRUPTED, "The connection to the partner is lost."),
             "paused": (S.COMMUNICATIONS_INTERRUPTED, "The partner said that it pauses for a short time."),
@@ -144,11 +167,13 @@ _ROWS: list[Row] = [
         stay={
             "normal interrupted recover-done": "Both servers agree that all is normal.",
             "conflict-done": "The main has resolved its conflicts and follows into NORMAL.",
-            "startup-over wait-over safe-period-over update-done": "Nothing of that kind runs in NORMAL.",
+            "update-done": "The partner has sent all that it knows; what is whose is known again.",
+            "startup-over wait-over safe-period-over": "Nothing of that kind runs in NORMAL.",
         },
     ),
     *_rows(
         S.COMMUNICATIONS_INTERRUPTED, "9.9.3",
+        never={"normal conflict": _FIRST_STATE},
         go={
             "normal interrupted recover-done": (S.NORMAL, "The connection to the partner is back."),
             "partner-down conflict resolution-interrupted conflict-done": (
@@ -178,11 +203,13 @@ _ROWS: list[Row] = [
             "paused shutdown": "The partner serves no clients.",
             "link-down": "The partner is down or cannot be reached; this server serves all clients.",
             "set-partner-down": "This server already serves as if its partner were down.",
-            "startup-over wait-over safe-period-over update-done": "Nothing of that kind runs in PARTNER-DOWN.",
+            "update-done": "The partner, back again, has sent all that it knows.",
+            "startup-over wait-over safe-period-over": "Nothing of that kind runs in PARTNER-DOWN.",
         },
     ),
     *_rows(
         S.POTENTIAL_CONFLICT, "9.10.3",
+        never={"recover-wait recover-done": _JOINS},
         go={
             "link-down": (S.RESOLUTION_INTERRUPTED, "The connection was lost while conflicts were being resolved."),
             "update-done/main": (S.CONFLICT_DONE, "The main has received all of the backup's changes."),
@@ -204,6 +231,7 @@ _ROWS: list[Row] = [
     ),
     *_rows(
         S.RESOLUTION_INTERRUPTED, "9.11.3",
+        never={"normal conflict": _FIRST_STATE, "paused": _CLOSES, "recover-wait recover-done": _JOINS},
         go={
             "normal interrupted partner-down conflict resolution-interrupted conflict-done recover recover-wait "
             "recover-done": (S.POTENTIAL_CONFLICT, "The connection is back, so resolving conflicts starts again."),
@@ -218,6 +246,7 @@ _ROWS: list[Row] = [
     ),
     *_rows(
         S.CONFLICT_DONE, "9.12.3",
+        never={"conflict-done": "A backup is never in CONFLICT-DONE.", "recover-wait recover-done": _JOINS},
         go={
             "normal": (S.NORMAL, "The backup has received all of the main's changes."),
             "partner-down": (S.POTENTIAL_CONFLICT, "The backup served alone since; the resolution starts again."),
@@ -234,6 +263,10 @@ _ROWS: list[Row] = [
     ),
     *_rows(
         S.RECOVER, "9.5.2",
+        never={
+            "normal": _FIRST_STATE,
+            "paused": "The operator of the stories does not stop a server from which another gets its lease data.",
+        },
         go={
             "conflict resolution-interrupted conflict-done": (
                 S.POTENTIAL_CONFLICT, "The partner is resolving conflicts and waits for this server.",
@@ -256,6 +289,7 @@ _ROWS: list[Row] = [
     ),
     *_rows(
         S.RECOVER_WAIT, "9.6.2",
+        never={"normal conflict": _FIRST_STATE, "resolution-interrupted conflict-done": _JOINS},
         go={
             "wait-over": (
                 S.RECOVER_DONE, "Leases that this server gave before it lost data have run out or are known.",
@@ -270,6 +304,7 @@ _ROWS: list[Row] = [
     ),
     *_rows(
         S.RECOVER_DONE, "9.7.2",
+        never={"conflict resolution-interrupted conflict-done": _JOINS},
         go={
             "normal recover-done": (S.NORMAL, "Both servers have each other's lease data."),
             "conflict resolution-interrupted conflict-done": (
@@ -286,6 +321,7 @@ _ROWS: list[Row] = [
     ),
     *_rows(
         S.PAUSED, "9.13.2",
+        never={" ".join(_CAUSES): _STOPPING},
         go={},
         refuse={"set-partner-down": "This server is stopping."},
         stay={
@@ -296,6 +332,7 @@ _ROWS: list[Row] = [
     ),
     *_rows(
         S.SHUTDOWN, "9.14.2",
+        never={"wait-over safe-period-over": "A server that is shut down ends in moments, too few for a wait to end."},
         go={},
         do={
             "partner-down": (

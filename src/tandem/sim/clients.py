@@ -139,7 +139,9 @@ class Client:
         if token != self._token:
             return
         state = self.state
-        if state == SELECTING:
+        if state == SELECTING and self.habits.bootp:
+            self._ask_bootp()
+        elif state == SELECTING:
             self._discover_again()
         elif state == REQUESTING:
             if self._try < 3:

@@ -1,7 +1,7 @@
 """Which rows of the decision tables fired, and why some never can.
 
-Watches the servers' tables from outside while stories are told. A row that no story reaches is in ``UNREACHED`` with
-its reason; a test keeps that list true.
+Watches the servers' tables from outside while stories are told. Why a row cannot be reached the tables say themselves
+(``Row.unreached``, ``conflict.UNREACHED``); a test keeps that true.
 """
 
 from __future__ import annotations
@@ -46,34 +46,33 @@ class Coverage:
         with mock.patch.object(Endpoint, "_row", counted_row), mock.patch.object(conflict, "judge", counted_judge):
             yield
 
-    def missed_rows(self) -> list[str]:
-        """Return the labels of rows that did not fire."""
-        return [row.label for row in TABLE if row.label not in self.rows]
+    def missed(self) -> list[str]:
+        """Return the rows of both tables that did not fire, though nothing says why they could not."""
+        rows = [row.label for row in TABLE if row.label not in self.rows and not row.unreached]
+        cells = [cell(*key) for key in conflict.RULES if key not in conflict.UNREACHED]
+        return rows + [name for name in cells if name not in self.cells]
 
-    def missed_cells(self) -> list[str]:
-        """Return the cells of the conflict table that were never looked up."""
-        return [name for name in map(cell, *zip(*conflict.RULES, strict=True)) if name not in self.cells]
+    def contradicted(self) -> list[str]:
+        """Return the rows of both tables that fired, though it is said why they could not."""
+        cells = [cell(*key) for key in conflict.UNREACHED]
+        return [row.label for row in TABLE if row.unreached and row.label in self.rows] + [
+            name for name in cells if name in self.cells
+        ]
 
     def text(self) -> str:
-        """Return what was reached, and what was not for no known reason."""
-        rows, cells = len(list(TABLE)), len(conflict.RULES)
-        missed = [label for label in self.missed_rows() if label not in UNREACHED]
+        """Return what was reached, and what was not."""
+        rows, explained = len(TABLE.rows), sum(bool(row.unreached) for row in TABLE)
         lines = [
-            f"decision rows reached: {rows - len(self.missed_rows())} of {rows}"
-            f" ({len(UNREACHED)} cannot be, see sim/coverage.py); conflict cells: {cells - len(self.missed_cells())} of"
-            f" {cells}"
-        ]  # fmt: skip
-        if missed:
-            lines.append("rows not reached this time: " + ", ".join(missed))
-        if self.missed_cells():
-            lines.append("cells not reached this time: " + ", ".join(self.missed_cells()))
+            f"decision rows reached: {len(self.rows)} of {rows} ({explained} cannot be: see failover/states.py);"
+            f" conflict cells: {len(self.cells)} of {len(conflict.RULES)} ({len(conflict.UNREACHED)} cannot be)"
+        ]
+        if self.missed():
+            lines.append("not reached this time: " + ", ".join(self.missed()))
+        if self.contradicted():
+            lines.append("reached, though said to be out of reach: " + ", ".join(self.contradicted()))
         return "\n".join(lines)
 
 
 def cell(ours: int, theirs: int) -> str:
     """Return the name of a cell of figure 7.1.3-1: the status here, and the one received."""
     return f"{Status(ours).name}<-{Status(theirs).name}"
-
-
-UNREACHED: dict[str, str] = {}
-"""Rows that no story reaches, and why."""

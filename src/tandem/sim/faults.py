@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
 
+from tandem.lease.binding import ABANDONED
 from tandem.sim.disk import Disk
 from tandem.sim.machine import Machine
 from tandem.sim.settings import FIRST_HOST, Settings, with_new_subnet
@@ -232,6 +233,17 @@ def _with_reservation(story: Story, settings: Settings, number: int) -> Settings
     return replace(settings, subnets=subnets)
 
 
+def force_available(story: Story, fault: Fault, machine: Machine) -> None:
+    """The operator has found the host that used an abandoned address, and makes the address available."""
+    node = machine.node
+    if node is None or machine.stopping:
+        return
+    abandoned = [a for a, binding in node.book.by_address.items() if binding.status == ABANDONED]
+    if abandoned:
+        address = abandoned[int(fault.amount * len(abandoned))]
+        machine.command(lambda now, out: node.force_available(now, address, out))
+
+
 # --- databases ------------------------------------------------------------------------------------------
 
 
@@ -239,6 +251,8 @@ def lose_database(story: Story, fault: Fault, machine: Machine) -> None:
     """The server dies with its disk, and is started with an empty one."""
     if machine.node is None or story.must_live(machine) or not story.has_met(machine):
         return
+    for endpoint in machine.endpoints:
+        story.wires.hurry(machine.address, endpoint.config.peer)
     machine.crash(silently=True)
     machine.disk = Disk()
     story.recover_from.pop(machine.address, None)
@@ -311,8 +325,11 @@ def say_so(story: Story, machine: Machine, peer: int, dated: bool) -> None:
 
 _DELICATE = (
     S.STARTUP, S.POTENTIAL_CONFLICT, S.CONFLICT_DONE, S.RESOLUTION_INTERRUPTED, S.RECOVER, S.RECOVER_WAIT,
-    S.RECOVER_DONE, S.PARTNER_DOWN,
+    S.RECOVER_DONE, S.PARTNER_DOWN, S.SHUTDOWN,
 )  # fmt: skip
+
+
+_RECOVERING = (S.RECOVER, S.RECOVER_WAIT, S.RECOVER_DONE)
 
 
 def ambush(story: Story, fault: Fault, machine: Machine) -> None:
@@ -323,13 +340,13 @@ def ambush(story: Story, fault: Fault, machine: Machine) -> None:
     slow = 0.2 + 3 * (fault.amount * 31 % 1)
 
     def waits(struck: Machine, endpoint: Endpoint) -> bool:
-        if endpoint.state != state or (state == S.STARTUP and story.verdicts.amnesia):
+        if endpoint.state != state or (story.verdicts.amnesia and state not in _RECOVERING):
             return False  # a server without its database is started only where it finds its partner
         peer = story.field.machines[endpoint.config.peer]
         for source, target in ((struck, peer), (peer, struck)):
             story.wires.path_between(source.address, target.address).delay_s = slow
         story.later(fault.lasts_s, story.wires.hurry, struck.address, peer.address)
-        story.later(fault.amount * 101 % 1 * 3 * slow, strikes, story, fault, struck, peer)
+        story.later(fault.amount * 101 % 1 * 5 * slow, strikes, story, fault, struck, peer)
         return True
 
     story.ambushes.append(waits)
@@ -347,6 +364,20 @@ def _strike_dead(story: Story, fault: Fault, struck: Machine, peer: Machine) -> 
     kill(story, replace(fault, lasts_s=fault.lasts_s % 100), struck)
 
 
+def _strike_stopped(story: Story, fault: Fault, struck: Machine, peer: Machine) -> None:
+    stop(story, replace(fault, lasts_s=fault.lasts_s % 100), struck)
+
+
+def _strike_shut_down(story: Story, fault: Fault, struck: Machine, peer: Machine) -> None:
+    if not story.calm:
+        shut_down(story, fault, struck)
+
+
+def _strike_peer_lost(story: Story, fault: Fault, struck: Machine, peer: Machine) -> None:
+    if not story.calm:
+        lose_database(story, replace(fault, lasts_s=fault.lasts_s % 100), peer)
+
+
 def _strike_peer_dead(story: Story, fault: Fault, struck: Machine, peer: Machine) -> None:
     power(story, replace(fault, lasts_s=fault.lasts_s % 100), peer)
 
@@ -361,7 +392,11 @@ def _strike_peer_shut_down(story: Story, fault: Fault, struck: Machine, peer: Ma
 
 
 def _strike_lie(story: Story, fault: Fault, struck: Machine, peer: Machine) -> None:
-    say_so(story, struck, peer.address, dated=False)
+    say_so(story, struck, peer.address, dated=fault.amount < 0.5)
+
+
+def _strike_peer_lie(story: Story, fault: Fault, struck: Machine, peer: Machine) -> None:
+    say_so(story, peer, struck.address, dated=fault.amount < 0.5)
 
 
 def _strike_cut_and_lie(story: Story, fault: Fault, struck: Machine, peer: Machine) -> None:
@@ -373,7 +408,7 @@ def _strike_cut_and_lie(story: Story, fault: Fault, struck: Machine, peer: Machi
 
 _STRIKES = (
     _strike_reset, _strike_cut, _strike_dead, _strike_peer_dead, _strike_peer_stopped, _strike_peer_shut_down,
-    _strike_lie, _strike_cut_and_lie,
+    _strike_lie, _strike_cut_and_lie, _strike_stopped, _strike_shut_down, _strike_peer_lost, _strike_peer_lie,
 )  # fmt: skip
 
 KINDS: dict[str, Kind] = {
@@ -381,6 +416,6 @@ KINDS: dict[str, Kind] = {
     "cut-one-way": cut_one_way, "reset": reset, "slow-link": slow_link, "client-cut": client_cut,
     "bad-weather": bad_weather, "take-over": die_and_take_over, "shut-down": shut_down, "reload": reload,
     "lose-database": lose_database, "restore-database": restore_database, "copy-database": copy_database,
-    "set-clock": set_clock, "lie": lie, "ambush": ambush,
+    "set-clock": set_clock, "lie": lie, "ambush": ambush, "force-available": force_available,
     "old-database": lambda story, fault, machine: restore_database(story, fault, machine, honest=False),
 }  # fmt: skip

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tandem.sim.clients import KINDS, Habits
+from tandem.sim.clients import KINDS, ORDINARY, Habits
 from tandem.sim.settings import OFFICE, PAIR, SYMMETRICAL
 
 
@@ -37,8 +37,13 @@ class Profile:
 
 _SERVERS = {"kill": 3, "power": 3, "fuse": 6, "stop": 2, "slow-disk": 1}
 _NETWORK = {"cut": 4, "cut-one-way": 2, "reset": 3, "slow-link": 2, "client-cut": 2, "bad-weather": 2}
-_OPERATOR = {"take-over": 5, "shut-down": 2, "reload": 3, "stop": 2}
+_OPERATOR = {"take-over": 5, "shut-down": 2, "reload": 3, "stop": 2, "force-available": 2}
 _DATABASES = {"lose-database": 3, "restore-database": 3, "copy-database": 3}
+
+_DECLINING = (
+    ORDINARY, Habits("roaming", stay_s=600, away_s=60, releases=0.5, roams=0.5),
+    Habits("declining", stay_s=600, away_s=300, releases=0.5, declines=0.4),
+)  # fmt: skip
 
 PROFILES: dict[str, Profile] = {
     profile.name: profile
@@ -57,7 +62,10 @@ PROFILES: dict[str, Profile] = {
         Profile("bootp", "BOOTP clients, reservations, load balancing; reloads that change them",
                 {**_SERVERS, **_NETWORK, **_OPERATOR}, 500, extras=True),
         Profile("ambush", "something happens just when servers start, recover or resolve conflicts",
-                {"ambush": 12, "lie": 3, "take-over": 3, "lose-database": 2, "cut": 2, "stop": 1}, 300),
+                {"ambush": 12, "lie": 3, "take-over": 3, "lose-database": 2, "cut": 2, "stop": 1,
+                 "force-available": 2}, 300),
+        Profile("declines", "addresses are found in use, given up and made available again",
+                {"force-available": 8, "cut": 5, "fuse": 3, "client-cut": 2, "take-over": 2}, 240, habits=_DECLINING),
         Profile("crowd", "2500 clients, for hours", {**_SERVERS, **_NETWORK, "take-over": 5}, 900, extras=True,
                 clients=2500, lease_s=(3600, 7200, 86400)),
         Profile("lies", "the operator sets partners down that serve", {"lie": 6, "fuse": 2, "cut": 2}, 900),

@@ -27,6 +27,7 @@ from tandem.sim.wires import Wires
 from tandem.sim.world import EPOCH, Violation, World
 from tandem.wire.failover import ServerState as S
 
+_WHOLE = (S.RECOVER_WAIT, S.RECOVER_DONE, S.NORMAL)
 _LOOK_S = 20.0
 """How often the end of a story looks whether the pair has settled."""
 
@@ -154,7 +155,8 @@ class Story:
 
     def must_live(self, machine: Machine) -> bool:
         """Whether another server has lost its data and gets it from this one: the operator looks after it."""
-        return any(address != machine.address for address in self.verdicts.amnesia)
+        others = [self.field.machines[a] for a in self.verdicts.amnesia if a != machine.address]
+        return any(other.node is None or any(e.state not in _WHOLE for e in other.endpoints) for other in others)
 
     def has_met(self, machine: Machine) -> bool:
         """Whether all partners of a server run and have been in NORMAL with it."""
