@@ -234,11 +234,16 @@ def _with_reservation(story: Story, settings: Settings, number: int) -> Settings
 
 
 def force_available(story: Story, fault: Fault, machine: Machine) -> None:
-    """The operator has found the host that used an abandoned address, and makes the address available."""
+    """The operator has found the host that used an address that both servers hold for abandoned, and makes it
+    available."""
     node = machine.node
-    if node is None or machine.stopping:
+    if node is None or machine.stopping or any(other.node is None for other in story.machines):
         return
-    abandoned = [a for a, binding in node.book.by_address.items() if binding.status == ABANDONED]
+    books = [other.node.book.by_address for other in story.machines if other.node is not None]
+    abandoned = [
+        address for address, binding in node.book.by_address.items()
+        if binding.status == ABANDONED and sum(address in b and b[address].status == ABANDONED for b in books) > 1
+    ]  # fmt: skip
     if abandoned:
         address = abandoned[int(fault.amount * len(abandoned))]
         machine.command(lambda now, out: node.force_available(now, address, out))
@@ -337,7 +342,7 @@ def ambush(story: Story, fault: Fault, machine: Machine) -> None:
     partner: a reset, a cut, a death, a stop, a shut-down, or an operator who says the wrong thing."""
     state = _DELICATE[int(fault.amount * 997) % len(_DELICATE)]
     strikes = _STRIKES[int(fault.amount * 9973) % len(_STRIKES)]
-    slow = 0.2 + 3 * (fault.amount * 31 % 1)
+    slow = 0.2 + 0.8 * (fault.amount * 31 % 1)  # a server still finds its partner while it starts
 
     def waits(struck: Machine, endpoint: Endpoint) -> bool:
         if endpoint.state != state or (story.verdicts.amnesia and state not in _RECOVERING):

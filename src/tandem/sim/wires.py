@@ -86,18 +86,21 @@ class Pipe:
         self.source = source
         self.target = target
         self.path = wires.path(source.host, target.host)
-        self.queue: deque[bytes | None] = deque()
-        """Chunks on their way; None is the end of the stream."""
+        self.queue: deque[tuple[float, bytes | None]] = deque()
+        """Chunks on their way, each with when it can be there at the earliest; None is the end of the stream."""
         self.waiting_bytes = 0
         self.back: Pipe
         """The other direction."""
         self._moving = False
         self._stalled_at = 0.0
-        self._free_at = 0.0
+        self._ready_at = self._free_at = 0.0
 
     def put(self, data: bytes | None) -> None:
         """Send bytes, or the end of the stream."""
-        self.queue.append(data)
+        self._ready_at = max(
+            self.wires.world.now + self.path.delay_s * self.wires.chance.uniform(0.8, 1.5), self._ready_at
+        )  # fmt: skip
+        self.queue.append((self._ready_at, data))
         if data is not None:
             self.waiting_bytes += len(data)
             if self.waiting_bytes > SEND_BYTES_MAX:
@@ -110,10 +113,10 @@ class Pipe:
         if self._moving or not self.queue:
             return
         self._moving = True
-        first = self.queue[0]
-        world, path = self.wires.world, self.path
-        ready = max(world.now + path.delay_s * self.wires.chance.uniform(0.8, 1.5), self._free_at)
-        self._free_at = ready + (0 if first is None else len(first) / path.bytes_per_s)
+        ready_at, first = self.queue[0]
+        world = self.wires.world
+        self._free_at = max(ready_at, self._free_at, world.now)
+        self._free_at += 0 if first is None else len(first) / self.path.bytes_per_s
         world.at(self._free_at, self._arrive)
 
     def _arrive(self) -> None:
@@ -129,13 +132,13 @@ class Pipe:
         if self.target.host.congested and self.target.open:
             self.wires.world.after(0.05, self.move)
             return
-        chunk = self.queue.popleft()
+        ready_at, chunk = self.queue.popleft()
         if chunk is not None:
             self.waiting_bytes -= len(chunk)
             if len(chunk) > _CHUNK or self.wires.chance.random() < 0.05:
                 cut = self.wires.chance.randrange(1, min(len(chunk), _CHUNK) + 1)
                 if cut < len(chunk):
-                    self.queue.appendleft(chunk[cut:])
+                    self.queue.appendleft((ready_at, chunk[cut:]))
                     self.waiting_bytes += len(chunk) - cut
                     chunk = chunk[:cut]
         self.wires.arrived(self, chunk)
