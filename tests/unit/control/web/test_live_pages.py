@@ -1,0 +1,116 @@
+"""The pages of Monitoring and of leases, rendered out of a real node's views, in states that a pair goes through."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from web_browser import Browse, Browser, text_of
+
+from tandem.base.ipv4 import format_ipv4, parse_ipv4
+from tandem.cluster.manager import Manager
+from tandem.cluster.supervisor import ControlSocket
+from tandem.node import alarms, explain, lease_search, partner_down, partner_views, views
+
+sys.path.insert(0, str(next(p for p in Path(__file__).parents if p.name == "tests") / "scripts"))
+from pair import MAIN, Client, Server, World, config, scope
+
+PAGES = ("/dhcp/pair", "/dhcp/related", "/dhcp/failover-servers", "/dhcp/leases", "/dhcp/alarms", "/dhcp/logs",
+         "/dhcp/explain?client=00:11:22:33:44:55", "/dhcp/utilization")  # fmt: skip
+
+_PAST = {"start_of_state": 1, "status": 2, "hardware": b"\1\2", "client_id": b"", "expires": 5, "granted_by": 1}
+
+
+class NodeServer(ControlSocket):
+    """Answers the control socket's operations out of a node in virtual time."""
+
+    def __init__(self, server: Server, path: Path) -> None:
+        super().__init__(path, path)
+        self.server = server
+
+    async def call(self, op: str, args: dict[str, Any] | None = None, timeout_s: float = 10) -> Any:
+        node, now, asked = self.server.node, self.server.now, args or {}
+        assert node is not None
+        told = explain.Told(asked.get("form", ""), bytes.fromhex(asked.get("hardware", "")), local=self.server.address)
+        page = lease_search.search(node, asked.get("wanted", {}), -1, 50, now) if op == "search_leases" else None
+        answers: dict[str, Any] = {
+            "ping": lambda: "pong",
+            "status": lambda: {"serving": True, "database": "OK", "pid": 1, "started": int(now)},
+            "related_servers": lambda: partner_views.related_servers(node, now),
+            "failover_conflicts": lambda: partner_views.conflicts(node),
+            "failover_table": partner_views.decisions,
+            "scopes": lambda: views.scopes(node, now),
+            "alarms": lambda: alarms.alarms(node, now),
+            "explain": lambda: explain.explain(node, now, told),
+            "preview_partner_down": lambda: partner_down.preview(node, now, MAIN, asked.get("at"), False),
+            "search_leases": lambda: {"leases": page.leases, "after": page.after} if page else {},
+            "lease": lambda: views.lease(node, asked["address"], now),
+            "lease_history": lambda: views.history([_PAST]),
+        }  # fmt: skip
+        return answers[op]()
+
+
+@pytest.fixture
+def world() -> World:
+    few = lambda main: config(main, scope(last="192.168.50.30"))  # noqa: E731
+    return World(lambda: few(True), lambda: few(False)).pair()
+
+
+@pytest.fixture
+def admin(world: World, manager: Manager, tmp_path: Path, browse: Browse) -> Iterator[Browser]:
+    manager.server = NodeServer(world.backup, tmp_path / "socket")
+    yield browse("failover-operator")
+
+
+def test_every_page_shows_every_state_of_a_pair(world: World, admin: Browser) -> None:
+    clients = [Client(world, n) for n in range(6)]
+    assert all(client.lease(world.main) for client in clients[:3])
+    world.run(1)
+    for step, state in (
+        (lambda w: None, "NORMAL"), (lambda w: w.main.crash(), "COMMUNICATIONS-INTERRUPTED"),
+        (partner_is_down, "PARTNER-DOWN"),
+    ):  # fmt: skip
+        step(world)
+        world.run(90)
+        for path in PAGES:
+            answer = admin.get(path)
+            assert answer.status_code == 200, path
+        for path in ("/dhcp/pair", "/dhcp/related"):
+            assert state in text_of(admin.get(path).text)
+            assert "event-stream" in admin.get(f"{path}/live").headers["Content-Type"]
+            assert state in admin.get(f"{path}/live").text
+    page = admin.get(f"/dhcp/leases/lease?address={format_ipv4(clients[0].address)}").text
+    assert "the client, until its lease is over" in page and "Desired, by the policy" in page
+
+
+def partner_is_down(world: World) -> None:
+    out: list[Any] = []
+    assert world.backup.node is not None
+    world.backup.node.set_partner_down(world.now, MAIN, None, False, out)
+    world.backup.perform(out)
+
+
+def test_what_is_searched_for_among_leases(world: World, admin: Browser) -> None:
+    client = Client(world, 7)
+    assert client.lease(world.main)
+    world.run(1)
+    address, mac = format_ipv4(client.address), client.chaddr.hex(":")
+    for words in (address, mac, mac[:8], f"1,6,{mac}"):
+        assert address in text_of(admin.get(f"/dhcp/leases?q={words}").text), words
+    assert "No lease fits" in text_of(admin.get("/dhcp/leases?q=nobody").text)
+    assert admin.get("/dhcp/leases/lease?address=10.9.9.9").status_code == 404
+    assert admin.get("/dhcp/leases?after=x").status_code == 400
+
+
+def test_a_partner_that_answers_is_not_set_down_and_a_date_is_checked(world: World, admin: Browser) -> None:
+    page = text_of(admin.get(f"/dhcp/related/partner-down?partner={format_ipv4(MAIN)}").text)
+    assert "The partner is alive and connected" in page and "Not possible" in page
+    world.main.crash()
+    world.run(90)
+    assert parse_ipv4("192.168.50.2") == MAIN
+    wrong = admin.get("/dhcp/related/partner-down?partner=192.168.50.2&date=yesterday")
+    assert wrong.status_code == 400 and "is not a date and time" in text_of(wrong.text)
+    assert "this server enters PARTNER-DOWN" in admin.get("/dhcp/related/partner-down?partner=192.168.50.2").text
