@@ -18,6 +18,7 @@ from tandem.cluster.answer import Answer, Item
 from tandem.cluster.database import Draft, encode
 from tandem.cluster.filters import parse
 from tandem.cluster.manager import Manager
+from tandem.cluster.names import with_addresses
 from tandem.cluster.registry import NAME, REGISTRY, Argument, Command, Login, Request, Session
 from tandem.config import document as config
 from tandem.config.access import ADMIN, DHCP_ADMIN, READ_ONLY, SUPERUSER, Password
@@ -154,7 +155,7 @@ def _commands_of(cls: ObjectClass) -> list[Command]:
         return Answer(lines=[f"{attribute}={text}"])
 
     async def set_(manager: Manager, request: Request) -> Answer:
-        pairs = _hashed(cls, request.name, assignments(request))
+        pairs = _hashed(cls, request.name, await with_addresses(cls, assignments(request)))
 
         def change(document: Document) -> None:
             for attribute, text in pairs.items():
@@ -248,7 +249,8 @@ def _collection_commands(cls: ObjectClass) -> list[Command]:
     async def create(manager: Manager, request: Request) -> Answer:
         words = request.words
         split = next((i for i, word in enumerate(words) if "=" in word), len(words))
-        pairs, clock = _hashed(cls, request.name, _pairs(words[split:])), request.session.clock()
+        texts, clock = await with_addresses(cls, _pairs(words[split:])), request.session.clock()
+        pairs = _hashed(cls, request.name, texts)
         given = list(_hashed(cls, request.name, dict(zip(cls.create, words[:split], strict=False))).values())
         given += words[len(given) : split]
         edit(

@@ -51,7 +51,7 @@ LOG_SETTINGS = (
 )  # fmt: skip
 """Log settings in the order of their numbers, from 1."""
 
-_SERVER = IpAddress(what="the IPv4 address of a server (write the address, e.g. 192.168.50.2, not a name)")
+_SERVER = IpAddress(named=True, what="the IPv4 address of a server, e.g. 192.168.50.2 (nrcmd looks names up)")
 
 DHCP = ObjectClass(
     name="dhcp",

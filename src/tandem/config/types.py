@@ -249,10 +249,12 @@ class Date(ValueType):
 
 @dataclass(frozen=True)
 class IpAddress(ValueType):
-    """An IPv4 address, stored as dotted text, used as int. ``zero`` admits 0 (as 0.0.0.0) for "unset"."""
+    """An IPv4 address, stored as dotted text, used as int. ``zero`` admits 0 (as 0.0.0.0) for "unset"; ``named``: the
+    cluster takes a host name too, and puts its address in its place (``cluster.names``)."""
 
     word = "ipaddr"
     zero: bool = False
+    named: bool = False
     what: str = "an IPv4 address, e.g. 192.168.50.10"
 
     @property
