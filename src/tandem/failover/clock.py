@@ -2,7 +2,8 @@
 
 Messages can be late, never early. So a partner's clock that seems to have gone forward is believed at once, and one
 that seems to have gone back only when every message of a minute says so: until then it is taken for the network's
-delay, which would make leases outlast what was agreed.
+delay, which would make leases outlast what was agreed. On a link that is slow for longer, an answer tells the two apart:
+its sender wrote its time into it after it had our question.
 Source: draft-ietf-dhc-failover-12 section 5.10; SYSTEM S4.14.
 """
 
@@ -32,8 +33,11 @@ class Skew:
         self._since = 0.0
         """When the first of them came."""
 
-    def measure(self, theirs: int, now: float) -> float | None:
-        """Take the time field of a message that arrived now; return the size of a jump worth an alarm, or None."""
+    def measure(self, theirs: int, now: float, asked_at: float | None = None) -> float | None:
+        """Take the time field of a message that arrived now; return the size of a jump worth an alarm, or None.
+
+        ``asked_at``: when the message went out that it answers.
+        """
         delta = theirs + 0.5 - now  # the field is cut to whole seconds: half a second is lost on average
         if not self._known:
             self._known = True
@@ -45,6 +49,9 @@ class Skew:
         if change >= -_JUMP_S:
             self._count = 0
             self.smoothed_s += change * (_UP if change > 0 else _DOWN)
+            return None
+        if asked_at is not None and theirs + 1 - asked_at >= self.smoothed_s - _JUMP_S:
+            self._count = 0  # written by a clock that was not set back, or not by so much: it is the link that is slow
             return None
         if not self._count:
             self._since, self._back_s = now, delta

@@ -91,6 +91,8 @@ class Endpoint:
         self.pool_xid: int | None = None
         self.answer_until = INFINITY
         """When the connection is given up unless UPDDONE or a BNDUPD has come."""
+        self.asked_at: dict[int, float] = {}
+        """When each BNDUPD that is on the way was sent, by number."""
         self.acknowledged_until = INFINITY
         """When it is said that the partner acknowledges nothing, unless a BNDACK has come."""
         self.unacknowledged_said = False
@@ -569,6 +571,7 @@ class Endpoint:
         self.connecting = False
         self.asked_xid = self.pool_xid = None
         self.answer_until = self.acknowledged_until = INFINITY
+        self.asked_at.clear()
         self.unacknowledged_said = False
         self.partner_met = None
         self.queue.disconnect()
@@ -664,6 +667,7 @@ class Endpoint:
             if not self.queue.on_the_way:
                 self.acknowledged_until = now + UNACKNOWLEDGED_S
             self.queue.sent(xid, sents)
+            self.asked_at[xid] = now
             self.updates_sent += len(sents)
             if self.detail:
                 told = words.listed([sent.item for sent in sents])

@@ -630,7 +630,8 @@ _BEFORE_STATE = (ConnectAck, State, Contact, Disconnect)
 
 def _measure(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:
     skew = endpoint.skew
-    jump = skew.measure(frame.time, now)
+    asked_at = endpoint.asked_at.pop(frame.xid, None) if type(frame.message) is BindingAck else None
+    jump = skew.measure(frame.time, now, asked_at)
     if jump is not None:
         text = f"The partner's clock differs by {skew.smoothed_s:+.0f} s"
         if skew.jumps:

@@ -55,6 +55,18 @@ def test_a_clock_that_was_set_back_counts_when_a_minute_of_messages_says_so() ->
     assert abs(skew.smoothed_s + 3600) <= 1 and skew.jumps == 1
 
 
+def test_answers_tell_a_link_that_stays_slow_from_a_clock_that_was_set_back() -> None:
+    """Everything is two minutes late, for ten; what answers us was written after our question, which is as old."""
+    for back_s, jumps in ((0, 0), (3600, 1)):
+        skew = Skew()
+        hear(skew, 10_000.0, 10, 0.0)
+        for now in range(10_130, 10_730, 10):
+            written = now - 120 - back_s
+            skew.measure(written, now + 0.5)  # what it tells of its own accord
+            skew.measure(written, now + 0.6, asked_at=now - 121)
+        assert skew.jumps == jumps and (abs(skew.smoothed_s) < 1) is (jumps == 0)
+
+
 def test_messages_that_the_network_held_up_are_no_clock_that_was_set_back() -> None:
     """A stall of the link: the messages of half a minute come late and together, then all is as before."""
     skew = Skew()
