@@ -2,8 +2,8 @@
 
 Messages can be late, never early. So a partner's clock that seems to have gone forward is believed at once, and one
 that seems to have gone back only when every message of a minute says so: until then it is taken for the network's
-delay, which would make leases outlast what was agreed. On a link that is slow for longer, an answer tells the two apart:
-its sender wrote its time into it after it had our question.
+delay, which would make leases outlast what was agreed. On a link that is slow for longer, an answer tells the two
+apart: its sender wrote its time into it after it had our question.
 Source: draft-ietf-dhc-failover-12 section 5.10; SYSTEM S4.14.
 """
 
