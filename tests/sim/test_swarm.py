@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
+from tandem.sim import run
 from tandem.sim.profiles import PROFILES
 from tandem.sim.run import Scenario, tell
+from tandem.sim.wires import Pipe, Wires
 
 SEEDS = range(1, 4)
 
@@ -68,3 +71,21 @@ def test_one_seed_is_one_story_whatever_the_hash_seed() -> None:
 
 def test_another_seed_is_another_story() -> None:
     assert tell(Scenario(1, "mixed", 0.5, 20)).digest != tell(Scenario(2, "mixed", 0.5, 20)).digest
+
+
+@pytest.mark.parametrize("profile", ["mixed", "network"])
+def test_a_short_story_over_tls(profile: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every connection that came to carry a STATE went through a handshake first, whatever cut or reset it."""
+    handshakes = 0
+    drawn, greeted = run.draw_settings, Wires._greeted
+
+    def counted(self: Wires, pipe: Pipe, chunk: bytes) -> None:
+        nonlocal handshakes
+        handshakes += 1
+        greeted(self, pipe, chunk)
+
+    monkeypatch.setattr(run, "draw_settings", lambda *args: replace(drawn(*args), tls="required"))
+    monkeypatch.setattr(Wires, "_greeted", counted)
+    outcome = tell(Scenario(5, profile, 1.5, 30))
+    assert not outcome.verdict, outcome.text
+    assert outcome.promises > 50 and handshakes >= 4
