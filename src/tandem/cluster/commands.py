@@ -20,6 +20,7 @@ from tandem.cluster import partners as _partners  # noqa: F401  fills the regist
 from tandem.cluster import policy_commands as _policies  # noqa: F401  fills the registry
 from tandem.cluster import preview as _preview  # noqa: F401  fills the registry
 from tandem.cluster import template_commands as _templates  # noqa: F401  fills the registry
+from tandem.cluster import transfer as _transfer  # noqa: F401  fills the registry
 from tandem.cluster.answer import Answer, Item
 from tandem.cluster.display import item_of
 from tandem.cluster.leases import all_of_scope, client_of_lease

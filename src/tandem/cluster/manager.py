@@ -86,8 +86,11 @@ class Manager:
             note=lambda text: self.log.note("Info", "Server", 60018, text.capitalize()),
         )
 
-    async def execute(self, login: Login, session: Session, line: str) -> Answer:
-        """Run one command line for an administrator. Raises CommandError."""
+    async def execute(self, login: Login, session: Session, line: str, file: str = "") -> Answer:
+        """Run one command line for an administrator; ``file`` is what the file holds that it names with ``file=``.
+
+        Raises CommandError.
+        """
         words = split(line)
         if not words:
             raise CommandError(310, "the line is empty; 'help' lists the commands")
@@ -95,6 +98,8 @@ class Manager:
         self.permit(login, command.role, command.effect)
         request = Request(login, session, name)
         command.fill(request, rest)
+        if "file" in request.values:
+            request.values["file"] = file
         return await command.run(self, request)
 
     def login_of(self, name: str) -> Login:

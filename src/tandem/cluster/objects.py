@@ -387,7 +387,8 @@ def make(document: Document, cls: str, name: str, values: dict[str, Any]) -> Non
     """Make an object what ``values`` says in stored form, whether it exists or not. Raises CommandError."""
     declared = config.class_of(cls)
     name = declared.stored_name(name)
-    given = {a: v for a, v in values.items() if a in declared.by_name and declared.by_name[a].read_only}
+    first = [a.name for a in declared.attributes if a.read_only or a.required]
+    given = {name: value for name, value in values.items() if name in first}
     if declared.element_of or declared.embedded_in:
         if name in config.list_names(document, cls):
             config.delete_object(document, cls, name)

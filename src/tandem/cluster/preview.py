@@ -5,7 +5,7 @@ Source: SYSTEM S2.2.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tandem.cluster.answer import Answer, Item
@@ -14,15 +14,18 @@ from tandem.cluster.manager import Manager
 from tandem.cluster.objects import secrets_of, table
 from tandem.cluster.registry import REGISTRY, Command, Request
 from tandem.config.access import READ_ONLY
+from tandem.config.attribute import ObjectClass
 from tandem.config.document import Document
 from tandem.config.schema import SERVED
 
 _ALL = "(all of it)"
 
 
-def changes(running: Document, edited: Document) -> Iterator[tuple[str, str, str, str]]:
+def changes(
+    running: Document, edited: Document, classes: Mapping[str, ObjectClass] = SERVED
+) -> Iterator[tuple[str, str, str, str]]:
     """Yield (object, attribute, as it runs, as it would be) of each difference; the texts are JSON, - is not set."""
-    for cls in SERVED.values():
+    for cls in classes.values():
         secrets = secrets_of(cls)
         before, after = running.get(cls.name, {}), edited.get(cls.name, {})
         pairs: list[tuple[str, Any, Any]] = (

@@ -64,10 +64,31 @@ class Client:
         self._session: dict[str, str] = {}
 
     def command(self, line: str) -> Reply:
-        """Run one command line. Failures to reach the cluster are replies with status 501."""
+        """Run one command line. Failures to reach the cluster are replies with status 501.
+
+        Files are this process's: ``import ... file=F`` sends what F holds, ``export ... file=F`` writes to F.
+        """
+        verb, path = file_of(line)
+        if path is None:
+            return self._ask(line, self._session)
+        try:
+            if verb == "import":
+                with open(path, encoding="utf-8") as source:
+                    return self._ask(line, self._session, source.read())
+            reply = self._ask(line, {**self._session, "default-format": "user"})
+            if reply.ok:
+                with open(path, "w", encoding="utf-8", opener=_private) as out:
+                    out.write("\n".join(reply.lines[1:]) + "\n")
+                reply.lines[1:] = [f"written to {path}"]
+            return reply
+        except (OSError, UnicodeDecodeError) as error:
+            return Reply(302, [f"302 Not Found - {path}: {error}"])
+
+    def _ask(self, line: str, session: dict[str, str], file: str = "") -> Reply:
         body = {
             "line": with_absolute_dates(line),
-            "session": self._session,
+            "session": session,
+            "file": file,
             "utc_offset_s": time.localtime().tm_gmtoff,
         }
         try:
@@ -77,7 +98,8 @@ class Client:
             return Reply(501, [self._unreachable(error)])
         if not isinstance(answer, dict) or "lines" not in answer:
             return Reply(501, [f"501 Connection Failure - what answers at {self.cluster} is not a cluster"])
-        self._session = answer.get("session", self._session)
+        if session is self._session:
+            self._session = answer.get("session", self._session)
         return Reply(answer["status"], answer["lines"])
 
     def request(self, method: str, path: str, body: object = None) -> Any:
@@ -108,6 +130,21 @@ class Client:
         if self._plain:
             what += f" If it serves TLS, write -C {self.cluster}"
         return f"501 Connection Failure - cluster {self.cluster}: {what}"
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def file_of(line: str) -> tuple[str, str | None]:
+    """Return the first word of a line, and the file that it names with ``file=`` if it exports or imports."""
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        return "", None  # the cluster says what is wrong with it
+    verb = words[0].lower() if words else ""
+    found = [word[5:] for word in words if word.startswith("file=") and len(word) > 5]
+    return verb, found[0] if found and verb in ("export", "import") else None
 
 
 def with_absolute_dates(line: str) -> str:

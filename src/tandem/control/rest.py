@@ -60,6 +60,7 @@ class CommandBody(BaseModel):
     """One command line."""
 
     line: str = Field(max_length=100_000, description="as typed at nrcmd's prompt")
+    file: str = Field(default="", max_length=1 << 28, description="what the file holds that the line names (file=)")
     session: dict[str, str] = Field(default={}, description="default-format and visibility, as last answered")
     utc_offset_s: int = Field(default=0, ge=-86399, le=86399, description="the operator's time zone, for dates")
 
@@ -268,7 +269,7 @@ def _add_command_routes(app: FastAPI, manager: Manager, door: Door) -> None:
         session = Session(zone=timezone(timedelta(seconds=body.utc_offset_s)))
         for attribute, value in body.session.items():
             session.set(attribute, value)
-        answer = await manager.execute(who, session, body.line)
+        answer = await manager.execute(who, session, body.line, body.file)
         return CommandAnswer(
             status=answer.status, lines=answer.render(session.default_format), session=session.attributes()
         )
