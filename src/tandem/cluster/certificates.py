@@ -80,6 +80,13 @@ def read(path: Path) -> bytes:
     return ssl.PEM_cert_to_DER_cert(text[start : end + len(tail)])
 
 
+def expires(path: Path) -> float:
+    """Return when the first certificate in a PEM file ends, seconds since 1970. Raises OSError, ValueError."""
+    from cryptography import x509
+
+    return x509.load_der_x509_certificate(read(path)).not_valid_after_utc.timestamp()
+
+
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
     """Where a server's certificate (with those that signed it) and its key are; one file may hold both."""

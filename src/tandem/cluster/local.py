@@ -245,7 +245,7 @@ async def serve(options: Options, make_api: MakeApi, own_addresses: OwnAddresses
         _ensure_administrator(manager.database, options.admin_password)
         listener = _api_socket(options)
         host, port = listener.getsockname()[:2]
-        tls = _api_tls(options, manager)
+        tls = manager.api_tls = _api_tls(options, manager)
         url, shown = f"{'http' if tls is None else 'https'}://{host}:{port}", ""
         if tls is not None:
             shown = certificates.fingerprint(certificates.read(tls.certificate))

@@ -21,6 +21,7 @@ from tandem.base.errors import CommandError
 from tandem.cluster import certificates
 from tandem.cluster.accounts import roles_of
 from tandem.cluster.answer import Answer
+from tandem.cluster.certificates import TlsFiles
 from tandem.cluster.database import Database
 from tandem.cluster.guard import Guard
 from tandem.cluster.log import ClusterLog
@@ -66,6 +67,8 @@ class Manager:
     """Returns the addresses of this machine."""
     notes_of_pairs: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What is known of each failover pair: the last synchronization, drift. Not kept over a restart."""
+    api_tls: TlsFiles | None = None
+    """What the API is served with; None: plain HTTP."""
     guard: Guard = field(init=False)
     watch: Watch = field(init=False)
     _reloading: asyncio.Lock = field(default_factory=asyncio.Lock)

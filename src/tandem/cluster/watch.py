@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tandem.base.errors import CommandError
+from tandem.cluster import certificates
 from tandem.cluster.history import Alarm, History, Sample
 from tandem.config.schema import DHCP
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from tandem.cluster.manager import Manager
 
 LOOK_S = 5.0
+EXPIRES_S = 14 * 86400
+"""How long before its end a certificate is an alarm."""
 _CLEARED_S = 86400
 """For how long an alarm that is over is still shown."""
 
@@ -36,6 +39,8 @@ class Watch:
         self._opened: History | None = None
         self._sampled_at = 0.0
         self._failing = False
+        self._expiry: tuple[tuple[int, ...], float] | None = None
+        """The API's certificate by its file's stamp, and when it expires."""
 
     async def run(self) -> None:
         """Look every few seconds, until cancelled. A server that is just starting is given its time."""
@@ -52,8 +57,8 @@ class Watch:
 
     async def look(self) -> None:
         """Note what is wrong now, and take samples if it is time. A disk that refuses is said once in the log."""
-        found = await self._wrong() + self._drifting()
         now = time.time()
+        found = await self._wrong() + self._drifting() + self._expiring(now)
         try:
             raised, cleared = self._history().note_alarms(int(now), found)
             await self._sample(now)
@@ -124,6 +129,24 @@ class Watch:
             found.append({"kind": "configuration-drift", "level": "Warning", "subject": f"failover-pair {name}",
                           "since": 0, "text": text, "cure": cure})  # fmt: skip
         return found
+
+    def _expiring(self, now: float) -> list[dict[str, Any]]:
+        """The API's certificate, where browsers and those who go by an authority will soon refuse it."""
+        tls = self._manager.api_tls
+        if tls is None:
+            return []
+        if self._expiry is None or self._expiry[0] != tls.stamp():
+            try:
+                self._expiry = tls.stamp(), certificates.expires(tls.certificate)
+            except (OSError, ValueError):
+                return []  # the one that was read before is still shown; it is looked at again
+        left_s = self._expiry[1] - now
+        if left_s > EXPIRES_S:
+            return []
+        when = "has expired" if left_s <= 0 else f"expires within {left_s / 86400:.0f} days"
+        text = f"the API's certificate {tls.certificate} {when}"
+        cure = "renew the file, which is shown within a minute; a self-made one: delete it and restart"
+        return [_own("certificate-expires", "Error" if left_s <= 0 else "Warning", text, cure)]
 
     async def _sample(self, now: float) -> None:
         settings = self._manager.database.document.get(DHCP.name, {})

@@ -115,3 +115,19 @@ def test_a_renewed_certificate_is_shown_without_a_restart(tmp_path: Path, monkey
 
     asyncio.run(run(manager))
     manager.database.close()
+
+
+@pytest.mark.parametrize(("days", "level"), [(30, ""), (13, "Warning"), (-1, "Error")])
+def test_a_certificate_that_ends_soon_is_an_alarm(
+    days: int, level: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = build(options(tmp_path), list)
+    path = tmp_path / "own.pem"
+    made_certificates.put(path)
+    manager.api_tls = TlsFiles(path, path)
+    end = certificates.expires(path)
+    found = manager.watch._expiring(end - days * 86400)
+    assert [alarm["level"] for alarm in found] == ([level] if level else [])
+    path.write_text("half of it")
+    assert manager.watch._expiring(end - days * 86400) == []
+    manager.database.close()
