@@ -99,8 +99,15 @@ def _take_back(document: Document, changes: list[Change], warnings: list[str]) -
     whole = {key: next((c for c in of if c.attribute == ""), None) for key, of in objects.items()}
     went = [key for key, change in whole.items() if change and change.new is None]
     came = [key for key, change in whole.items() if change and change.new is not None]
-    for keys in (went, [key for key, change in whole.items() if change is None], came):
+    for keys in (went, [key for key, change in whole.items() if change is None]):
         _in_any_order(keys, lambda key: _take_back_one(document, objects[key], warnings))
+    for key in came:
+        _take_back_one(document, objects[key], warnings)
+    used = config.users(document)
+    for cls, name in came:
+        if (cls, name) in used and name not in config.class_of(cls).builtin:
+            label = config.class_of(cls).label(name)
+            raise CommandError(320, f"{label} is used by {used[cls, name]}; change that first")
 
 
 def _in_any_order(keys: list[tuple[str, str]], act: Callable[[tuple[str, str]], None]) -> None:
@@ -128,7 +135,7 @@ def _take_back_one(document: Document, changes: list[Change], warnings: list[str
                 warnings.append(text)
             del rows[attribute]
     _, made = rows.pop("", (None, None))
-    present = None if name and name not in config.list_names(document, cls) else config.read_object(document, cls, name)
+    present = _present(document, cls, name)
     if any(change.attribute == "" and change.new is None for change in changes):
         if present:
             raise CommandError(320, f"{label} exists again; delete it first")
@@ -141,7 +148,7 @@ def _take_back_one(document: Document, changes: list[Change], warnings: list[str
         added = sorted(set(_flat(present)) - set(rows))
         if added:
             raise CommandError(320, f"{label}: {added[0]} was set later; take that back first, or delete the object")
-        config.delete_object(document, cls, name)
+        document[cls].pop(name, None)
         return
     nested = _nested(values)
     for part, value in nested.items():
@@ -152,6 +159,13 @@ def _take_back_one(document: Document, changes: list[Change], warnings: list[str
         make(document, cls, name, {a: v for a, v in {**present, **nested}.items() if v is not None})
     else:
         apply(document, cls, name, nested)
+
+
+def _present(document: Document, cls: str, name: str) -> Mapping[str, Any] | None:
+    try:
+        return config.read_object(document, cls, name)
+    except CommandError:
+        return None
 
 
 def _before(label: str, attribute: str, present: Any, old: Any, new: Any) -> Any:

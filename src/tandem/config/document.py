@@ -205,13 +205,20 @@ def delete_object(document: Document, cls: str, name: str) -> None:
 
 def user_of(document: Document, cls: str, name: str) -> str:
     """Return label and attribute of an object that refers to object ``name`` of ``cls``, or the empty text."""
+    return users(document).get((cls, name), "")
+
+
+def users(document: Document) -> dict[tuple[str, str], str]:
+    """Return, for each object (class, name) that another one refers to, label and attribute of the first of those."""
+    found: dict[tuple[str, str], str] = {}
     for owner in CLASSES.values():
-        for attribute in owner.attributes:
-            if isinstance(attribute.type, Reference) and attribute.type.cls == cls:
-                for owner_name, content in contents(document, owner):
-                    if content.get(attribute.name, attribute.default) == name:
-                        return f"{owner.label(owner_name)} ({attribute.name})"
-    return ""
+        references = [(a.name, a.default, a.type.cls) for a in owner.attributes if isinstance(a.type, Reference)]
+        for owner_name, content in contents(document, owner) if references else ():
+            for attribute, default, cls in references:
+                value = content.get(attribute, default)
+                if value is not None and (cls, value) not in found:
+                    found[cls, value] = f"{owner.label(owner_name)} ({attribute})"
+    return found
 
 
 def _parse(document: Document, cls: str, name: str, declared: Attribute, text: str, clock: Clock) -> Any:

@@ -19,7 +19,7 @@ from typing import Any
 
 from tandem.base.errors import CommandError
 from tandem.config.attribute import Attribute, ObjectClass
-from tandem.config.document import Document, user_of
+from tandem.config.document import Document, users
 from tandem.config.pairs import Pair, is_on, pair_of_scopes, server_pair
 from tandem.config.reading import Problems, read_item
 from tandem.config.schema import SCOPE, SECTIONS
@@ -281,13 +281,13 @@ def _keep_what_is_used(made: Plan, target: Document) -> None:
     """Take back each removal of an object that something refers to which stays."""
     going = [key for key, content in made.objects.items() if content is None]
     while going:
-        result = made.result(target)
-        used = {key: user for key in going if (user := user_of(result, *key))}
+        found = users(made.result(target))
+        used = {key: found[key] for key in going if key in found}
         if not used:
             return
+        made.entries = [entry for entry in made.entries if (entry.cls, entry.name) not in used]
         for (cls, name), user in used.items():
             del made.objects[cls, name]
-            made.entries = [e for e in made.entries if (e.cls, e.name) != (cls, name)]
             made.skipped.append(Skip(cls, name, "", f"it is only here, and {user} uses it"))
         going = [key for key in going if key not in used]
 
