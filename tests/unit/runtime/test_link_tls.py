@@ -255,6 +255,23 @@ def test_a_partner_that_dies_is_noticed(files: dict[str, Path]) -> None:
     play(scene, files)
 
 
+def test_a_partner_that_only_stops_sending_is_gone(files: dict[str, Path]) -> None:
+    """A FIN without a close_notify: what came before it counts, and the connection ends."""
+
+    async def scene(a: End, b: End) -> None:
+        await a.one(TlsUp)
+        await b.one(TlsUp)
+        a.links.send(a.link, b"the last")
+        transport = a.links._open[a.link].transport
+        assert transport is not None
+        transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
+        await b.one(LinkDown)
+        assert b.received == b"the last"
+        await a.one(LinkDown)
+
+    play(scene, files)
+
+
 def test_tls_below_1_2_is_not_spoken_and_nothing_is_renegotiated(files: dict[str, Path]) -> None:
     for server in (True, False):
         context = tls.Identity(files["a"]).context(server, made_certificates.put(files["b"], "b"))

@@ -86,6 +86,17 @@ def test_every_page_shows_every_state_of_a_pair(world: World, admin: Browser) ->
     assert "the client, until its lease is over" in page and "Desired, by the policy" in page
 
 
+def test_whether_the_connection_is_encrypted_and_why_there_is_none(world: World, admin: Browser) -> None:
+    endpoint = world.backup.endpoint
+    assert endpoint.link is not None
+    assert "Connection: not encrypted" in text_of(admin.get("/dhcp/related").text)
+    endpoint.link.tls_up("TLSv1.3, TLS_AES_256_GCM_SHA384")
+    assert "encrypted, TLSv1.3, TLS_AES_256_GCM_SHA384" in text_of(admin.get("/dhcp/related").text)
+    endpoint.link = None
+    endpoint.problem(6151, "its certificate has the fingerprint <AB>", world.now, [])
+    assert "No connection: its certificate has the fingerprint <AB>" in text_of(admin.get("/dhcp/related").text)
+
+
 def partner_is_down(world: World) -> None:
     out: list[Any] = []
     assert world.backup.node is not None
