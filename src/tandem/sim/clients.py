@@ -284,8 +284,7 @@ class Client:
         options = {50: self.address.to_bytes(4, "big"), 54: self.server.to_bytes(4, "big")}
         self._new_transaction()
         self._broadcast(dhcp.DECLINE, options)
-        self.ledger.declined[self.address] = self.world.now
-        self.ledger.drop(self.address, self.key)
+        self.ledger.decline(self.address, self.key)
         self.address, self.end = 0, 0.0
         self._try = 0
         self._enter(SELECTING, 10)

@@ -38,6 +38,10 @@ class Held:
     else's."""
 
 
+_UNUSABLE_S = 1500
+"""So long a declined address may be given by a server that does not know of it."""
+
+
 @dataclass(slots=True)
 class Double:
     """Two holders of one address that the scenario allows for."""
@@ -81,6 +85,7 @@ class Ledger:
         before = here.get(key)
         late = late or (before is not None and before.late)
         tainted = bool(self.excuses) or (late and self.believed(server, address, end))
+        tainted = tainted or self.world.now - self.declined.get(address, float("-inf")) < _UNUSABLE_S
         mine = Held(key, end, name, server, net, tainted, self.world.now, late)
         for other in list(here.values()):
             if other.end <= self.world.now + self.slack_s:
@@ -106,6 +111,14 @@ class Ledger:
             f" (another {other.end - now:.1f} s) from {format_ipv4(other.server)}",
             format_ipv4(address), mine.name, other.name,
         )  # fmt: skip
+
+    def decline(self, address: int, key: bytes) -> None:
+        """A client has found the address in use: whoever else holds it, or gets it from a server that has not heard of
+        that yet, loses it when the servers meet (draft figure 7.1.3-1)."""
+        self.declined[address] = self.world.now
+        self.drop(address, key)
+        for held in self.held.get(address, {}).values():
+            held.tainted = True
 
     def drop(self, address: int, key: bytes) -> None:
         """A client holds the address no more."""
