@@ -342,7 +342,9 @@ class DhcpServer:
             return
         binding = self.book.by_address.get(address)
         if binding is not None and binding.status == ACTIVE:
-            if not choice.holds(query, binding, scope):
+            if not choice.holds(query, binding, scope) and query.now < query.powers.own_from:
+                self.counters["dropped-unknown"] += 1  # a server that was away for long may know an old holder
+            elif not choice.holds(query, binding, scope):
                 self._refuse(query, f"{format_ipv4(address)} is leased to another client")
             elif query.closed(scope) or not choice.may_keep(query, scope, address):
                 self._refuse(query, f"{format_ipv4(address)} may not be kept by this client")

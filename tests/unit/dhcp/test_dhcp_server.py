@@ -37,6 +37,14 @@ RELAY = ip(254)
 
 
 class TestWhoIsAnswered:
+    def test_a_server_that_was_away_for_long_does_not_refuse_what_its_partner_may_have_given(self) -> None:
+        for away, answer in ((True, silence), (False, Got("NAK"))):
+            powers = interrupted(FREE)
+            powers.own_from = float("inf") if away else powers.own_from
+            play = Play(powers=powers)
+            play.record(10, ACTIVE, ANNA, 60)
+            play >> BERT.renew(10) << answer
+
     def test_the_backup_in_normal_answers_renewals_and_leaves_the_rest(self) -> None:
         play = Play(powers=normal_backup())
         play.record(10, ACTIVE, ANNA, 100)
