@@ -353,6 +353,46 @@ def test_a_clock_that_is_set_forward_shortens_no_wait_in_recover_wait() -> None:
     assert world.backup.state == "RECOVER-DONE"
 
 
+def test_a_clock_that_is_set_back_lengthens_no_wait() -> None:
+    world = World(backups=lambda: config(False, safe_period_s=600)).pair()
+    world.main.crash()
+    world.run(60)
+    set_forward(world, world.backup, -7200)
+    assert any("was set back by 2h: leases end later" in note for note in world.backup.notes)
+    world.run(560)
+    assert world.backup.state == "PARTNER-DOWN"
+    set_forward(world, world.backup, -7200)
+    began = world.backup.endpoint.powers.other_from - world.backup.now
+    assert 3500 < began <= 3600
+
+    world = World().pair()
+    world.backup.crash(keep_disk=False)
+    world.backup.boot()
+    world.run(60)
+    set_forward(world, world.backup, -7200)
+    world.run(3600)
+    assert world.backup.state == "NORMAL"
+
+
+def test_by_a_clock_that_was_set_back_no_lease_outlasts_what_the_partner_knows() -> None:
+    lease_s = 7200
+    world = World(lambda: config(True, scope(lease_s=lease_s)), lambda: config(False, scope(lease_s=lease_s))).pair()
+    client = Client(world, 1)
+    assert client.lease(world.main)
+    world.run(10)
+    assert world.backup.node is not None
+    known = world.backup.node.book.by_address[client.address].received_potential
+    cut(world)
+    world.run(2990)
+    assert client.renew(world.main)
+    world.run(6000)
+    set_forward(world, world.main, -5000)
+    assert client.renew(world.main) and client.left_s > 3600
+    assert client.expires <= known + 3600 + 1
+    world.run(5 * lease_s)
+    assert world.main.endpoint.saved.set_back_s == 0, "all that was acknowledged by then is over"
+
+
 def test_a_clock_that_is_set_forward_shortens_no_wait_in_partner_down_nor_the_safe_period() -> None:
     world = World(
         lambda: config(True, scope(last="192.168.50.29")),

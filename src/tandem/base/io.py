@@ -90,7 +90,7 @@ class Tick:
 
 @dataclass(slots=True)
 class ClockSet:
-    """The system's clock was set forward by so many seconds, which have not passed."""
+    """The system's clock was set forward by so many seconds, which have not passed; negative: back, and they have."""
 
     seconds: float
 

@@ -9,11 +9,12 @@ Source: draft-ietf-dhc-failover-12 sections 8 and 9; SYSTEM S4.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from math import ceil
 
 from tandem.base.errors import CommandError
 from tandem.base.io import Close, Connect, Effect, Note, SaveShare, SaveState
 from tandem.base.table import Row
-from tandem.base.units import format_duration
+from tandem.base.units import FOREVER, format_duration
 from tandem.config.compiled import OFF, EndpointConfig
 from tandem.failover import balance, forgotten, orders, startup, words
 from tandem.failover.clock import Skew
@@ -270,20 +271,29 @@ class Endpoint:
         """Whether the partner has used the connection as lately as one that is there does (CONTACT, section 8.3)."""
         return self.link is not None and now - self.link.last_received < 1.5 * self.link.contact_s
 
-    def clock_set_forward(self, seconds: float, now: float, out: list[Effect]) -> None:
-        """The system's clock was set forward: RECOVER-WAIT, the waits of PARTNER-DOWN and the safe period last as long
-        as they were to. Leases go by the calendar and end earlier by as much."""
-        saved, by = self.saved, round(seconds)
-        self.wait_until += seconds
+    def clock_set(self, seconds: float, now: float, out: list[Effect]) -> None:
+        """The system's clock was set forward, or back (negative): RECOVER-WAIT, the waits of PARTNER-DOWN and the safe
+        period last as long as they were to. Leases go by the calendar.
+
+        What the partner has acknowledged is a time by its own clock: by a clock that was set back, it is later than the
+        partner thinks, so less of it counts until all of it is over.
+        """
+        saved, by = self.saved, ceil(seconds)
+        self.wait_until += by
         if self.state in SERVING:
             saved.since += by
         for name in ("returned_at", "failed_at", "interrupted_since"):
             if getattr(saved, name):
                 setattr(saved, name, getattr(saved, name) + by)
+        if by < 0:
+            lease_s = max((pool.scope.policy.lease_s for pool in self.pools()), default=0)
+            saved.set_back_s = min(saved.set_back_s - by, FOREVER)
+            saved.set_back_until = min(int(now) + ceil(lease_s * self.lease_factor) + self.longest_mclt_s, FOREVER)
         self.save(out)
         self.adopt_powers()
-        text = f"The system's clock was set forward by {format_duration(by)}"
-        self.note("Warning", 6158, f"{text}: leases end earlier by as much, waits do not", out)
+        text = f"The system's clock was set {'forward' if by > 0 else 'back'} by {format_duration(abs(by))}"
+        leases = "earlier" if by > 0 else "later"
+        self.note("Warning", 6158, f"{text}: leases end {leases} by as much, waits do not", out)
 
     def wake(self, now: float, out: list[Effect]) -> None:
         """The backup has tried to connect, so it is there and has no connection: connect to it now (section 8.2).
@@ -314,7 +324,7 @@ class Endpoint:
     def clock_set_back(self, seconds: float) -> None:
         """This server's clock was set back: what was to happen in a while happens in that while all the same.
 
-        Leases, RECOVER-WAIT and the safe period go by the calendar, and last longer by as much.
+        What goes by the calendar, see ``clock_set``.
         """
         self.retry_at -= seconds
         self.tried_at -= seconds
@@ -804,7 +814,11 @@ class Endpoint:
         self.store_at = now + min(5.0, self.config.poll_interval_s / 2)
         if self.state == S.STARTUP or self.state in _STOPPING:
             return
-        self.saved.last_operation = int(now)
+        saved = self.saved
+        saved.last_operation = int(now)
+        if saved.set_back_s and now >= saved.set_back_until:
+            saved.set_back_s = 0
+            self.adopt_powers()
         self.save(out)
 
     def adopt_powers(self) -> None:

@@ -51,6 +51,10 @@ class Saved:
     unknown_s: int = 0
     """How long after the partner went down leases may last of which this server does not know: it was set
     PARTNER-DOWN in RECOVER, before its partner could send what this server had lost. FOREVER = without end."""
+    set_back_s: int = 0
+    """By how much this server's clock was set back since something was acknowledged that may still count."""
+    set_back_until: int = 0
+    """When all that was acknowledged before is over."""
     connect_time: int = 0
     """The time in the main's latest CONNECT, by the main's clock, kept where a shared secret is used: no CONNECT as
     old as that is taken again (section 11.1)."""

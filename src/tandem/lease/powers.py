@@ -37,6 +37,8 @@ class Powers:
     """True when a change will be told to the partner at once."""
     partner_forgets: bool = False
     """Whether the partner, should it take over, heeds the ends of leases that it knows and no potential expiration."""
+    clock_lost_s: int = 0
+    """By how much acknowledged times are too late by this server's clock, which was set back since."""
     bootp_other: bool = False
     """Whether the partner's addresses of a dynamic-BOOTP scope may be given: never with a partner (draft 5.14)."""
     buckets: int = ALL_BUCKETS
@@ -58,7 +60,7 @@ class Powers:
             acked = acked if known == FOREVER else min(acked, known - self.mclt_s)
         if acked == FOREVER:
             return desired
-        limit = max(acked, now) + self.mclt_s - now
+        limit = max(acked - self.clock_lost_s, now) + self.mclt_s - now
         return min(desired, limit)
 
     def potential(self, given: int, desired: int, now: int) -> int:

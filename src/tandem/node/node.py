@@ -248,7 +248,7 @@ class Node:
             self._link_down(event, now, out)
         elif isinstance(event, ClockSet):
             for endpoint in self.endpoints:
-                endpoint.clock_set_forward(event.seconds, now, out)
+                endpoint.clock_set(event.seconds, now, out)
         elif isinstance(event, ConnectFailed):
             for endpoint in self.endpoints:
                 if endpoint.config.peer == event.peer:

@@ -21,7 +21,7 @@ T = TypeVar("T")
 _LOOK_S = 1.0
 _LOOK_S_MIN = 0.001
 _STEP_S = 2.0
-"""A clock that gains so much between two looks was set; less is its being trimmed."""
+"""A clock that gains or loses so much between two looks was set; less is its being trimmed."""
 
 
 class Decider(Protocol):
@@ -46,7 +46,7 @@ class Loop:
         self.node = node
         self._performer = performer
         self._died_of = died_of
-        self._ahead = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        self._ahead = self._ahead_at(time.time())
         """The calendar's time less the time that has passed since the machine started, asleep or not."""
         self._timer: asyncio.TimerHandle | None = None
         self._wake_at = 0.0
@@ -58,9 +58,8 @@ class Loop:
         now = time.time()
         out: list[Effect] = []
         handle = self.node.handle
-        passed = time.clock_gettime(time.CLOCK_BOOTTIME)
-        ahead = now - passed
-        if ahead - self._ahead > _STEP_S:
+        ahead = self._ahead_at(now)
+        if abs(ahead - self._ahead) > _STEP_S:
             handle(now, ClockSet(ahead - self._ahead), out)
         self._ahead = ahead
         for event in events:
@@ -82,6 +81,10 @@ class Loop:
             self._performer.perform(out)
             self._arm(now)
 
+    @staticmethod
+    def _ahead_at(now: float) -> float:
+        return now - time.clock_gettime(time.CLOCK_BOOTTIME)
+
     def _arm(self, now: float) -> None:
         deadline = self.node.deadline()
         wait = _LOOK_S if deadline is None else min(max(deadline - now, _LOOK_S_MIN), _LOOK_S)
@@ -97,7 +100,7 @@ class Loop:
         self._timer = None
         now = time.time()
         deadline = self.node.deadline()
-        if deadline is not None and deadline <= now:
+        if (deadline is not None and deadline <= now) or abs(self._ahead_at(now) - self._ahead) > _STEP_S:
             self.feed((Tick(),))
         else:
             self._arm(now)
