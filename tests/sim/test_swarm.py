@@ -43,6 +43,7 @@ PINNED = (
     ("databases", 17, "after a restored copy RECOVER-WAIT was over before it began, and a held address freed"),
     ("databases", 8, "failover-recover of an earlier copy was taken for the time of a later loss"),
     ("operator", 21, "a main that was alone promised by an MCLT that its backup did not know yet"),
+    ("declines", 201, "a quarantine that ended on one server took the address from the other's new client"),
     ("databases", 33, "a main with an old database refused its backup's newer leases"),
 )
 

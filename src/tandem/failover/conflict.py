@@ -32,14 +32,14 @@ _DDNS_FLAGS = 0x000F
 _DNS_NAME_MAX = 255
 """Bytes of a name in DNS encoding (RFC 1035 section 2.3.4)."""
 
-ACCEPT, TRANSACTION_LATER, LEASE_OVER, AFTER_RESET, SAME_CLIENT, REJECT, AFTER_ABANDONED = range(7)
+ACCEPT, TRANSACTION_LATER, LEASE_OVER, AFTER_RESET, SAME_CLIENT, REJECT, AFTER_ABANDONED, RESET_LATER = range(8)
 
 _A, _T1, _T2, _T3, _C, _R = ACCEPT, TRANSACTION_LATER, LEASE_OVER, AFTER_RESET, SAME_CLIENT, REJECT
-_T4 = AFTER_ABANDONED
+_T4, _T5 = AFTER_ABANDONED, RESET_LATER
 #                     received:  ACTIVE EXPIRED RELEASED FREE BACKUP RESET ABANDONED
 _COLUMNS = (ACTIVE, EXPIRED, RELEASED, FREE, BACKUP, RESET, ABANDONED)
 _FIGURE = {
-    ACTIVE:    (_C,  _T2, _T1, _T2, _T2, _A, _A),
+    ACTIVE:    (_C,  _T2, _T1, _T2, _T2, _T5, _A),
     EXPIRED:   (_T1, _A,  _A,  _A,  _A,  _A, _A),
     RELEASED:  (_T1, _T1, _A,  _A,  _A,  _A, _A),
     FREE:      (_A,  _A,  _A,  _A,  _A,  _A, _A),
@@ -95,6 +95,12 @@ def judge(
     # address available again (in PARTNER-DOWN it does so alone), and a client holds it.
     if rule == AFTER_ABANDONED and (update.last_transaction or 0) > binding.start_of_state:
         return None
+    # Deviation: a RESET from before the client was heard is refused. The quarantine has ended on both servers, and this
+    # one has given the address since.
+    if rule == RESET_LATER:
+        if update.start_of_state is None or update.start_of_state > binding.last_transaction:
+            return None
+        return RejectReason.OUTDATED_BINDING, "this server heard the client after that"
     if rule in (REJECT, AFTER_ABANDONED):
         return RejectReason.LESS_CRITICAL_BINDING, "the address is marked unusable here"
     since = binding.start_of_state if rule == AFTER_RESET else binding.last_transaction
