@@ -211,6 +211,33 @@ def test_attributes_of_table_16_2(pair: tuple[Cluster, Cluster]) -> None:
     assert here["failover-main-server"] == MAIN and "failover-recover" not in here and len(here) >= 10
 
 
+def test_all_kinds_of_objects_reach_a_partner_that_is_a_cluster_object(pair: tuple[Cluster, Cluster]) -> None:
+    main, backup = pair
+    main.do(
+        f"cluster partner create {BACKUP} admin=admin password=geheim scp-port={backup.port}",
+        f"failover-pair {PAIR} unset remote-username remote-password remote-scp-port",
+        f"failover-pair {PAIR} set backup=partner",
+        "option ntp-hint create 224 string", "option-set phones create vendor-option-string=acme*",
+        "vendor-option ring create phones 1 string", "policy p create", "policy p setOption ntp-hint near",
+        "policy p setVendorOption ring phones loud", "client-class gold create policy-name=p",
+        "client 1,6,00:d0:ba:d3:bd:3b create client-class-name=gold",
+        "client-class-policy gold setOption routers 10.1.0.9",
+        "scope s create 10.1.0.0 255.255.255.0 policy=p", "scope-policy s setOption routers 10.1.0.1",
+        "dhcp enable client-class",
+    )  # fmt: skip
+    assert "is used by failover-pair" in main.line("cluster partner delete")["text"]
+    answer = main.sync("update")
+    assert answer["status"] == 100, answer
+    for cls in ("option", "option-set", "vendor-option", "policy", "client-class", "client", "scope", "dhcp"):
+        assert backup.get(f"/{cls}") == main.get(f"/{cls}"), cls
+    assert {"option", "option-set", "vendor-option"} <= {entry["class"] for entry in answer["data"]["entries"]}
+    main.do(f"failover-pair {PAIR} undoSync {answer['data']['change_set']}", f"failover-pair {PAIR} unset backup",
+            "cluster partner delete")  # fmt: skip
+    assert backup.get("/client") == {} and "p" not in backup.get("/policy")
+    main.do("client 1,6,00:d0:ba:d3:bd:3b delete", "client-class gold delete", "scope s delete", "policy p delete",
+            "vendor-option ring delete", "option-set phones delete", "option ntp-hint delete")  # fmt: skip
+
+
 def test_the_other_way(pair: tuple[Cluster, Cluster]) -> None:
     main, backup = pair
     main.put("/scope/s", SCOPE)
