@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from pair import Client, Server, World, config, scope
 
+from tandem.base.errors import CommandError
 from tandem.base.io import Effect, LinkData, Reply
 from tandem.base.ipv4 import parse_ipv4
 from tandem.config.compiled import ServerConfig
@@ -47,6 +48,33 @@ def test_a_larger_percentage_is_given_soon_and_a_smaller_one_taken_back_within_t
     assert agree(world) == (96, 95), "taking back waits for the hour"
     world.run(3700)
     assert agree(world) == (172, 19)
+
+
+def test_shares_are_balanced_on_order() -> None:
+    world = World().pair()
+
+    def order(server: Server) -> str:
+        out: list[Effect] = []
+        assert server.node is not None
+        said = server.node.rebalance(world.now, server.endpoint.config.name, out)
+        server.perform(out)
+        world.settle()
+        return said
+
+    for pct, after in ((50, (96, 95)), (10, (172, 19))):
+        for server, main in ((world.main, True), (world.backup, False)):
+            reload(world, server, config(main, scope(pct=pct)))
+        assert order(world.backup) == "asked the main server for addresses"
+        moved = "the shares are at their targets" if pct == 50 else "asked the backup for addresses it has too many"
+        assert order(world.main) == moved
+        world.run(2)
+        assert agree(world) == after
+        assert order(world.main) == "the shares are at their targets"
+    world.cut = True
+    world.drop_connections_of(world.main)
+    world.run(1)
+    with pytest.raises(CommandError, match="only between servers in NORMAL"):
+        order(world.main)
 
 
 def test_demand_on_the_backup_is_made_up_for() -> None:

@@ -93,7 +93,7 @@ def rebalance(endpoint: Endpoint, now: float, out: list[Effect]) -> str:
     asked = len(endpoint.queue.waiting) - waiting if not given else 0
     if not given and not asked:
         return "the shares are at their targets"
-    return f"gave {given} addresses to the backup" if given else "asked the backup for addresses that are too many"
+    return f"gave {given} addresses to the backup" if given else "asked the backup for addresses it has too many"
 
 
 def _longest_lease_s(endpoint: Endpoint) -> int:
