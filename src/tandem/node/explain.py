@@ -124,6 +124,7 @@ class _Case:
         offer = book.offer_to(network, self.query.key)
         self.offered = offer.address if offer is not None else 0
         self.server = DhcpServer(replace(node.config, log_settings=_EVERYTHING), book)
+        self.server.config.share_places(node.config)
         self.server.addresses = dict(node.dhcp.addresses) | {datagram.interface.address: None}
         self.server.set_powers(node.dhcp.powers)
         self.out: list[Effect] = []

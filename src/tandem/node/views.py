@@ -33,10 +33,14 @@ from tandem.node.node import Node
 _HOST_NAME = 12
 
 
-def scopes(node: Node, now: float) -> list[dict[str, object]]:
-    """Return one dict per scope: how many addresses are leased, and each side's share."""
+def scopes(node: Node, now: float, names: Sequence[str] | None = None) -> list[dict[str, object]]:
+    """Return one dict per scope (None: all; else those of ``names`` that there are): how many addresses are leased, and
+    each side's share."""
+    wanted = None if names is None else dict.fromkeys(names)
     views: list[dict[str, object]] = []
     for pool in node.book.pools:
+        if wanted is not None and pool.scope.name not in wanted:
+            continue
         scope, counts = pool.scope, pool.counts
         backup = scope.endpoint != 0 and not node.endpoints[scope.endpoint - 1].config.main
         mine, theirs = (pool.backup, pool.main) if backup else (pool.main, pool.backup)

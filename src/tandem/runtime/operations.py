@@ -90,7 +90,10 @@ class Operations:
         return partner_views.related_servers(self._server.node, time.time())
 
     async def _scopes(self, args: Arguments) -> object:
-        return views.scopes(self._server.node, time.time())
+        names = args.get("names")
+        if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+            raise CommandError(316, "names: write a list of scopes' names, or leave it out for all")
+        return views.scopes(self._server.node, time.time(), names)
 
     async def _statistics(self, args: Arguments) -> object:
         node = self._server.node

@@ -42,7 +42,7 @@ class NodeServer(ControlSocket):
             "related_servers": lambda: partner_views.related_servers(node, now),
             "failover_conflicts": lambda: partner_views.conflicts(node),
             "failover_table": partner_views.decisions,
-            "scopes": lambda: views.scopes(node, now),
+            "scopes": lambda: views.scopes(node, now, asked.get("names")),
             "alarms": lambda: alarms.alarms(node, now),
             "explain": lambda: explain.explain(node, now, told),
             "preview_partner_down": lambda: partner_down.preview(node, now, MAIN, asked.get("at"), False),
@@ -62,6 +62,8 @@ def world() -> World:
 @pytest.fixture
 def admin(world: World, manager: Manager, tmp_path: Path, browse: Browse) -> Iterator[Browser]:
     manager.server = NodeServer(world.backup, tmp_path / "socket")
+    lan = {"addr": "192.168.50.0", "mask": "255.255.255.0"}
+    manager.database.edit("test", "scope", "lan", lambda document: document["scope"].update(lan=lan))
     yield browse("failover-operator")
 
 
@@ -82,6 +84,7 @@ def test_every_page_shows_every_state_of_a_pair(world: World, admin: Browser) ->
             assert state in text_of(admin.get(path).text)
             assert "event-stream" in admin.get(f"{path}/live").headers["Content-Type"]
             assert state in admin.get(f"{path}/live").text
+    assert "backup's share" in admin.get("/dhcp/pair?q=lan").text and "No scope" in admin.get("/dhcp/pair?q=xyz").text
     page = admin.get(f"/dhcp/leases/lease?address={format_ipv4(clients[0].address)}").text
     assert "the client, until its lease is over" in page and "Desired, by the policy" in page
 

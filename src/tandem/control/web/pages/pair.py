@@ -59,11 +59,13 @@ def lasts(seconds: int | None) -> str:
 
 
 async def _part(visit: Visit) -> str:
-    servers, scopes = await visit.look("related_servers"), await visit.look("scopes")
+    servers = await visit.look("related_servers")
     listing = Listing.of(
-        visit.query, _HOME, [Column("name", "Scope"), Column("subnet", "Subnet")], scopes, "name", noun="scopes",
-        page_rows=_SCOPES_A_PAGE,
+        visit.query, _HOME, [Column("name", "Scope")], [{"name": name} for name in visit.names("scope")], "name",
+        noun="scopes", page_rows=_SCOPES_A_PAGE,
     )  # fmt: skip
+    names = [row["name"] for row in listing.rows]
+    listing.rows = sorted(await visit.look("scopes", names=names), key=lambda scope: names.index(scope["name"]))
     wanted = visit.query.get("pair", servers[0]["name"] if servers else "")
     server = next((s for s in servers if s["name"] == wanted), servers[0] if servers else None)
     drawn = diagram.edges(await visit.look("failover_table"))
