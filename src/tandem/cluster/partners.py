@@ -12,6 +12,7 @@ from typing import Any
 
 from tandem.base.errors import CommandError
 from tandem.base.ipv4 import format_ipv4, parse_ipv4
+from tandem.base.units import format_duration
 from tandem.cluster import certificates
 from tandem.cluster.answer import Answer, Item
 from tandem.cluster.display import item_of, related_lines
@@ -20,12 +21,37 @@ from tandem.cluster.objects import table
 from tandem.cluster.registry import REGISTRY, Argument, Command, Request
 from tandem.config.access import DHCP_ADMIN, FAILOVER_OPERATOR, READ_ONLY
 from tandem.config.dates import DATE_FORMS, parse_date
+from tandem.config.document import read_object
 
 
 async def _related_servers(manager: Manager, request: Request) -> Answer:
     related = await manager.ask("related_servers")
     items = [item_of(str(server["name"]), server, request.session) for server in related]
     return Answer(items, related_lines(items) or ["Failover is off: this server has no partner."])
+
+
+async def _endurance(manager: Manager, request: Request) -> Answer:
+    names = list(manager.database.document.get("scope", {}))
+    if request.values["scope"]:
+        names = [request.values["scope"]]
+        read_object(manager.database.document, "scope", names[0])
+    rows = [["Scope", "Leased", "Main's share", "Lasts", "Backup's share", "Target", "Lasts", "New per hour"]]
+    items = []
+    for first in range(0, len(names), _SCOPES):
+        for scope in await manager.ask("scopes", names=names[first : first + _SCOPES]):
+            if scope["failover"]:
+                lasts = [_lasts(scope[f"{role}-lasts-s"]) for role in ("main", "backup")]
+                shown = [scope["name"], scope["leased"], scope["main-share"], lasts[0], scope["backup-share"],
+                         scope["backup-target"], lasts[1], scope["arrivals-per-hour"]]  # fmt: skip
+                rows.append([str(value) for value in shown])
+                view = {**scope, "main-lasts": lasts[0], "backup-lasts": lasts[1]}
+                del view["main-lasts-s"], view["backup-lasts-s"]
+                items.append(item_of(str(scope["name"]), view, request.session))
+    return Answer(items, table(rows) if items else ["No scope of the running server has a failover partner."])
+
+
+def _lasts(seconds: int | None) -> str:
+    return "-" if seconds is None else format_duration(seconds)
 
 
 async def _conflicts(manager: Manager, request: Request) -> Answer:
@@ -142,6 +168,8 @@ async def _shut_down(manager: Manager, request: Request) -> Answer:
     return Answer(lines=[str(line) for line in said])
 
 
+_SCOPES = 200
+"""Scopes asked of the server at a time."""
 PARTNER = Argument("partner", "address or name of the partner server")
 _DATE = Argument(
     "date", "when it was last known to be running: -5m, -3d, or Oct 31 00:00:00 2001; left out: now",
@@ -155,6 +183,9 @@ REGISTRY.add(
             "dhcp getFailoverConflicts", _conflicts, role=READ_ONLY),
     Command(("dhcp", "previewPartnerDown"), "Show what setPartnerDown would change and when; changes nothing.",
             "dhcp previewPartnerDown 192.168.60.2 -5m", _preview_partner_down, (PARTNER, _DATE), role=READ_ONLY),
+    Command(("dhcp", "getEndurance"), "Show how long each server's own share would last if its partner were lost now.",
+            "dhcp getEndurance", _endurance,
+            (Argument("scope", "one scope; left out: all with failover", optional=True),), role=READ_ONLY),
     Command(("dhcp", "getAlarms"), "Show what is wrong now, and what was lately: when it began and ended.",
             "dhcp getAlarms", _alarms, role=READ_ONLY),
     Command(("dhcp", "setPartnerDown"), "Declare the partner down, so that this server may use its addresses.",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tandem.base.errors import CommandError
 from tandem.cluster import certificates
 from tandem.cluster.history import Alarm, History, Sample
-from tandem.config.schema import DHCP
+from tandem.config.schema import DHCP, SCOPE
 
 if TYPE_CHECKING:
     from tandem.cluster.manager import Manager
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 LOOK_S = 5.0
 EXPIRES_S = 14 * 86400
 """How long before its end a certificate is an alarm."""
+_SCOPES = 200
+"""Scopes asked of the server at a time, so that no question keeps it from its clients."""
 _CLEARED_S = 86400
 """For how long an alarm that is over is still shown."""
 
@@ -156,8 +158,12 @@ class Watch:
         )
         if not keep_s or 0 <= now - self._sampled_at < interval_s:
             return
+        scopes: list[dict[str, Any]] = []
+        names = list(self._manager.database.document.get(SCOPE.name, {}))
         try:
-            scopes = await self._manager.server.call("scopes", timeout_s=LOOK_S)
+            for first in range(0, len(names), _SCOPES):
+                some = names[first : first + _SCOPES]
+                scopes += await self._manager.server.call("scopes", {"names": some}, timeout_s=LOOK_S)
         except CommandError:
             return  # it does not run: that is an alarm already
         self._sampled_at = now

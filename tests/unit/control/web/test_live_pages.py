@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,3 +129,11 @@ def test_a_partner_that_answers_is_not_set_down_and_a_date_is_checked(world: Wor
     wrong = admin.get("/dhcp/related/partner-down?partner=192.168.50.2&date=yesterday")
     assert wrong.status_code == 400 and "is not a date and time" in text_of(wrong.text)
     assert "this server enters PARTNER-DOWN" in admin.get("/dhcp/related/partner-down?partner=192.168.50.2").text
+
+
+def test_samples_are_taken_of_the_configured_scopes_and_plotted(world: World, admin: Browser, manager: Manager) -> None:
+    asyncio.run(manager.watch.look())
+    manager.watch.close()
+    data = admin.get("/dhcp/utilization/data?scope=lan&back=1h").json()
+    assert len(data["at"]) == 1 and data["main"] == [19] and data["backup"] == [2]
+    assert 'data-source="/dhcp/utilization/data?scope=lan&amp;back=1h"' in admin.get("/dhcp/utilization?back=1h").text
