@@ -79,4 +79,14 @@ def test_tls_is_turned_on_in_a_serving_pair_and_a_wrong_certificate_is_named(pai
         assert f"fingerprint {new}" in server.nrcmd("dhcp getRelatedServers\n")
     turn_on(main, "required", of_backup, new)
     pair.both_normal()
+
+    refused = [server.log().count("which is not in this server's") for server in (main, backup)]
+    renewed = fingerprint(main, "renewFailoverCertificate")  # as docs/operating.md has it: nobody is refused
+    turn_on(backup, "required", of_main, renewed)
+    pair.both_normal()
+    main.nrcmd("dhcp reload\n")
+    pair.both_normal()
+    turn_on(backup, "required", renewed)
+    pair.both_normal()
+    assert refused == [server.log().count("which is not in this server's") for server in (main, backup)]
     ledger.check()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 
 import pytest
 from pair import MAIN
@@ -239,3 +240,49 @@ def test_8_2_a_connection_that_was_given_up_while_it_became_tls_does_nothing() -
     partner.encrypt()
     partner.feed(LinkUp(77, MAIN, False))
     assert not [m for m in partner.said() if isinstance(m, wire.Connect)]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_11_2_whatever_comes_in_whatever_order_nothing_leaks_and_nothing_plain_is_believed(seed: int) -> None:
+    chance = random.Random(seed)
+    main = bool(seed % 2)
+    partner = partner_of(main, chance.choice(["desired", "required"]), secret=chance.choice([b"", b"s"]))
+    vendor = {2: b"\0", tls.VENDOR_CERTIFICATE: chance.choice([THEIRS, THEIRS, b"another's"])}
+
+    def something() -> bytes:
+        message = chance.choice([
+            partner.connect_message(tls_request=chance.choice([None, 0, 1, 2, 9]), vendor=vendor),
+            partner.connect_ack(tls_reply=chance.choice([None, 0, 1, 7]), vendor=vendor),
+            wire.State(chance.choice([2, 4, 6]), False, int(partner.now)), wire.Contact(), wire.Disconnect(254),
+        ])  # fmt: skip
+        link = partner.endpoint.link
+        answers = link is not None and isinstance(message, wire.ConnectAck)
+        data = partner.frame(message, link.connect_xid if answers else None)  # type: ignore[union-attr]
+        return data[: chance.choice([len(data), len(data), len(data), 7])] + chance.choice([b"", b"", b"", b"\x16\x03"])
+
+    for _ in range(300):
+        if partner.link in partner.closed or not partner.link:
+            if main and partner.endpoint.connecting:
+                partner.answer_call()
+            elif not main:
+                partner.call()
+            else:
+                partner.wait(5)
+                continue
+        sent, securing = len(partner.raw), bool(partner.tls) and partner.tls[-1].link == partner.link
+        link = partner.endpoint.link or partner.node._strangers.get(partner.link)
+        securing = securing and link is not None and link.securing
+        act = chance.random()
+        if act < 0.7:
+            partner.feed(LinkData(partner.link, something()))
+            assert not securing or (len(partner.raw) == sent and partner.link in partner.closed)
+        elif act < 0.85 and securing:
+            partner.encrypt()
+        elif act < 0.95:
+            partner.wait(chance.choice([0.1, 2, 20]))
+        else:
+            partner.hang_up()
+            partner.closed.append(partner.link)
+        up = partner.endpoint.link
+        if up is not None and up.set_up and partner.endpoint.config.tls == "required":
+            assert up.session, "a plain connection was taken"
