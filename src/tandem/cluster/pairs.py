@@ -7,6 +7,7 @@ attributes" section 1.7 (``failover-pair``, as later versions have it); SYSTEM S
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from tandem.cluster.display import item_of
 from tandem.cluster.manager import Manager
 from tandem.cluster.objects import table
 from tandem.cluster.registry import NAME, REGISTRY, Argument, Command, Login, Request
-from tandem.cluster.remote import Remote, call
+from tandem.cluster.remote import LoginRefused, Remote, call
 from tandem.cluster.synchronize import FORMAT, Order, carry_out, fingerprints
 from tandem.config.access import DHCP_ADMIN, FAILOVER_OPERATOR, READ_ONLY
 from tandem.config.document import read_object
@@ -257,45 +258,55 @@ def _differences(report: dict[str, Any]) -> list[str]:
     ]
 
 
-async def observe(manager: Manager, name: str) -> None:
-    """Compare a pair's configurations and remember the outcome, of which ``Watch`` makes an alarm. Raises nothing."""
+async def observe(manager: Manager, name: str) -> tuple[list[str], dict[str, Any]]:
+    """Find drift and remember the outcome, of which ``Watch`` makes an alarm. Raises CommandError, which it is, too."""
     notes = manager.notes_of_pairs.setdefault(name, {})
     try:
         kinds, report = await find_drift(manager, name)
     except CommandError as error:
         notes["drift"], notes["differences"] = f"not known: {error.text}", []
-    else:
-        notes["differences"] = _differences(report)
-        notes["drift"] = f"{', '.join(kinds)} differ" if kinds else "none"
-    notes["drift-checked"] = int(time.time())
+        raise
+    finally:
+        notes["drift-checked"] = int(time.time())
+    notes["differences"] = _differences(report)
+    notes["drift"] = f"{', '.join(kinds)} differ" if kinds else "none"
+    return kinds, report
 
 
 async def watch_drift(manager: Manager) -> None:
     """Observe every pair that can be observed, each in its own interval, until cancelled."""
     checked: dict[str, float] = {}
+    refused: dict[str, tuple[str, str]] = {}
     while True:
         await asyncio.sleep(_TICK_S)
         pairs = manager.database.document.get(PAIR.name, {})
         manager.notes_of_pairs = {name: notes for name, notes in manager.notes_of_pairs.items() if name in pairs}
         for name, content in pairs.items():
             interval = content.get("drift-check-interval", PAIR.by_name["drift-check-interval"].default)
+            login = _login(manager, name)
             due = name not in checked or time.monotonic() - checked[name] >= interval
-            if interval and due and _can_ask(manager, name):
-                checked[name] = time.monotonic()
-                await observe(manager, name)
+            if not interval or not due or login in (None, refused.get(name)):
+                continue
+            checked[name] = time.monotonic()
+            with contextlib.suppress(CommandError):  # it is remembered
+                try:
+                    await observe(manager, name)
+                except LoginRefused:  # asking on would lock the administrator's account there
+                    assert login is not None
+                    refused[name] = login
 
 
-def _can_ask(manager: Manager, name: str) -> bool:
+def _login(manager: Manager, name: str) -> tuple[str, str] | None:
+    """Return as whom the partner's cluster would be asked; None when it cannot be."""
     try:
-        remote_of(manager, side_of(manager, name))
+        remote = remote_of(manager, side_of(manager, name))
     except CommandError:
-        return False
-    return True
+        return None
+    return remote.username, remote.password
 
 
 async def _check_drift(manager: Manager, request: Request) -> Answer:
-    kinds, report = await find_drift(manager, request.name)
-    await observe(manager, request.name)
+    kinds, report = await observe(manager, request.name)
     count = len(report["entries"]) + report["left_off"]
     if not kinds:
         return Answer(lines=["The backup has what it must have of the main's configuration."], data={"differences": []})
@@ -326,7 +337,8 @@ async def _status(manager: Manager, request: Request) -> Answer:
             facts |= {key: server.get(key) for key in keys}
     if "state" not in facts:
         facts["state"] = "the running DHCP server does not have this pair: 'dhcp reload'"
-    await observe(manager, request.name)
+    with contextlib.suppress(CommandError):  # it is in the notes
+        await observe(manager, request.name)
     notes = dict(manager.notes_of_pairs[request.name])
     differences = notes.pop("differences")
     item = item_of(request.name, facts | notes, request.session)

@@ -17,6 +17,10 @@ from tandem.cluster.trust import Trust, Untrusted
 _CONNECT_S, _ANSWER_S = 5.0, 90.0
 
 
+class LoginRefused(CommandError):
+    """The other cluster does not accept the name and password."""
+
+
 @dataclass(frozen=True, slots=True)
 class Remote:
     """Where a cluster is, and as whom to log in there."""
@@ -83,8 +87,9 @@ def _decoded(remote: Remote, response: httpx2.Response) -> Any:
     if response.status_code < 300 and answer is not None:
         return answer
     if response.status_code == 401:
-        raise CommandError(501, f"{remote} refused the log-in of {remote.username!r}: check {remote.cure}")
-    if not isinstance(answer, dict) or not isinstance(answer.get("status"), int) or response.status_code == 404:
+        raise LoginRefused(501, f"{remote} refused the log-in of {remote.username!r}: check {remote.cure}")
+    known = isinstance(answer, dict) and isinstance(answer.get("status"), int)
+    if not known or (response.status_code == 404 and answer["status"] != 302):  # 302: the route knows no such object
         raise CommandError(312, f"{remote} does not answer as this version does; run the same version on both")
     text = f"{remote}: {answer.get('text')}"
     if response.status_code == 403:

@@ -315,6 +315,26 @@ def test_a_partner_that_cannot_be_asked(pair: tuple[Cluster, Cluster], setting: 
     assert backup.everything() == before
 
 
+def test_a_refused_password_is_not_tried_until_the_account_is_locked(pair: tuple[Cluster, Cluster]) -> None:
+    main, backup = pair
+    backup.do("admin sync create right-one roles=dhcp-admin")
+
+    def tried() -> list[str]:
+        logins = [item["attributes"] for item in backup.get("/login/list")["items"]]
+        return [login["result"] for login in logins if login["name"] == "sync"]
+
+    main.do(f"failover-pair {PAIR} set remote-username=sync remote-password=wrong drift-check-interval=1")
+    wait_for(tried)
+    since = time.monotonic()
+    wait_for(lambda: time.monotonic() > since + 2.5)  # two intervals, in which nothing is to happen
+    assert tried() == ["failed"]
+    main.do(f"failover-pair {PAIR} set remote-password=right-one")
+    wait_for(lambda: tried()[0] == "ok")
+    assert main.sync("exact")["status"] == 100
+    assert main.line(f"failover-pair {PAIR} undoSync 999")["status"] == 302
+    backup.do("admin sync delete")
+
+
 class _OldVersion(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.send_error(404)
