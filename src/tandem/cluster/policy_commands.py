@@ -28,7 +28,7 @@ from tandem.config.policies import (
 from tandem.config.schema import EMBEDDED_IN, POLICY
 from tandem.wire.options import all_options
 
-_OPTION = Argument("option", "name or number of a DHCP option")
+_OPTION = Argument("option", "name or number of a DHCP option", "option")
 _VALUE = Argument("value", "the option's value", many=True)
 _VENDOR_OPTION = Argument("option", "name or number of a vendor-option")
 _SET = Argument("option-set", "name of its option-set")

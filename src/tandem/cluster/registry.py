@@ -127,7 +127,8 @@ def _role(text: str) -> str:
 
 
 KINDS: dict[str, Callable[[str], str]] = {
-    "text": _plain, "secret": _plain, "ipv4": _ipv4, "number": _number, "duration": _duration, "role": _role,
+    "text": _plain, "secret": _plain, "option": _plain, "ipv4": _ipv4, "number": _number, "duration": _duration,
+    "role": _role,
 }  # fmt: skip
 """Kinds of arguments: a function that returns the text in its plain form, or raises ValueError."""
 

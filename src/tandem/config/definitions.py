@@ -10,7 +10,7 @@ from typing import Any
 
 from tandem.config.types import policy_option
 from tandem.wire.option_types import KINDS, LISTS
-from tandem.wire.options import OptionDef, find_option
+from tandem.wire.options import OptionDef, all_options, find_option
 
 Document = Mapping[str, Any]
 _UNKNOWN = "unassigned"
@@ -32,6 +32,11 @@ def find_definition(document: Document, text: str) -> OptionDef:
             if isinstance(content, dict) and content.get("id") == found.code:
                 return definition(other, content)
     return found
+
+
+def standard_names() -> list[str]:
+    """Return the names of the standard options."""
+    return [option.name for option in all_options()]
 
 
 def find_vendor_definition(document: Document, option_set: str, text: str) -> OptionDef:

@@ -17,11 +17,11 @@ from prompt_toolkit.shortcuts import CompleteStyle
 from tandem.control.nrcmd import Client
 
 _NAME = "NAME"
-_TAKE_ATTRIBUTES = {"set": "=", "get": "", "unset": "", "enable": "", "disable": ""}
+_TAKE_ATTRIBUTES = {"set": "=", "create": "=", "get": "", "unset": "", "enable": "", "disable": ""}
 
 
 class CommandCompleter(Completer):
-    """Completes command words, object names and attribute names."""
+    """Completes command words, names of objects, attributes and options, and values."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -29,11 +29,23 @@ class CommandCompleter(Completer):
         self._commands: list[dict[str, Any]] = grammar["commands"]
         self._attributes: dict[str, dict[str, str]] = grammar["attributes"]
         """class -> attribute -> help"""
+        self._values: dict[str, dict[str, list[str]]] = grammar["values"]
+        """class -> attribute -> the words that it can be, or be made of"""
+        self._references: dict[str, dict[str, str]] = grammar["references"]
+        """class -> attribute -> the class whose objects it names"""
+        self._options: list[str] = grammar["options"]
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
         """Yield what may stand at the cursor."""
         before = document.text_before_cursor.split(" ")
         words, last = [word for word in before[:-1] if word], before[-1]
+        attribute, equals, value = last.partition("=")
+        if equals:
+            begun = value.rpartition(",")[2]
+            for text in self.values(words, attribute):
+                if text.lower().startswith(begun.lower()):
+                    yield Completion(text, start_position=-len(begun))
+            return
         for text, meaning in self.candidates(words):
             if text.lower().startswith(last.lower()):
                 yield Completion(text, start_position=-len(last), display_meta=meaning)
@@ -59,9 +71,27 @@ class CommandCompleter(Completer):
             elif path[-1] in _TAKE_ATTRIBUTES:
                 for attribute, meaning in self._attributes.get(path[0], {}).items():
                     found[attribute + _TAKE_ATTRIBUTES[path[-1]]] = meaning
+            else:
+                found |= self._arguments(command, len(words) - len(path))
         if names:
             found |= dict.fromkeys(self._names(words[0]), words[0])
         return found.items()
+
+    def _arguments(self, command: dict[str, Any], given: int) -> dict[str, str]:
+        """Return what may follow a whole command and ``given`` arguments: options, and arguments that have names."""
+        arguments = command.get("arguments", [])
+        found = {a["name"] + "=": "" for a in arguments if a["optional"] and not a["many"]}
+        if given < len(arguments) and arguments[given]["kind"] == "option":
+            found |= dict.fromkeys([*self._options, *self._names("option")], "option")
+        return found
+
+    def values(self, words: list[str], attribute: str) -> list[str]:
+        """Return the words that an attribute can have in a command that begins with ``words``."""
+        if [word.lower() for word in words[:2]] == ["server", "dhcp"]:
+            words = words[1:]
+        cls = words[0].lower() if words else ""
+        referred = self._references.get(cls, {}).get(attribute)
+        return self._names(referred) if referred else self._values.get(cls, {}).get(attribute, [])
 
     def _names(self, cls: str) -> list[str]:
         reply = self._client.command(f"{cls} listnames") if cls in self._attributes else None
@@ -76,6 +106,16 @@ def _history() -> History:
     except OSError:
         return InMemoryHistory()
     return FileHistory(str(path))
+
+
+def explain(client: Client, line: str) -> list[str]:
+    """Return the help on the command that a line begins."""
+    words = line.split()
+    while True:
+        reply = client.command(" ".join(["help", *words]))
+        if reply.ok or not words:
+            return reply.lines[1:] if reply.ok else reply.lines
+        words.pop()
 
 
 def run_interactive(client: Client) -> int:
@@ -105,5 +145,7 @@ def run_interactive(client: Client) -> int:
             return 0
         if line.lower() in ("exit", "quit"):
             return 0
-        if line and not line.startswith("#"):
+        if line.endswith("?"):
+            print(*explain(client, line[:-1]), sep="\n")
+        elif line and not line.startswith("#"):
             print(*client.command(line).lines, sep="\n")

@@ -45,7 +45,9 @@ from tandem.cluster.registry import EFFECTS, NAME, REGISTRY, Command, Login, Ses
 from tandem.cluster.registry import Request as CommandRequest
 from tandem.config.access import READ_ONLY
 from tandem.config.attribute import ObjectClass
+from tandem.config.definitions import standard_names
 from tandem.config.schema import CLASSES
+from tandem.config.types import Bool, Enum, Flags, Reference, ValueType
 from tandem.control.sync_routes import add_synchronization_routes
 from tandem.control.web.application import with_pages
 
@@ -283,13 +285,29 @@ def _add_command_routes(app: FastAPI, manager: Manager, door: Door) -> None:
             "commands": [
                 {
                     "path": c.path, "usage": c.usage(), "help": c.help, "example": c.example, "role": c.role,
-                    "effect": c.effect, "arguments": [{"name": a.name, "kind": a.kind} for a in c.arguments],
+                    "effect": c.effect,
+                    "arguments": [
+                        {"name": a.name, "kind": a.kind, "optional": a.optional, "many": a.many} for a in c.arguments
+                    ],
                 }
                 for c in REGISTRY.commands
             ],
             "secrets": sorted({name for cls in CLASSES.values() for name in objects.secrets_of(cls)}),
             "attributes": {cls.name: {a.name: a.help for a in cls.attributes} for cls in CLASSES.values()},
+            "values": {cls.name: {a.name: words_of(a.type) for a in cls.attributes} for cls in CLASSES.values()},
+            "references": {
+                cls.name: {a.name: a.type.cls for a in cls.attributes if isinstance(a.type, Reference)}
+                for cls in CLASSES.values()
+            },
+            "options": standard_names(),
         }
+
+
+def words_of(kind: ValueType) -> list[str]:
+    """Return the words that a value of a type can be, or be made of; none where it can be anything."""
+    if isinstance(kind, Bool):
+        return ["on", "off"]
+    return list(kind.names) if isinstance(kind, Enum | Flags) else []
 
 
 class _Endpoint:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from prompt_toolkit.document import Document
 
 from tandem.cluster.trust import Trust
 from tandem.control import nrcmd
-from tandem.control.interactive import CommandCompleter
+from tandem.control.interactive import CommandCompleter, explain
 from tandem.control.nrcmd import Client, Reply, run_batch, run_one, with_absolute_dates
 
 
@@ -67,9 +68,22 @@ class FakeClient(Client):
                 {"path": ["dhcp"], "help": "Show."},
                 {"path": ["dhcp", "set"], "help": "Set."},
                 {"path": ["dhcp", "get"], "help": "Get."},
+                {"path": ["scope", "NAME", "set"], "help": "Set."},
+                {"path": ["lease", "list"], "help": "List.", "arguments": [argument("state", optional=True)]},
+                {"path": ["policy", "NAME", "setOption"], "help": "Set.", "arguments": [argument("option", "option")]},
             ],
-            "attributes": {"scope": {}, "dhcp": {"failover": "On or off.", "failover-recover": "A date."}},
-        }
+            "attributes": {
+                "scope": {"policy": "Its policy."}, "policy": {}, "option": {},
+                "dhcp": {"failover": "On or off.", "failover-recover": "A date.", "log-settings": "What is logged."},
+            },
+            "values": {"dhcp": {"failover": ["on", "off"], "log-settings": ["default", "failover-detail"]}},
+            "references": {"scope": {"policy": "policy"}},
+            "options": ["routers", "root-path"],
+        }  # fmt: skip
+
+
+def argument(name: str, kind: str = "text", optional: bool = False) -> dict[str, Any]:
+    return {"name": name, "kind": kind, "optional": optional, "many": False}
 
 
 def test_a_batch_prints_prompts_skips_comments_and_goes_on_after_errors() -> None:
@@ -171,18 +185,29 @@ def test_what_is_no_cluster_is_said_to_be_none(strange_server: str) -> None:
 
 
 def complete(text: str) -> list[str]:
-    completer = CommandCompleter(FakeClient({"scope listnames": Reply(100, ["100 Ok", "alpha", "beta"])}))
+    answers = {"scope listnames": ["alpha", "beta"], "policy listnames": ["default", "gold"],
+               "option listnames": ["rock"]}  # fmt: skip
+    client = FakeClient({line: Reply(100, ["100 Ok", *names]) for line, names in answers.items()})
+    completer = CommandCompleter(client)
     return [c.text for c in completer.get_completions(Document(text), CompleteEvent())]
 
 
 @pytest.mark.parametrize(
     ("text", "offered"),
     [
-        ("", ["scope", "dhcp"]),
+        ("", ["scope", "dhcp", "lease", "policy"]),
+        ("dhcp set failover=", ["on", "off"]),
+        ("server dhcp set failover=of", ["off"]),
+        ("dhcp set log-settings=default,fail", ["failover-detail"]),
+        ("dhcp set failover-recover=", []),
+        ("scope alpha set policy=g", ["gold"]),
+        ("scope alpha set po", ["policy="]),
+        ("lease list st", ["state="]),
+        ("policy gold setOption ro", ["routers", "root-path", "rock"]),
         ("sc", ["scope"]),
         ("scope ", ["listnames", "alpha", "beta"]),
         ("scope al", ["alpha"]),
-        ("scope alpha ", ["addRange"]),
+        ("scope alpha ", ["addRange", "set"]),
         ("scope alpha ADD", ["addRange"]),
         ("dhcp set failover-r", ["failover-recover="]),
         ("dhcp get fail", ["failover", "failover-recover"]),
@@ -193,6 +218,32 @@ def complete(text: str) -> list[str]:
 )
 def test_completion(text: str, offered: list[str]) -> None:
     assert complete(text) == offered
+
+
+def test_a_question_mark_explains_the_command_that_a_line_begins() -> None:
+    refusal = Reply(306, ["306 Unknown command"])
+    client = FakeClient({"help dhcp set failover": refusal, "help dhcp set": Reply(100, ["100 Ok", "Set attributes."])})
+    assert explain(client, "dhcp set failover ") == ["Set attributes."]
+    assert client.lines == ["help dhcp set failover", "help dhcp set"]
+
+
+def test_files_are_read_and_written_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def ask(self: Client, line: str, session: dict[str, str], file: str = "") -> Reply:
+        asked.append((line, file))
+        return Reply(100, ["100 Ok", "{", "}"])
+
+    monkeypatch.setattr(Client, "_ask", ask)
+    client = Client("127.0.0.1", 1, "a", "b", Trust(plain=True))
+    path = tmp_path / "site.json"
+    assert client.command(f"export configuration file={path}").lines == ["100 Ok", f"written to {path}"]
+    assert path.read_text() == "{\n}\n" and path.stat().st_mode & 0o77 == 0
+    assert client.command(f"import configuration 'file={path}'").ok and asked[-1][1] == "{\n}\n"
+    assert client.command("import configuration file=/nowhere/x").lines[0].startswith("302 Not Found - /nowhere/x")
+    assert client.command("policy p set packet-file-name=file=x").ok and asked[-1] == (
+        "policy p set packet-file-name=file=x", ""
+    )  # fmt: skip
 
 
 def test_an_idle_connection_is_not_used_again(monkeypatch: pytest.MonkeyPatch, strange_server: str) -> None:
