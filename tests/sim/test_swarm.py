@@ -58,7 +58,8 @@ def test_what_was_found_once(profile: str, seed: int, was: str) -> None:
 def test_one_seed_is_one_story_whatever_the_hash_seed() -> None:
     code = (
         "from tandem.sim.run import Scenario, tell\n"
-        "o = tell(Scenario(7, 'mixed', 1.5, 40))\nprint(o.digest, o.events, o.promises, o.verdict)"
+        "for profile in ('mixed', 'bootp', 'ambush'):\n"
+        "    o = tell(Scenario(7, profile, 1.0, 40))\n    print(o.digest, o.events, o.promises, o.verdict)"
     )
     lines = set()
     for hash_seed in ("1", "2", "77"):
