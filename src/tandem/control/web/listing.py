@@ -75,6 +75,14 @@ class Listing:
             pages, dict(kept or {}), True, noun, empty,
         )  # fmt: skip
 
+    @property
+    def counted(self) -> str:
+        """How many rows fit, in words."""
+        noun = self.noun
+        if self.total == 1:
+            noun = noun[:-3] + "y" if noun.endswith("ies") else noun[:-2] if noun.endswith("sses") else noun[:-1]
+        return f"{self.total} {noun}"
+
     def address(self, **changes: str | int) -> str:
         """Return the address of this listing with parameters changed; search and order are kept."""
         order = ("-" if self.descending else "") + self.sort

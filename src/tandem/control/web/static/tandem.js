@@ -70,6 +70,10 @@ document.addEventListener("DOMContentLoaded", () => {
   watch();
   const wrong = document.querySelector("[aria-invalid=true]");
   if (wrong) wrong.focus();
+  const here = document.querySelector(".secondary [aria-current]");
+  if (here && here.parentElement.scrollWidth > here.parentElement.clientWidth) {
+    here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.clientWidth / 2;
+  }
   const enter = document.querySelector("form[data-submit]");
   if (enter) enter.requestSubmit();
 });

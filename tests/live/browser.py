@@ -1,0 +1,61 @@
+"""Chromium for tests of pages: a page that tells what its console refused, log-in by link, axe-core, screenshots."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+from tests.live.test_local_cluster import Cluster
+
+CHROMIUM = shutil.which("chromium")
+AXE = Path(__file__).parents[1] / "data" / "axe-core-4.14.1" / "axe.min.js"
+_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+_RUN = (
+    "axe.run().then(r => JSON.stringify("
+    "r.violations.map(v => [v.impact, v.id, v.nodes.map(n => n.html.slice(0, 200))])))"
+)
+
+
+@contextmanager
+def browser_page(patience_ms: int = 40_000, **context: Any) -> Iterator[Page]:
+    """Yield a page of a new browser; at the end, no script failed and the security policy refused nothing."""
+    if CHROMIUM is None:
+        pytest.skip("needs Debian's chromium (scripts/system-packages)")
+    problems: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
+        page = browser.new_context(ignore_https_errors=True, **context).new_page()
+        page.set_default_timeout(patience_ms)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda line: problems.append(line.text) if "Security Policy" in line.text else None)
+        yield page
+        browser.close()
+    assert problems == [], "no script failed, and the content security policy refused nothing"
+
+
+def log_in(page: Page, cluster: Cluster, path: str) -> None:
+    """Log in by a link that works once, and go to a page."""
+    link = next(line for line in cluster.ok("session loginLink") if line.startswith("/login"))
+    base = f"https://{cluster.address}:{cluster.ports[2]}"
+    page.goto(base + link)
+    page.wait_for_url(re.compile(r"^(?!.*login/link)"))
+    page.goto(base + path)
+
+
+def barriers(page: Page) -> list[Any]:
+    """Return what axe-core finds serious or critical on the page. It runs in a world of its own, past the policy."""
+    session = page.context.new_cdp_session(page)
+    frame = session.send("Page.getFrameTree")["frameTree"]["frame"]["id"]
+    world = session.send("Page.createIsolatedWorld", {"frameId": frame})["executionContextId"]
+    session.send("Runtime.evaluate", {"expression": AXE.read_text(), "contextId": world})
+    asked = {"expression": _RUN, "contextId": world, "awaitPromise": True, "returnByValue": True}
+    found = json.loads(session.send("Runtime.evaluate", asked)["result"]["value"])
+    session.detach()
+    return [one for one in found if one[0] in ("serious", "critical")]
