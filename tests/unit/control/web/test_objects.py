@@ -294,6 +294,7 @@ def test_every_class_of_objects_has_its_pages(admin: Browser) -> None:
     for look in [look for look in LOOKS.values() if look.cls.name not in OWN_PAGES]:
         answer = admin.get(look.path)
         assert answer.status_code == 200 and f"<h1>{look.title}</h1>" in answer.text
+        assert not re.search(r"<(input|select)[^>]*\bdisabled\b", answer.text), look.path  # all can be filled in
 
 
 def test_reservations_are_objects_within_their_scope(admin: Browser, office: None, manager: Manager) -> None:
@@ -332,3 +333,17 @@ def test_a_long_list_makes_only_the_rows_that_it_shows(admin: Browser, manager: 
     page = text_of(admin.get("/dhcp/client").text)
     assert "2000 clients" in page and "page 1 of 40" in page and page.count(" h") < 60
     assert "h1234" in text_of(admin.get("/dhcp/client?q=h1234").text)
+
+
+def test_a_scope_is_made_from_a_template(admin: Browser, command: Callable[[str], list[str]], manager: Manager) -> None:
+    assert "Scope Template</label>" not in admin.get("/dhcp/scope").text
+    command("scope-template small create 'ranges-expr=(create-range 2 100)' renew-only=on")
+    assert "Scope Template</label>" in admin.get("/dhcp/scope").text
+    answer = admin.post("/dhcp/scope", name="lab", addr="10.1.0.0", mask="/24", template="small")
+    assert answer.headers["Location"] == "/dhcp/scope/edit?name=lab"
+    scope = manager.database.document["scope"]["lab"]
+    assert scope["ranges"] == [["10.1.0.2", "10.1.0.100"]] and scope["renew-only"]
+    unnamed = admin.post("/dhcp/scope", name="", addr="10.2.0.0", mask="/24", template="small")
+    assert unnamed.status_code == 303 and len(manager.database.document["scope"]) == 2
+    wrong = admin.post("/dhcp/scope", name="lab", addr="10.3.0.0", mask="/24", template="small")
+    assert "exists" in errors_of(wrong.text)["name"]

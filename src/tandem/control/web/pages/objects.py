@@ -17,7 +17,7 @@ from tandem.base.errors import CommandError
 from tandem.cluster.objects import Stale, edit_role, effect_of, read_role
 from tandem.cluster.registry import NAME
 from tandem.config.attribute import ObjectClass
-from tandem.config.schema import CLASSES, EMBEDDED_IN
+from tandem.config.schema import CLASSES, EMBEDDED_IN, SCOPE, SCOPE_TEMPLATE
 from tandem.control.web import forms, parts
 from tandem.control.web.forms import Field
 from tandem.control.web.listing import Column, Listing
@@ -157,11 +157,28 @@ def _needed(visit: Visit, cls: ObjectClass) -> list[Field]:
     return [one for one in every if (one.attribute.required or one.name in cls.create) and one.name != given]
 
 
+def _templates(visit: Visit, cls: ObjectClass) -> list[tuple[str, str]]:
+    """Return the templates that a new object can be made from, as choices."""
+    return [(name, name) for name in visit.names(SCOPE_TEMPLATE.name)] if cls is SCOPE else []
+
+
+async def _create(visit: Visit, look: Look, name: str, values: dict[str, Any]) -> str:
+    """Create an object, a scope from a template if one was chosen; return its name. Raises CommandError."""
+    template = visit.form["template"]
+    if not template or look.cls is not SCOPE:
+        visit.create(look.cls.name, name, values)
+        return look.cls.stored_name(name)
+    subnet = f"{values['addr']}/{values['mask']}"
+    made = await visit.run((SCOPE_TEMPLATE.name, NAME, "apply"), template, subnet=subnet, scope=name)
+    return str(made.data["scope"])
+
+
 def _list_page(visit: Visit, look: Look, name: str, needed: list[Field], error: str, status: int = 200) -> Response:
     return visit.page(
         "objects.html", status=status, title=look.title, look=look, listing=_listing(visit, look), name=name,
         fields=needed, error=error, editor=visit.may(edit_role(look.cls)), name_label=name_label(look.cls),
-        name_help=forms.sentence(look.cls.name_form) if look.cls.names else "",
+        name_help=forms.sentence(look.cls.name_form) if look.cls.names else "", templates=_templates(visit, look.cls),
+        chosen=visit.form["template"],
     )  # fmt: skip
 
 
@@ -176,19 +193,19 @@ def _add(look: Look) -> Callable[[Visit], Any]:
     async def add(visit: Visit) -> Response:
         name, needed = visit.form["name"], _needed(visit, look.cls)
         values = forms.take(visit.form, needed, visit.session.clock())
-        error = "" if name else "Write a name."
+        error = "" if name or visit.form["template"] else "Write a name."
         for one in needed:
             if one.attribute.required and not one.text and not one.error:
                 one.error = "This is required."
         if not error and not any(one.error for one in needed):
             try:
-                visit.create(look.cls.name, name, values)
+                name = await _create(visit, look, name, values)
             except CommandError as refused:
                 error = forms.blame(needed, refused.text)
                 error = error.removeprefix(f"{look.cls.label(name)}: ")
             else:
                 visit.notice("ok", f"{look.one} {name} was added.")
-                return visit.go(look.edit(look.cls.stored_name(name)))
+                return visit.go(look.edit(name))
         return _list_page(visit, look, name, needed, forms.sentence(error) if error else "", 400)
 
     return add
