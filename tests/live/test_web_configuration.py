@@ -31,8 +31,8 @@ def page() -> Iterator[Page]:
 
 
 def said(page: Page, text: str) -> None:
-    """Expect the message area to say ``text``, and the page to be without barriers."""
-    expect(page.locator("#messages")).to_contain_text(text)
+    """Expect a message that says ``text``, and the page to be without barriers."""
+    expect(page.locator(".message").filter(has_text=text)).to_be_visible()
     assert barriers(page) == [], page.url
 
 
