@@ -58,10 +58,8 @@ class CommandCompleter(Completer):
             words = words[1:]
         found: dict[str, str] = {}
         names = False
-        for command in self._commands:
+        for command in self._meant(words):
             path = command["path"]
-            if not all(p == _NAME or p.lower() == w.lower() for p, w in zip(path, words, strict=False)):
-                continue
             if len(path) > len(words):
                 following = path[len(words)]
                 names = names or following == _NAME
@@ -76,6 +74,15 @@ class CommandCompleter(Completer):
         if names:
             found |= dict.fromkeys(self._names(words[0]), words[0])
         return found.items()
+
+    def _meant(self, words: list[str]) -> list[dict[str, Any]]:
+        """Return the commands that ``words`` may begin; a word of the grammar is not taken for a name."""
+        found = self._commands
+        for i, word in enumerate(words):
+            here = [c for c in found if len(c["path"]) <= i or c["path"][i].lower() == word.lower()]
+            literal = any(len(c["path"]) > i for c in here)
+            found = here if literal else [c for c in found if len(c["path"]) <= i or c["path"][i] == _NAME]
+        return found
 
     def _arguments(self, command: dict[str, Any], given: int) -> dict[str, str]:
         """Return what may follow a whole command and ``given`` arguments: options, and arguments that have names."""
@@ -94,6 +101,8 @@ class CommandCompleter(Completer):
         return self._names(referred) if referred else self._values.get(cls, {}).get(attribute, [])
 
     def _names(self, cls: str) -> list[str]:
+        owner = cls.removesuffix("-policy")  # what is embedded has its owner's name, also while nothing is set in it
+        cls = owner if owner in self._attributes else cls
         reply = self._client.command(f"{cls} listnames") if cls in self._attributes else None
         return reply.lines[1:] if reply is not None and reply.ok else []
 
