@@ -394,9 +394,10 @@ def cut_after(backup: Cluster, count: int) -> Iterator[int]:
         thread.join()
 
 
+@pytest.mark.slow
 def test_a_partner_that_dies_half_way_has_all_of_it_or_nothing(pair: tuple[Cluster, Cluster], tmp_path: Path) -> None:
     main, _ = pair
-    clients = [f"1,6,00:00:00:00:{i // 256:02x}:{i % 256:02x}" for i in range(1500)]
+    clients = [f"1,6,00:00:00:00:{i // 256:02x}:{i % 256:02x}" for i in range(500)]
     reservations = [{"address": f"10.4.{i // 250}.{i % 250 + 1}", "key": key} for i, key in enumerate(clients)]
     main.put("/scope/s", {"addr": "10.4.0.0", "mask": "255.255.0.0", "reservations": reservations})
     victim = start(tmp_path / "victim", BACKUP, free_port(BACKUP))
