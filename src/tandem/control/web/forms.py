@@ -103,7 +103,7 @@ def _kind(attribute: Attribute, names: Names) -> tuple[str, list[str]]:
 _SHORT = {"failover": "Failover Setting"}
 _WORDS = {"dhcp": "DHCP", "dns": "DNS", "bootp": "BOOTP", "id": "ID", "ip": "IP", "ldap": "LDAP", "vpn": "VPN",
           "pct": "Percentage", "tsig": "TSIG", "siaddr": "siaddr", "tls": "TLS",
-          "mac": "MAC", "addr": "Address", "v4": "v4"}  # fmt: skip
+          "mac": "MAC", "ipaddr": "Address", "scp": "SCP", "addr": "Address", "v4": "v4"}  # fmt: skip
 
 
 def label_of(name: str) -> str:

@@ -64,7 +64,7 @@ async def pairs(visit: Visit) -> Response:
 
 @PAGES.get(f"{HOME}/status")
 async def status(visit: Visit) -> Response:
-    """Return two cells of the list: a pair's states and whether its configurations differ. Asks the partner."""
+    """Return a part of a page: a pair's states, whether its configurations differ, whose settings count."""
     name = visit.query.get("name", "")
     try:
         found = (await visit.run((PAIR.name, NAME, "getStatus"), name)).items[0].attributes
@@ -76,7 +76,7 @@ async def status(visit: Visit) -> Response:
 @PAGES.get(f"{HOME}/edit")
 async def edit(visit: Visit) -> Response:
     """Show a pair."""
-    return await _edit_page(visit, read(visit, PAIR, visit.query.get("name", "")))
+    return _edit_page(visit, read(visit, PAIR, visit.query.get("name", "")))
 
 
 @PAGES.post(f"{HOME}/edit", role=edit_role(PAIR), effect=effect_of(PAIR))
@@ -86,14 +86,12 @@ async def modify(visit: Visit) -> Response:
     if await write(visit, editing):
         visit.notice("ok", f"Failover pair {editing.name} was saved.")
         return visit.go(HOME)
-    return await _edit_page(visit, editing, 409 if editing.meanwhile else 400)
+    return _edit_page(visit, editing, 409 if editing.meanwhile else 400)
 
 
-async def _edit_page(visit: Visit, editing: Editing, status: int = 200) -> Response:
-    found = await visit.run((PAIR.name, "list"))
-    shown = next((item.attributes for item in found.items if item.name == editing.name), {})
+def _edit_page(visit: Visit, editing: Editing, status: int = 200) -> Response:
     return visit.page(
-        "edit_pair.html", status=status, title="Edit DHCP Failover Pair", editing=editing, shown=shown,
+        "edit_pair.html", status=status, title="Edit DHCP Failover Pair", editing=editing,
         action=f"{HOME}/edit?{urlencode({'name': editing.name})}", back=HOME, editor=visit.may(edit_role(PAIR)),
         syncs=visit.may(_MAY_SYNC),
     )  # fmt: skip
