@@ -5,18 +5,16 @@ Real clusters on loopback, Chromium. Pages change by themselves: nothing is load
 
 from __future__ import annotations
 
-import re
-import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
+from tests.live.browser import browser_page, log_in
 from tests.live.test_local_cluster import BACKUP, CONFIGURE, MAIN, Cluster, clusters, wait_for
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
-CHROMIUM = shutil.which("chromium")
 SOON_MS = 40_000
 
 
@@ -32,25 +30,8 @@ def servers(tmp_path: Path) -> Iterator[list[Cluster]]:
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    if CHROMIUM is None:
-        pytest.skip("needs Debian's chromium (scripts/system-packages)")
-    problems: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        made = browser.new_context(ignore_https_errors=True).new_page()
-        made.set_default_timeout(SOON_MS)
-        made.on("pageerror", lambda error: problems.append(str(error)))
-        made.on("console", lambda line: problems.append(line.text) if "Security Policy" in line.text else None)
+    with browser_page(SOON_MS) as made:
         yield made
-        browser.close()
-    assert problems == [], "no script failed, and the content security policy refused nothing"
-
-
-def log_in(page: Page, cluster: Cluster, path: str) -> None:
-    link = next(line for line in cluster.ok("session loginLink") if line.startswith("/login"))
-    page.goto(f"https://{cluster.address}:{cluster.ports[2]}{link}")
-    page.wait_for_url(re.compile(r"^(?!.*login/link)"))
-    page.goto(f"https://{cluster.address}:{cluster.ports[2]}{path}")
 
 
 def test_a_main_that_dies_is_seen_set_down_and_seen_to_return(servers: list[Cluster], page: Page) -> None:
