@@ -99,3 +99,29 @@ def test_a_restored_copy_relies_on_no_acknowledgement_of_its_time() -> None:
     assert world.backup.state == "NORMAL"
     theirs = world.backup.node.book.by_address[client.address]
     assert max(theirs.acked_potential, theirs.received_potential) != agreed
+
+
+@pytest.mark.parametrize("lost_is", ["main", "backup"])
+def test_a_server_that_was_away_waits_with_its_addresses_for_a_partner_that_forgot_to_whom_it_gave_them(
+    lost_is: str,
+) -> None:
+    world = pair()
+    away, lost = (world.backup, world.main) if lost_is == "main" else (world.main, world.backup)
+    away.crash()
+    world.run(10)
+    assert lost.node is not None
+    lost.node.set_partner_down(world.now, away.address, None, False, out := [])
+    lost.perform(out)
+    world.run(MCLT_S + 10)
+    assert all(Client(world, n).lease(lost) for n in range(4)), "the other's two addresses too"
+    lost.crash(keep_disk=False)
+    away.boot()
+    lost.boot()
+    world.run(30)
+    assert lost.state == "RECOVER-WAIT"
+    if lost_is == "backup":  # what a main without any record says first lets its backup recover from it
+        assert away.state == "COMMUNICATIONS-INTERRUPTED"
+    assert not any(Client(world, 20 + n).lease(away) for n in range(4))
+    world.run(MCLT_S)
+    assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")
+    assert Client(world, 30).lease()

@@ -106,6 +106,8 @@ class Endpoint:
         self.refusals = 0
         """How often connections have come to nothing since one held."""
         self.flush_at = INFINITY
+        self.away_s = 0.0
+        """How long this server had not been running when it started; 0 once both have been in NORMAL since."""
         self.startup_until = INFINITY
         self.wait_until = INFINITY
         self.balance_at = INFINITY
@@ -220,6 +222,7 @@ class Endpoint:
         """
         saved = self.saved
         self.started_at = now
+        self.away_s = now - saved.last_operation if saved.last_operation else 0.0
         self.previous = startup.previous_state(self, running)
         self.state = int(S.STARTUP)
         self.startup_until = now + startup.startup_s(self, now)
@@ -282,7 +285,7 @@ class Endpoint:
         self.wait_until += by
         if self.state in SERVING:
             saved.since += by
-        for name in ("returned_at", "failed_at", "interrupted_since"):
+        for name in ("returned_at", "failed_at", "interrupted_since", "own_from"):
             if getattr(saved, name):
                 setattr(saved, name, getattr(saved, name) + by)
         if by < 0:
@@ -441,6 +444,7 @@ class Endpoint:
             returns = before == S.STARTUP and self.previous == S.PARTNER_DOWN
             saved.since = since if returns else int(now if down_since is None else down_since)
         elif state == S.NORMAL:
+            self.away_s = 0.0
             saved.interrupted_since = 0
             saved.ask_all = saved.ask_all and saved.cautious
         saved.last_operation = int(now)
@@ -818,6 +822,9 @@ class Endpoint:
         saved.last_operation = int(now)
         if saved.set_back_s and now >= saved.set_back_until:
             saved.set_back_s = 0
+            self.adopt_powers()
+        if saved.own_from and now >= saved.own_from:
+            saved.own_from = 0
             self.adopt_powers()
         self.save(out)
 

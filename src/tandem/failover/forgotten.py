@@ -26,6 +26,9 @@ def partner_forgot(endpoint: Endpoint, now: float) -> None:
     may have given goes on until then, for both servers: neither gives the address to another client before.
     What is raised here is stored when it is sent; a restart before that does all of this again (``Saved.owes_all``).
     """
+    if endpoint.away_s >= endpoint.mclt_s and endpoint.saved.partner_served:
+        endpoint.saved.own_from = int(now) + endpoint.longest_mclt_s  # it may have given this server's addresses too
+        endpoint.adopt_powers()
     for binding in endpoint.bindings():
         binding.up_to_date = False
         binding.generation += 1  # an acknowledgement that is on its way is one of the old memory

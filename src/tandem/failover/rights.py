@@ -41,6 +41,7 @@ def powers_of(endpoint: Endpoint) -> Powers:
             own_from = other_from if saved.cautious else -INFINITY
         elif saved.cautious:
             own_from = INFINITY
+    own_from = max(own_from, saved.own_from or -INFINITY)
     why = f"failover is in {state_name(state)} state"
     if answer != ANSWER_ALL and state == S.NORMAL:
         why += ", in which the main answers"
