@@ -27,6 +27,7 @@ from tandem.cluster.manager import Forbidden, Manager
 from tandem.cluster.registry import NAME, Login, Request, Session
 from tandem.config import document as config
 from tandem.config.access import READ_ONLY, allows
+from tandem.config.definitions import standard_names
 from tandem.config.places import home
 from tandem.config.schema import SERVED
 from tandem.control.web.navigation import command_of
@@ -166,6 +167,10 @@ class Visit:
         label = config.class_of(section).label(owner)
         newest = await self.run(("change", "list"), count="1000")
         return [item.attributes for item in newest.items if item.attributes["object"] == label]
+
+    def option_names(self) -> list[str]:
+        """Return the names of the options that there are, those defined here included."""
+        return sorted([*standard_names(), *self.names("option")])
 
     def home(self, cls: str, name: str) -> tuple[str, str]:
         """Return class and name of the object that an object is a part of, or its own. Raises CommandError 302."""

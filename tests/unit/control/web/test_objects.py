@@ -229,6 +229,8 @@ def test_a_wrong_range_is_told_in_its_row(
 
 def test_options_are_rows(admin: Browser, manager: Manager) -> None:
     edit = "/dhcp/policy/edit?name=default"
+    admin.post("/dhcp/option", name="greeting", id="224", type="string")
+    assert {"routers", "greeting"} <= set(re.findall(r'<option value="([^"]+)">', admin.get(edit).text))
     option = [("options.left", "routers"), ("options.right", "10.0.0.1")]
     assert admin.post(edit, filled(admin.get(edit).text) + option).status_code == 303
     assert manager.database.document["policy"]["default"]["options"] == {"routers": "10.0.0.1"}
