@@ -34,6 +34,7 @@ from tandem.cluster.partners import make_failover_certificate
 from tandem.cluster.supervisor import ControlSocket, Supervisor
 from tandem.config.access import SUPERUSER
 
+API_PORT = 1234
 _START_TIMEOUT_S = 30.0
 OwnAddresses = Callable[[], list[int]]
 
@@ -47,6 +48,7 @@ class Options:
     dhcp_port: int
     failover_port: int
     api_port: int
+    """0: none, with an inherited socket."""
     interfaces: list[str]
     name: str
     admin_password: str | None
@@ -74,7 +76,7 @@ def parse(argv: list[str]) -> Options:
     add("--address", metavar="A", required=True, help="IPv4 address of this server: for failover and for the API")
     add("--dhcp-port", metavar="N", type=int, default=67, help="UDP port of the DHCP server (default 67)")
     add("--failover-port", metavar="N", type=int, default=647, help="TCP port of failover, both ends (default 647)")
-    add("--api-port", metavar="N", type=int, default=1234, help="TCP port of the API (default 1234)")
+    add("--api-port", metavar="N", type=int, help="TCP port of the API (default 1234)")
     add(
         "--interface",
         metavar="X",
@@ -95,7 +97,8 @@ def parse(argv: list[str]) -> Options:
     add("--tls-key", metavar="FILE", type=Path, help="its key (PEM, not encrypted; default: in the same file)")
     add("--no-tls", action="store_true", help="serve the API in plain HTTP: passwords can be read on the way. For "
         "loopback addresses, or behind a proxy on the same machine that does TLS")  # fmt: skip
-    add("--api-socket-fd", metavar="N", type=int, help="serve the API on this inherited listening socket instead")
+    add("--api-socket-fd", metavar="N", type=int, help="serve the API on this inherited listening "
+        "socket; with --api-port, on the address and that port as well")  # fmt: skip
     add(
         "--stopped",
         action="store_true",
@@ -108,7 +111,10 @@ def parse(argv: list[str]) -> Options:
         parser.error(f"--address: {error}")
     if not args.name or "/" in args.name or not args.name.isprintable():
         parser.error(f"--name: {args.name!r} cannot name log files; write letters, digits, hyphens")
-    for option in ("dhcp_port", "failover_port", "api_port"):
+    if args.api_port is None:
+        args.api_port = 0 if args.api_socket_fd is not None else API_PORT
+    ports = ["dhcp_port", "failover_port", *(["api_port"] if args.api_port or args.api_socket_fd is None else [])]
+    for option in ports:
         if not 0 < getattr(args, option) < 65536:
             parser.error(f"--{option.replace('_', '-')}: write a port number, 1 to 65535")
     if (args.tls_key and not args.tls_cert) or (args.tls_cert and args.no_tls):
@@ -177,12 +183,16 @@ def _ensure_administrator(database: Database, given: str | None) -> None:
         set_administrator(database, "admin", given, [SUPERUSER])
 
 
-def _api_socket(options: Options) -> socket.socket:
+def _api_sockets(options: Options) -> list[socket.socket]:
+    """Return where the API is served. Raises NotReady."""
+    inherited = []
     if options.api_socket_fd is not None:
         try:
-            return socket.socket(fileno=options.api_socket_fd)
+            inherited.append(socket.socket(fileno=options.api_socket_fd))
         except OSError as error:
             raise NotReady(f"--api-socket-fd {options.api_socket_fd} is not a socket: {error}") from None
+        if not options.api_port:
+            return inherited
     # The protocol is named because asyncio switches Nagle's delay off only where it is: 40 ms a command.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -195,7 +205,7 @@ def _api_socket(options: Options) -> socket.socket:
             f"the API cannot use {address}:{options.api_port}: {error.strerror}; give another --api-port, "
             "or an --address of this machine"
         ) from None
-    return listener
+    return [*inherited, listener]
 
 
 def _api_tls(options: Options, manager: Manager) -> TlsFiles | None:
@@ -243,15 +253,16 @@ async def serve(options: Options, make_api: MakeApi, own_addresses: OwnAddresses
     manager = build(options, own_addresses)
     try:
         _ensure_administrator(manager.database, options.admin_password)
-        listener = _api_socket(options)
-        host, port = listener.getsockname()[:2]
+        listeners = _api_sockets(options)
+        host, port = listeners[0].getsockname()[:2]
         tls = manager.api_tls = _api_tls(options, manager)
         url, shown = f"{'http' if tls is None else 'https'}://{host}:{port}", ""
         if tls is not None:
             shown = certificates.fingerprint(certificates.read(tls.certificate))
             manager.log.note("Info", "Server", 60017, f"The API's certificate is {tls.certificate}, {shown}")
-        api = make_api(manager, listener, tls)
-        api.start()
+        apis = [make_api(manager, listener, tls) for listener in listeners]
+        for api in apis:
+            api.start()
         if not manager.failover_certificate.exists():
             make_failover_certificate(manager.failover_certificate, options.name)
         if not options.stopped:
@@ -263,7 +274,7 @@ async def serve(options: Options, make_api: MakeApi, own_addresses: OwnAddresses
         announcing.cancel()
         watching.cancel()
         comparing.cancel()
-        await asyncio.gather(api.stop(), manager.supervisor.stop())
+        await asyncio.gather(*(api.stop() for api in apis), manager.supervisor.stop())
     finally:
         manager.watch.close()
         manager.database.close()

@@ -132,10 +132,18 @@ class Conductor:
         await self.story.play(self._say_step if self._lines else lambda: None)
         if self._orders.stay:
             self.population.expect(_ENDLESS, DEPARTURES_PER_S)
+            await self._introduce()
             self._view.how_to_connect += await self._pages()
             if self._lines:
                 print("\n".join(self._view.how_to_connect), flush=True)
             await asyncio.Event().wait()
+
+    async def _introduce(self) -> None:
+        """Let each cluster log in at the other's, so that they can be synchronized and notice drift."""
+        pair = f"{self.main.address}-{self.backup.address}"
+        login = f"remote-username={USER} remote-password={self._orders.password}"
+        for server in (self.main, self.backup):
+            await server.nrcmd(f"failover-pair {pair} set {login} drift-check-interval=10s")
 
     async def _pages(self) -> list[str]:
         """Return how to get to the servers' pages: links that log in once."""

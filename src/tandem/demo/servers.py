@@ -27,6 +27,8 @@ from tandem.demo.settings import SCOPE, USER
 from tandem.demo.worlds import Place
 
 LOOK_S = 0.25
+PARTNERS_PORT = 1234
+"""TCP port, at each server's own address, at which the partner's cluster reaches its API."""
 SOCKET, ENVIRONMENT = "stage.sock", "TANDEM_DEMO_STAGE"
 """Where the stage listens (``demo.stage``), beside the servers' directories, and how their pages are told."""
 NOT_STARTED, STARTING, KILLED, SERVING = "not started", "starting", "KILLED", "serving"
@@ -79,7 +81,8 @@ class Server:
     async def start(self) -> None:
         """Start the cluster; ``up`` tells when it answers."""
         command = [sys.executable, "-m", "tandem", "local", "--data", str(self.data), "--address", self.address]
-        command += ["--api-socket-fd", str(self._api_fd), "--name", self.role, *self._place.options]
+        command += ["--api-port", str(PARTNERS_PORT), "--api-socket-fd", str(self._api_fd)]
+        command += ["--name", self.role, *self._place.options]
         self.data.mkdir(exist_ok=True)
         self.life = STARTING
         self.seen = Seen(since=time.monotonic())
