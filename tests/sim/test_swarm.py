@@ -44,6 +44,7 @@ PINNED = (
     ("databases", 8, "failover-recover of an earlier copy was taken for the time of a later loss"),
     ("operator", 21, "a main that was alone promised by an MCLT that its backup did not know yet"),
     ("declines", 201, "a quarantine that ended on one server took the address from the other's new client"),
+    ("crashes", 206, "the end of an old quarantine, made known late, ended a lease"),
     ("databases", 33, "a main with an old database refused its backup's newer leases"),
 )
 

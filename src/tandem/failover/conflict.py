@@ -95,19 +95,19 @@ def judge(
     # address available again (in PARTNER-DOWN it does so alone), and a client holds it.
     if rule == AFTER_ABANDONED and (update.last_transaction or 0) > binding.start_of_state:
         return None
-    # Deviation: a RESET from before the client was heard is refused. The quarantine has ended on both servers, and this
-    # one has given the address since.
+    # Deviation: between RESET and ACTIVE it counts where the client was heard last, not when the address was reset: a
+    # quarantine ends by itself on a server that does not know that its partner has given the address since.
     if rule == RESET_LATER:
-        if update.start_of_state is None or update.start_of_state > binding.last_transaction:
+        if update.last_transaction is None or update.last_transaction >= binding.last_transaction:
             return None
-        return RejectReason.OUTDATED_BINDING, "this server heard the client after that"
+        return RejectReason.OUTDATED_BINDING, "this server heard the client later"
     if rule in (REJECT, AFTER_ABANDONED):
         return RejectReason.LESS_CRITICAL_BINDING, "the address is marked unusable here"
-    since = binding.start_of_state if rule == AFTER_RESET else binding.last_transaction
+    since = binding.last_transaction
     theirs = update.last_transaction
     # Deviation: in the same second ACTIVE wins on both sides. "Later" alone would leave each side refusing the
     # other for good, and freeing a lease that a client may hold is the worse mistake.
-    if theirs is not None and (theirs > since or (theirs == since and status == ACTIVE)):
+    if theirs is not None and (theirs > since or (theirs == since and status == ACTIVE and rule != AFTER_RESET)):
         return None
     return RejectReason.OUTDATED_BINDING, "this server heard the client later"
 

@@ -60,14 +60,12 @@ def test_cell(ours: str, theirs: str, rule: str) -> None:
         assert reason(binding(ours, NOW), update(theirs)) is None
         assert reason(binding(ours, NOW + 1), update(theirs)) == 15
     elif rule == "start":
-        assert reason(binding(ours), update(theirs, NOW - 39)) is None
-        assert reason(binding(ours), update(theirs, NOW - 40)) is None
-        assert reason(binding(ours), update(theirs, NOW - 41)) == 15
+        assert reason(binding(ours), update(theirs, NOW - 49)) is None  # the draft: later than the start of RESET
+        assert reason(binding(ours), update(theirs, NOW - 50)) == 15
+        assert reason(binding(ours), update(theirs, None)) == 15
     elif rule == "reset":  # the draft accepts always; see docs/decisions/0003
-        for since, verdict in ((None, None), (NOW - 49, None), (NOW - 50, 15), (NOW - 51, 15)):
-            theirs_then = update(theirs, None)
-            theirs_then.start_of_state = since
-            assert reason(binding(ours), theirs_then) == verdict
+        for last, verdict in ((None, None), (NOW - 49, None), (NOW - 50, None), (NOW - 51, 15)):
+            assert reason(binding(ours), update(theirs, last)) == verdict
     elif rule == "after":  # the draft rejects always; see docs/decisions/0003
         assert reason(binding(ours), update(theirs, NOW - 39)) is None
         assert reason(binding(ours), update(theirs, NOW - 40)) == 16
