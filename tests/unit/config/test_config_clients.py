@@ -237,6 +237,7 @@ def test_names_by_identifier_are_refused_when_only_hardware_addresses_count() ->
     assert [problem.level for problem in problems] == ["warning"]
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_clients_load_quickly() -> None:
     import time
 
