@@ -63,7 +63,7 @@ def test_a_pair_is_configured_as_the_chapter_tells_it(servers: list[Cluster], pa
     page.get_by_label("Main Server").fill(MAIN)
     page.get_by_label("Backup Server").fill("backup.example")
     page.get_by_role("button", name="Modify Server").click()
-    expect(page.locator("#e-failover-backup-server")).to_contain_text("not a name")
+    expect(page.locator("#e-failover-backup-server")).to_contain_text("is not the IPv4 address of a server")
     expect(page.get_by_label("Backup Server")).to_be_focused()
     page.get_by_label("Backup Server").fill(BACKUP)
     page.get_by_role("button", name="Modify Server").click()
