@@ -271,6 +271,7 @@ async def serve(options: Options, make_api: MakeApi, own_addresses: OwnAddresses
         announcing = asyncio.create_task(_announce(manager, options, url, shown))
         comparing = asyncio.create_task(watch_drift(manager))
         await stop.wait()
+        manager.closing.set()
         announcing.cancel()
         watching.cancel()
         comparing.cancel()

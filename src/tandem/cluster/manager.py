@@ -71,6 +71,8 @@ class Manager:
     """What the API is served with; None: plain HTTP."""
     guard: Guard = field(init=False)
     watch: Watch = field(init=False)
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the cluster stops: what lasts for long ends by itself."""
     _reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:

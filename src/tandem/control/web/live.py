@@ -7,6 +7,7 @@ than that. Does not know what the parts show.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from starlette.responses import Response, StreamingResponse
@@ -48,7 +49,7 @@ def chunks(visit: Visit, new: Callable[[], Awaitable[tuple[str, str]]]) -> Respo
     """Return a stream of what ``new`` returns every second: text ("" for nothing new), and its identification."""
 
     async def events() -> AsyncIterator[str]:
-        loop = asyncio.get_running_loop()
+        loop, closing = asyncio.get_running_loop(), visit.manager.closing
         last = begun = loop.time()
         while True:
             text, ident = await new()
@@ -58,9 +59,10 @@ def chunks(visit: Visit, new: Callable[[], Awaitable[tuple[str, str]]]) -> Respo
             elif loop.time() - last > _STILL_S:
                 yield ": still here\n\n"
                 last = loop.time()
-            if loop.time() - begun >= LASTS_S or not _logged_in(visit):
+            if loop.time() - begun >= LASTS_S or closing.is_set() or not _logged_in(visit):
                 return
-            await asyncio.sleep(LOOK_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(closing.wait(), LOOK_S)
 
     return StreamingResponse(events(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
