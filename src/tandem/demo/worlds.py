@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +20,9 @@ from tandem.demo.carrier import Carrier, LanCarrier, RelayCarrier
 from tandem.demo.kernel import Namespace, die_with_parent
 from tandem.demo.realclient import Dhclient, RealClient, Udhcpc
 from tandem.demo.settings import NETWORK, PREFIX
+
+_ENDING_S = 5.0
+"""How long a port may still be held by a demonstration that was ended a moment ago."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +175,18 @@ class Line:
         self._transports: set[asyncio.StreamWriter] = set()
 
     async def open(self) -> None:
-        """Begin to listen. Raises OSError when the port is in use."""
-        try:
-            self._server = await asyncio.start_server(self._serve, *self._calls)
-        except OSError as error:
-            where = f"{self._calls[0]}, TCP port {self._calls[1]}"
-            raise OSError(f"{where} cannot be used: {error.strerror}; does another demonstration run here?") from None
+        """Begin to listen. Raises OSError when the port stays in use, longer than a demonstration takes to end."""
+        give_up = asyncio.get_running_loop().time() + _ENDING_S
+        while True:
+            try:
+                self._server = await asyncio.start_server(self._serve, *self._calls)
+                return
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or asyncio.get_running_loop().time() > give_up:
+                    where = f"{self._calls[0]}, TCP port {self._calls[1]}"
+                    why = f"{error.strerror}; does another demonstration run here?"
+                    raise OSError(f"{where} cannot be used: {why}") from None
+            await asyncio.sleep(0.1)
 
     def cut(self) -> None:
         """Let nothing through."""

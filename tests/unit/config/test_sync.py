@@ -54,6 +54,11 @@ _TABLE_16_2 = """
     force-dns-updates map-user-class-id skip-client-lookup upgrade-unavailable-timeout use-ldap-client-data
     validate-client-name-as-mac
 """
+NOT_YET = {
+    "client-class-lookup-id", "dynamic-dns-fwd-key", "dynamic-dns-rev-key", "dynamic-dns-tsig", "force-dns-updates",
+    "upgrade-unavailable-timeout", "use-ldap-client-data",
+}  # fmt: skip
+"""Attributes of table 16-2 that nothing in the server stands behind yet: DNS updates, LDAP, expressions."""
 TABLE_16_2 = _TABLE_16_2.split()  # the chapter has client-class and client-class-lookup-id in one cell
 VALUES: dict[str, tuple[Any, Any]] = {  # where the default and its opposite will not do
     "failover-main-server": (A, None), "failover-backup-server": (B, None), "failover": (True, False),
@@ -133,12 +138,14 @@ def test_row_scope_is_exact_for_the_pairs_and_leaves_the_others(operation: str) 
     ]
 
 
+def test_what_is_declared_of_table_16_2() -> None:
+    assert {name for name in TABLE_16_2 if name not in DHCP.by_name} == NOT_YET
+
+
 @pytest.mark.parametrize("operation", OPERATIONS)
-@pytest.mark.parametrize("name", TABLE_16_2)
+@pytest.mark.parametrize("name", [name for name in TABLE_16_2 if name not in NOT_YET])
 def test_each_attribute_of_table_16_2(name: str, operation: str) -> None:
-    attribute = DHCP.by_name.get(name)
-    if attribute is None:
-        pytest.skip("not declared yet")
+    attribute = DHCP.by_name[name]
     there, here = VALUES.get(name) or (None, _other(attribute))
     source, target = {"dhcp": dict(AB)}, {"dhcp": dict(AB)}
     for document, value in ((source, there), (target, here)):
