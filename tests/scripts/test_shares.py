@@ -77,6 +77,36 @@ def test_shares_are_balanced_on_order() -> None:
         order(world.main)
 
 
+def test_a_range_that_is_taken_back_while_the_backup_tells_everything_is_the_mains() -> None:
+    """The backup's answer to a request for everything crosses the main's taking back: at no time do both own one."""
+    world = World().pair()
+    for server, main in ((world.main, True), (world.backup, False)):
+        reload(world, server, config(main, scope(pct=50)))
+    world.run(60)
+    for server, main in ((world.main, True), (world.backup, False)):
+        reload(world, server, config(main, scope(pct=10)))
+    world.run(2)
+    assert agree(world) == (96, 95)
+    ours, theirs = world.main.endpoint.pools()[0], world.backup.endpoint.pools()[0]
+    asks: list[Effect] = []
+    world.main.endpoint.saved.ask_all = True
+    world.main.endpoint.ask(world.now, asks)
+    world.main.perform(asks)
+    world.step()
+    takes: list[Effect] = []
+    world.main.endpoint.reclaim_at = world.now
+    world.main.endpoint.rebalance(world.now, takes)
+    world.main.endpoint.flush(world.now, takes)
+    world.main.perform(takes)
+    assert world.main.endpoint.queue.is_taking_back(*next(iter(theirs.backup.unused)))
+    for _ in range(20):
+        world.step()
+        assert not any(ours.main.unused.overlap(lo, hi) for lo, hi in theirs.backup.unused)
+    world.run(200)
+    assert agree(world) == (172, 19)
+    assert list(ours.backup.unused) == list(theirs.backup.unused)
+
+
 def test_demand_on_the_backup_is_made_up_for() -> None:
     """What the backup gave while it was cut off, the main replaces when they meet again."""
     world = World().pair()

@@ -442,7 +442,11 @@ def _two_addresses(
 
 
 def _range_update(endpoint: Endpoint, update: Update, out: list[Effect]) -> tuple[int, str] | None:
-    """The owner of never-used addresses changes (our extension): the main gives them, or takes them back."""
+    """The owner of never-used addresses changes (our extension): the main gives them, or takes them back.
+
+    The backup says it only in answer to a request for everything. That may cross the main's taking back, to which the
+    backup agrees then: the main's word counts, or each would end with what the other had said.
+    """
     lo, hi = update.address, update.last_address
     assert hi is not None
     book = endpoint.book
@@ -454,6 +458,8 @@ def _range_update(endpoint: Endpoint, update: Update, out: list[Effect]) -> tupl
     busy = any(lo <= a <= hi for a in endpoint.unacked) or any(lo <= a <= hi for a in book.offered)
     if busy and update.status == FREE and not endpoint.config.main:
         return RejectReason.OUTDATED_BINDING, "an address of the range is being given to a client here"
+    if endpoint.config.main and update.status == BACKUP and endpoint.queue.is_taking_back(lo, hi):
+        return RejectReason.OUTDATED_BINDING, "the main is taking addresses of the range back"
     endpoint.take_unused(lo, hi, update.status, True, out)
     return None
 

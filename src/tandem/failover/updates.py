@@ -92,6 +92,15 @@ class UpdateQueue:
         """Whether an update of the address has been sent and not been answered yet."""
         return address in self._addresses_on_the_way
 
+    def is_taking_back(self, lo: int, hi: int) -> bool:
+        """Whether never-used addresses between lo and hi are on the way to become the main's."""
+        for sents in self.on_the_way.values():
+            for sent in sents.values():
+                move = sent.item
+                if isinstance(move, Move) and move.unused and move.owner == FREE and move.lo <= hi and lo <= move.hi:
+                    return True
+        return False
+
     def add(self, item: Item) -> None:
         """Put a changed binding, or a move, in line (once)."""
         if isinstance(item, Binding):
