@@ -45,6 +45,8 @@ PINNED = (
     ("operator", 21, "a main that was alone promised by an MCLT that its backup did not know yet"),
     ("declines", 201, "a quarantine that ended on one server took the address from the other's new client"),
     ("crashes", 206, "the end of an old quarantine, made known late, ended a lease"),
+    ("ambush", 310, "a range that the main took back, and of which the backup told just then, had two owners"),
+    ("declines", 315, "a server away for long gave back a lease that was over, and its partner had given the address"),
     ("databases", 33, "a main with an old database refused its backup's newer leases"),
 )
 

@@ -176,6 +176,35 @@ def test_9_3_2_a_server_that_may_have_been_replaced_gives_no_new_leases() -> Non
     assert world.main.state == "NORMAL" and Client(world, 3).lease()
 
 
+def test_9_3_2_nor_one_of_its_own_that_was_over_before_it_is_declared_over() -> None:
+    """The partner has waited in PARTNER-DOWN, and given the address to another client."""
+    tiny = lambda: scope(last="192.168.50.11", lease_s=900, pct=50)  # noqa: E731
+    world = World(lambda: config(True, tiny()), lambda: config(False, tiny())).pair()
+    old, new = Client(world, 1), Client(world, 2)
+    assert old.lease(world.main)
+    world.run(1)
+    world.backup.crash()
+    world.run(10)
+    partner_down(world, world.main)
+    world.run(9000)
+    assert all(client.lease(world.main) for client in (Client(world, 3), new))
+    assert old.address in world.main.active()
+    world.main.crash()
+    world.backup.boot()
+    while world.backup.state == "STARTUP":
+        world.run(1)
+    assert world.backup.state == "COMMUNICATIONS-INTERRUPTED"
+    assert old.address in world.backup.active(), "nobody has declared it over yet"
+    assert not old.lease(world.backup), "one of the two has it"
+    world.run(60)
+    assert not old.lease(world.backup)
+    world.main.boot()
+    while not world.backup.endpoint.partner_starting:
+        world.step()
+    assert world.backup.state == "COMMUNICATIONS-INTERRUPTED"
+    assert world.backup.endpoint.saved.cautious, "a partner that is starting has told nothing yet"
+
+
 # --- 9.4: PARTNER-DOWN ----------------------------------------------------------------------------------
 
 

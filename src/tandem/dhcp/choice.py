@@ -59,6 +59,18 @@ class Choice:
             return self.book.may_give(scope, address, reservation.key, query.powers, query.now)
         return self.book.may_give(scope, address, query.key, query.powers, query.now)
 
+    @staticmethod
+    def runs(query: Query, scope: CompiledScope, binding: Binding) -> bool:
+        """Return whether ``binding`` is a lease that its client has, not only one that nobody has ended yet.
+
+        A server that was away for long and may not know what its partner has given since (draft section 9.3.2 step 6)
+        takes a lease for ended from the moment at which it is over. Reserved addresses nobody else gets.
+        """
+        if binding.status != ACTIVE:
+            return False
+        known = query.now >= query.powers.own_from or binding.address in scope.reserved
+        return known or binding.expires > query.now
+
     def may_return(self, query: Query, scope: CompiledScope, binding: Binding) -> bool:
         """Return whether the last client may have its ended lease again before the partner has agreed to its end.
 
@@ -123,7 +135,7 @@ class Choice:
         if last is not None:
             scope = self.config.scope_of(network, last.address)
             if scope is not None and not query.closed(scope) and self.may_keep(query, scope, last.address):
-                if last.status == ACTIVE or self.may_return(query, scope, last):
+                if self.runs(query, scope, last) or self.may_return(query, scope, last):
                     return scope, last.address, last
             else:
                 last = None
@@ -152,7 +164,7 @@ class Choice:
             scope = self.config.scope_of(network, last.address)
             usable = scope is not None and scope.dynamic_bootp and not query.closed(scope)
             if usable and scope is not None and not self.book.held_back(last.address):
-                if last.status == ACTIVE or self.may_return(query, scope, last):
+                if self.runs(query, scope, last) or self.may_return(query, scope, last):
                     return scope, last.address, last
                 if self._open(query, last.address):
                     return self._set_aside(query, scope, last.address)

@@ -288,7 +288,7 @@ class DhcpServer:
             self._refuse(query, f"{format_ipv4(address)} is not on this network")
             return
         binding = book.by_address.get(address)
-        if binding is not None and binding.status == ACTIVE:
+        if binding is not None and choice.runs(query, scope, binding):
             mine = choice.holds(query, binding, scope) and choice.may_keep(query, scope, address)
             if mine and not query.closed(scope):
                 self.leases.grant(query, scope, binding)
@@ -318,14 +318,15 @@ class DhcpServer:
             if not choice.may_keep(query, scope, address) or query.closed(scope):
                 self._refuse(query, f"{format_ipv4(address)} may not be kept by this client")
                 return
-            if binding.status == ACTIVE:
+            if choice.runs(query, scope, binding):
                 self.leases.extend(query, scope, binding)
                 return
             if choice.may_return(query, scope, binding) or choice.may_give(query, scope, address):
                 self.leases.grant(query, scope, choice.take(query, scope, address))
                 return
         known = self.book.find(network, query.key)
-        if known is None or (scope.endpoint and not query.powers.connected):
+        asked = not scope.endpoint or (query.powers.connected and query.now >= query.powers.own_from)
+        if known is None or not asked:
             self.counters["dropped-unknown"] += 1  # the partner may have given it the address
             return
         self._refuse(query, f"this client's address is not {format_ipv4(address)}")

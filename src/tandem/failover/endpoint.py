@@ -639,7 +639,7 @@ class Endpoint:
             saved.failed_at = int(self.started_at)  # it waited for this partner, which knows it: its lease data is lost
         if self.state != S.STARTUP:
             saved.met = True
-        if self.state not in (S.STARTUP, S.PARTNER_DOWN, S.NORMAL):
+        if self.state not in (S.STARTUP, S.PARTNER_DOWN, S.NORMAL) and not message.startup:
             saved.cautious, saved.returned_at = False, 0
         self.save(out)
         self.adopt_powers()

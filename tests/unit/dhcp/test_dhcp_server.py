@@ -45,6 +45,25 @@ class TestWhoIsAnswered:
             play.record(10, ACTIVE, ANNA, 60)
             play >> BERT.renew(10) << answer
 
+    def test_nor_what_a_client_remembers_before_it_has_heard_all_from_its_partner(self) -> None:
+        for away, answer in ((True, silence), (False, Got("NAK"))):
+            powers = interrupted(FREE)
+            powers.connected = True
+            powers.own_from = float("inf") if away else powers.own_from
+            play = Play(powers=powers)
+            play.record(10, ACTIVE, ANNA, 60)
+            play >> ANNA.reboot(11) << answer
+
+    def test_a_lease_that_is_over_is_none_on_a_server_that_was_away_for_long(self) -> None:
+        for away, answer in ((True, silence), (False, Got("OFFER"))):
+            powers = interrupted(FREE)
+            powers.own_from = float("inf") if away else powers.own_from
+            play = Play(powers=powers)
+            play.record(10, ACTIVE, ANNA, 60)
+            play >> ANNA.discover() << Got("OFFER")
+            play.now += 61
+            play >> ANNA.discover() << answer
+
     def test_the_backup_in_normal_answers_renewals_and_leaves_the_rest(self) -> None:
         play = Play(powers=normal_backup())
         play.record(10, ACTIVE, ANNA, 100)
