@@ -467,8 +467,11 @@ class DhcpServer:
         scope, address, binding = pick
         if binding is None:
             binding = self.choice.take(query, scope, address)
-        if binding.status == ACTIVE and binding.expires == FOREVER and binding.flags & BOOTP_FLAG:
-            self.replies.send(query, 0, scope, address, 0)  # asked again: nothing new to store
+        endless = binding.status == ACTIVE and binding.expires == FOREVER and binding.flags & BOOTP_FLAG
+        # Asked again: nothing new to store, but for a partner that may give the client a lease with an end. Which of the
+        # two counts is told by when the client asked for it.
+        if endless and not scope.endpoint:
+            self.replies.send(query, 0, scope, address, 0)
         else:
             self.leases.grant_bootp(query, scope, binding)
 

@@ -90,6 +90,10 @@ def judge(
     if rule == LEASE_OVER:
         if binding.expires <= now and binding.expires != FOREVER:
             return None
+        # Deviation: nothing else would ever end a lease without end whose client took one with an end there.
+        endless = binding.expires == FOREVER and not other_client(binding, update)
+        if status == EXPIRED and endless and _later(binding, update):
+            return None
         return RejectReason.OUTDATED_BINDING, f"the lease here runs for another {binding.expires - now} s"
     # Deviation: a lease given after the address was abandoned is accepted. The partner that gave it had made the
     # address available again (in PARTNER-DOWN it does so alone), and a client holds it.
@@ -119,14 +123,34 @@ def other_client(binding: Binding, update: Update) -> bool:
     return client_key(update.client_id, update.hardware) != client_key(binding.client_id, binding.hardware)
 
 
+def _later(binding: Binding, update: Update) -> bool:
+    """Return whether the partner heard the client after this server."""
+    return update.last_transaction is not None and update.last_transaction > binding.last_transaction
+
+
+def _takes_end(binding: Binding, update: Update) -> bool:
+    """Return whether the end that the partner tells of the same client's lease counts: the later of the two.
+
+    Deviation: of a lease that has no end on one side only, the client's later transaction counts. A client that has a
+    lease without end (BOOTP) extends nothing, so after it asked for one with an end it has that one.
+    """
+    assert update.expires is not None
+    if (binding.expires == FOREVER) == (update.expires == FOREVER):
+        return update.expires > binding.expires
+    if binding.expires == FOREVER:
+        return _later(binding, update)
+    return update.last_transaction is None or update.last_transaction >= binding.last_transaction
+
+
 def accept(book: Book, binding: Binding, update: Update, scope: CompiledScope, now: int) -> None:
     """Take an accepted update into the book (section 7.1.4). The caller stores it.
 
     EXPIRED, RELEASED and RESET end in FREE at once (section 5.11). What this server had to tell of an older
     state is superseded, except that both having extended the same client's lease leaves both to be told: the
-    later end counts on both sides, as it may be the one that reached the client.
+    later end counts on both sides, as it may be the one that reached the client (``_takes_end``).
     """
     status = update.status
+    takes_end = status == ACTIVE and _takes_end(binding, update)
     was_active = binding.status == ACTIVE
     same_client = binding.hardware == update.hardware and binding.client_id == update.client_id
     pending = not binding.up_to_date and was_active and status == ACTIVE and same_client
@@ -140,12 +164,12 @@ def accept(book: Book, binding: Binding, update: Update, scope: CompiledScope, n
         assert update.expires is not None
         potential = update.potential if update.potential is not None else update.expires
         if same_client and was_active:
-            if update.expires > binding.expires:
+            if takes_end:
                 binding.granted_by = 2
                 binding.expires = update.expires
                 if pending:
                     binding.generation += 1  # what is on the way tells a shorter end: it is told once more
-            pending = pending or binding.expires > update.expires
+            pending = pending or binding.expires != update.expires
             binding.received_potential = max(binding.received_potential, potential)
         else:
             book.set_client(binding, update.hardware, update.client_id)
