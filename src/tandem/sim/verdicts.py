@@ -263,14 +263,18 @@ class Verdicts:
                 self.ledger.excused_no_more()
 
     def _doubles_are_reported(self) -> None:
-        """Two holders that were there when the servers met, and still are, have been found by them."""
+        """Two holders that were there when the servers met, and still are, have been found by them.
+
+        Each server has one record of an address. Where the only one of a holder was on a disk that was lost before the
+        servers met, no record of it is left anywhere: nobody can know of it.
+        """
         met_at = max(
             machine.true_time(endpoint.saved.since) for machine in self.machines.values()
             for endpoint in machine.endpoints
         )  # fmt: skip
         for double in self.ledger.doubles:
             holders = [self.ledger.of(double.address, key) for key in (double.first, double.second)]
-            if double.reported or double.since > met_at or None in holders:
+            if double.reported or double.since > met_at or any(held is None or held.lost for held in holders):
                 continue
             name = format_ipv4(double.address)
             double.reported = any(
