@@ -468,8 +468,8 @@ class DhcpServer:
         if binding is None:
             binding = self.choice.take(query, scope, address)
         endless = binding.status == ACTIVE and binding.expires == FOREVER and binding.flags & BOOTP_FLAG
-        # Asked again: nothing new to store, but for a partner that may give the client a lease with an end. Which of the
-        # two counts is told by when the client asked for it.
+        # Asked again: nothing new to store, but for a partner that may give the client a lease with an end; when the
+        # client asked tells which of the two counts.
         if endless and not scope.endpoint:
             self.replies.send(query, 0, scope, address, 0)
         else:
