@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup lint check test demo bench resync reload killloop clean swarm
+.PHONY: pictures help setup lint check test demo bench resync reload killloop clean swarm
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/ -/'
 setup: .venv/.ready ## virtual environment (system packages: scripts/system-packages)
@@ -26,6 +26,10 @@ demo: setup      ## a failover pair, its clients and a story of faults; STAY=1: 
 
 swarm: setup     ## new stories in the simulator for TIME seconds (default 600)
 	.venv/bin/tandem sim --time $(or $(TIME),600)
+
+pictures: setup  ## take the pictures of docs/pages.md from a demonstration (two minutes, chromium)
+	@scripts/system-packages
+	$(PY) scripts/pictures
 
 clean:           ## remove the environment and caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
