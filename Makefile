@@ -19,7 +19,7 @@ check: lint      ## lint, types, unit, specification and conversation tests: abo
 test: lint       ## everything, with real processes, clients and foreign servers; installs system packages as root
 	@scripts/system-packages
 	$(PY) -m pytest -n 2 -m "not live" --hypothesis-profile thorough tests
-	$(PY) -m pytest -n 3 --dist loadgroup -m live tests
+	$(PY) -m pytest -n 3 -m live tests
 
 demo: setup      ## a failover pair, its clients and a story of faults; STAY=1: stay up for nrcmd
 	@.venv/bin/tandem demo $(if $(STAY),--stay)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pty
 import re
@@ -20,11 +21,13 @@ import pytest
 
 from tandem.demo.program import namespaces_allowed
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(200), pytest.mark.xdist_group("loopback")]  # fixed ports there
+pytestmark = [pytest.mark.live, pytest.mark.timeout(400)]  # some wait for each other
 
 ROOT = Path(__file__).resolve().parents[2]
 STORY_S = 130
 NOBODY = 65534
+ONE_AT_A_TIME = Path(tempfile.gettempdir()) / "tandem-test-loopback.lock"
+"""Held by a demonstration on loopback: its ports are fixed, and tests run side by side."""
 
 
 class Demo:
@@ -121,14 +124,18 @@ def readable_python() -> str:
 def start() -> Iterator[Callable[..., Demo]]:
     """Start demonstrations that end with the test."""
     started: list[Demo] = []
+    lock = ONE_AT_A_TIME.open("w")
 
     def begin(*options: str, terminal: bool = False, user: int | None = None) -> Demo:
+        if "--loopback" in options:
+            fcntl.flock(lock, fcntl.LOCK_EX)
         started.append(Demo(*options, terminal=terminal, user=user))
         return started[-1]
 
     yield begin
     for demo in started:
         demo.close()
+    lock.close()
 
 
 def passed(demo: Demo) -> None:
