@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ _RUN = (
 def browser_page(patience_ms: int = 40_000, **context: Any) -> Iterator[Page]:
     """Yield a page of a new browser; at the end, no script failed and the security policy refused nothing."""
     if CHROMIUM is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("chromium is not installed: run scripts/system-packages")
         pytest.skip("needs Debian's chromium (scripts/system-packages)")
     problems: list[str] = []
     with sync_playwright() as playwright:

@@ -11,17 +11,15 @@ import asyncio
 from collections.abc import Mapping
 from ipaddress import IPv4Address
 from socket import AF_INET, SOCK_DGRAM, gaierror
-from typing import TypeVar
 
 from tandem.base.errors import CommandError
 from tandem.config.attribute import ObjectClass
 from tandem.config.types import HostName, IpAddress
 
-V = TypeVar("V")
 _HOST = HostName()
 
 
-async def with_addresses(cls: ObjectClass, values: Mapping[str, V]) -> dict[str, V]:
+async def with_addresses(cls: ObjectClass, values: Mapping[str, str]) -> dict[str, str]:
     """Return ``values`` (attribute -> text) with addresses in the place of host names, where the class takes those.
 
     Raises CommandError 316 for a name that has no address, several, or one that only this machine can reach.
@@ -30,8 +28,8 @@ async def with_addresses(cls: ObjectClass, values: Mapping[str, V]) -> dict[str,
     found = dict(values)
     for attribute, value in values.items():
         kind = kinds.get(attribute)
-        if isinstance(kind, IpAddress) and kind.named and isinstance(value, str) and _is_name(value.strip()):
-            found[attribute] = await _address_of(attribute, value.strip())  # type: ignore[assignment]
+        if isinstance(kind, IpAddress) and kind.named and _is_name(value.strip()):
+            found[attribute] = await _address_of(attribute, value.strip())
     return found
 
 

@@ -63,15 +63,16 @@ def contents(document: Document, declared: ObjectClass) -> Iterator[tuple[str, M
 def find(document: Document, declared: ObjectClass, name: str) -> Mapping[str, Any] | None:
     """Return the content of an object as it stands in the document; None when there is no such object."""
     name = declared.stored_name(name)
+    section: Mapping[str, Any] = document.get(declared.name, {})
     if declared.singleton:
-        return document.get(declared.name, {})  # type: ignore[no-any-return]
+        return section
     if declared.element_of:
         return next((content for found, content in contents(document, declared) if found == name), None)
     if declared.embedded_in:
         owner = find(document, class_of(declared.embedded_in), name)
         return None if owner is None else owner.get(EMBEDDED, {})
-    section = document.get(declared.name, {})
-    return section.get(name, {} if name in declared.builtin else None)  # type: ignore[no-any-return]
+    content: Mapping[str, Any] | None = section.get(name, {} if name in declared.builtin else None)
+    return content
 
 
 def read_object(document: Document, cls: str, name: str = "") -> Mapping[str, Any]:

@@ -68,9 +68,7 @@ class Stage:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            line = await reader.readline()
-            wanted = str(json.loads(line).get("do", "")) if line else ""
-            error = ""
+            wanted, error = await _order(reader)
             if wanted and not self._story.over:
                 error = "the story is still being told; what you order would spoil it"
             elif wanted and wanted not in self._acts:
@@ -79,7 +77,18 @@ class Stage:
                 await self._acts[wanted]()
             writer.write(json.dumps({**self._state(), "error": error}).encode() + b"\n")
             await writer.drain()
-        except (ValueError, ConnectionError):
-            pass  # who asks nonsense, or does not wait for the answer, gets none
+        except ConnectionError:
+            pass  # the page was closed before it had its answer
         finally:
             writer.close()
+
+
+async def _order(reader: asyncio.StreamReader) -> tuple[str, str]:
+    """Return what the next line asks to be done ("" = nothing but how things are), and what is wrong with the line."""
+    try:
+        asked = json.loads(await reader.readline() or b"{}")
+    except (ValueError, RecursionError):
+        asked = None
+    if not isinstance(asked, dict):
+        return "", 'write one JSON object a line, e.g. {"do": "cut"}'
+    return str(asked.get("do", "")), ""
