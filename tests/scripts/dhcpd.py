@@ -67,7 +67,7 @@ class Dhcpd(Relation):
     def crash(self) -> None:
         """End it: by whatever, it says nothing."""
         self.up = False
-        self.world.drop_connections_of(self)  # type: ignore[arg-type]
+        self.world.drop_connections_of(self)
 
     def deadline(self) -> float:
         """When something is due next, by its own clock."""

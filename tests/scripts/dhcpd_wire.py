@@ -114,11 +114,11 @@ class Connections:
         out, self._out = self._out, []
         for effect in out:
             if isinstance(effect, Connect):
-                self.world.connect(self, effect.peer)  # type: ignore[arg-type]
+                self.world.connect(self, effect.peer)
             elif isinstance(effect, Send):
-                self.world.send(self, effect.link, effect.data)  # type: ignore[arg-type]
+                self.world.send(self, effect.link, effect.data)
             elif isinstance(effect, Close):
-                self.world.close(self, effect.link, "closed")  # type: ignore[arg-type]
+                self.world.close(self, effect.link, "closed")
         return [effect for effect in out if isinstance(effect, Reply)]
 
     def _not_connected(self) -> None:

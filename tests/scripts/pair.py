@@ -7,7 +7,8 @@ scripted through ``Client``; ``ledger`` remembers every lease that a client was 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from tandem.base.io import (
     Close,
@@ -105,6 +106,15 @@ class Disk:
             if effect.backup:
                 kept.append((effect.lo, effect.hi, int(effect.acked)))
             self.shares = sorted(kept)
+
+
+class Host(Protocol):
+    """What clients and the wire know of a server, of whichever make."""
+
+    address: int
+    interface: Interface
+
+    def handle(self, event: object) -> list[Reply]: ...
 
 
 class Server:
@@ -208,7 +218,7 @@ class World:
         self.backup = Server(self, "backup", BACKUP, backups or (lambda: config(False)))
         self.servers = {MAIN: self.main, BACKUP: self.backup}
         self.cut = False
-        self._links: dict[int, tuple[Server, Server]] = {}
+        self._links: dict[int, tuple[Host, Host]] = {}
         self._securing: dict[int, StartTls] = {}
         self.encrypted: set[int] = set()
         """Ends of connections that are TLS."""
@@ -221,7 +231,7 @@ class World:
         self.servers[address] = Server(self, name, address, make)
         return self.servers[address]
 
-    def connect(self, who: Server, peer: int) -> None:
+    def connect(self, who: Host, peer: int) -> None:
         other = self.servers[peer]
         if self.cut or other.node is None:
             self._events.append(lambda: self._deliver(who, ConnectFailed(peer, "refused")))
@@ -234,17 +244,17 @@ class World:
         self._events.append(lambda: self._deliver(other, LinkUp(theirs, who.address, False)))
 
     @staticmethod
-    def _deliver(to: Server, event: object) -> None:
+    def _deliver(to: Host, event: object) -> None:
         to.handle(event)
 
-    def send(self, who: Server, link: int, data: bytes) -> None:
+    def send(self, who: Host, link: int, data: bytes) -> None:
         assert link not in self._securing, "bytes are sent unencrypted after TLS was agreed on"
         if link in self._links and not self.cut:
             other = self._links[link][1]
             twin = link ^ 1
             self._events.append(lambda: self._deliver(other, LinkData(twin, data)) if twin in self._links else None)
 
-    def start_tls(self, who: Server, effect: StartTls) -> None:
+    def start_tls(self, who: Host, effect: StartTls) -> None:
         """The client greets, the server greets back, if both are ready."""
         self._securing[effect.link] = effect
         if not effect.server:
@@ -262,7 +272,7 @@ class World:
             self._events.append(lambda: self._greeted(link ^ 1))
         self._deliver(self._links[link][0], TlsUp(link, "TLSv1.3"))
 
-    def close(self, who: Server, link: int, why: str) -> None:
+    def close(self, who: Host, link: int, why: str) -> None:
         if link in self._links:
             other = self._links[link][1]
             twin = link ^ 1
@@ -275,7 +285,7 @@ class World:
 
             self._events.append(gone)
 
-    def drop_connections_of(self, server: Server) -> None:
+    def drop_connections_of(self, server: Host) -> None:
         for link in [n for n, (owner, _) in self._links.items() if owner is server]:
             self.close(server, link, "reset")
         if not self._settling:
@@ -342,7 +352,7 @@ class Client:
         self.server = 0
 
     def send(
-        self, to: list[Server], kind: int, ciaddr: int = 0, secs: int = 0, **options: bytes
+        self, to: Sequence[Host], kind: int, ciaddr: int = 0, secs: int = 0, **options: bytes
     ) -> dhcp.Message | None:
         message = dhcp.Message()
         message.secs = secs
@@ -359,7 +369,7 @@ class Client:
                 return dhcp.decode(reply.data)
         return None
 
-    def lease(self, *to: Server) -> bool:
+    def lease(self, *to: Host) -> bool:
         """DISCOVER and REQUEST; True when a lease was acknowledged."""
         servers = list(to) or [self.world.main, self.world.backup]
         offer = self.send(servers, dhcp.DISCOVER)
@@ -370,12 +380,12 @@ class Client:
         )  # fmt: skip
         return self._take(ack)
 
-    def renew(self, *to: Server) -> bool:
+    def renew(self, *to: Host) -> bool:
         """REQUEST in RENEWING or REBINDING; True when it was acknowledged."""
         servers = list(to) or [self.world.main, self.world.backup]
         return self._take(self.send(servers, dhcp.REQUEST, ciaddr=self.address))
 
-    def release(self, *to: Server) -> None:
+    def release(self, *to: Host) -> None:
         """RELEASE the lease."""
         servers = list(to) or [self.world.main]
         server = servers[0].address.to_bytes(4, "big")

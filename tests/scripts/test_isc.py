@@ -61,7 +61,7 @@ class Pair:
             client = Client(self.world, self._number)
             if (bucket(b"", b"\1" + client.chaddr) < 128) == (server is self.world.main):
                 break
-        assert client.lease(server)  # type: ignore[arg-type]
+        assert client.lease(server)
         return client
 
     def other(self, server: object) -> Server | Dhcpd:
@@ -107,12 +107,12 @@ def test_leases_of_either_renewal_release_and_end(ours: str) -> None:
     world.run(5)
     pair.agreed()
     for client in clients[:6]:
-        assert client.renew(pair.tandem if client.server == pair.tandem.address else pair.isc)  # type: ignore[arg-type]
+        assert client.renew(pair.tandem if client.server == pair.tandem.address else pair.isc)
         assert client.left_s == LEASE_S, "the partner has agreed to more"
     world.run(5)
     pair.agreed()
     clients[0].release(pair.tandem)
-    clients[1].release(pair.isc)  # type: ignore[arg-type]
+    clients[1].release(pair.isc)
     world.run(5)
     pair.agreed()
     assert len(pair.isc.active()) == 8
@@ -132,7 +132,7 @@ def test_a_declined_address_is_unusable_on_both(ours: str) -> None:
         client = pair.client(server)
         pair.world.run(5)
         declined = client.address.to_bytes(4, "big")
-        client.send([server], dhcp.DECLINE, requested=declined, server=server.address.to_bytes(4, "big"))  # type: ignore[list-item]
+        client.send([server], dhcp.DECLINE, requested=declined, server=server.address.to_bytes(4, "big"))
         pair.world.run(5)
         pair.agreed()
         assert pair.tandem.node is not None
@@ -164,7 +164,7 @@ def test_ends_agree_with_clocks_apart(ours: str, skew_s: int) -> None:
     clients = [pair.client(server) for server in [pair.tandem, pair.isc] * 3]
     pair.world.run(60)
     for client in clients[:4]:
-        assert client.renew(pair.tandem if client.server == pair.tandem.address else pair.isc)  # type: ignore[arg-type]
+        assert client.renew(pair.tandem if client.server == pair.tandem.address else pair.isc)
     pair.world.run(60)
     pair.agreed(1.5)
     for client in clients:
@@ -200,7 +200,7 @@ def test_a_rebind_that_both_answer_ends_alike_in_both_books(ours: str, first: st
             pair.isc.leases[client.address].tsfp = 0
         ends = []
         for server in servers:
-            assert client.renew(server)  # type: ignore[arg-type]
+            assert client.renew(server)
             ends.append(client.expires)
             pair.world.now += 0.02
             pair.tandem.handle(Tick())  # what it has to say is on its way, and nothing has arrived yet
@@ -223,10 +223,10 @@ def test_one_goes_and_returns(ours: str, victim: str, how: str) -> None:
     pair.world.run(90)
     assert alive.state == "COMMUNICATIONS-INTERRUPTED"
     for client in clients[:4]:
-        assert client.renew(alive)  # type: ignore[arg-type]
-    clients[4].release(alive)  # type: ignore[arg-type]
+        assert client.renew(alive)
+    clients[4].release(alive)
     newcomer = Client(pair.world, 999)
-    assert newcomer.lease(alive)  # type: ignore[arg-type]
+    assert newcomer.lease(alive)
     dead.boot()
     pair.normal()
     pair.world.run(120)
@@ -246,7 +246,7 @@ def test_what_dhcpd_has_in_line_is_not_overwritten_by_something_older(ours: str)
     pair.world.run(90)
     assert all(client.renew(pair.tandem) for client in clients)
     pair.world.run(60)
-    assert all(client.renew(pair.isc) for client in clients)  # type: ignore[arg-type]
+    assert all(client.renew(pair.isc) for client in clients)
     pair.world.cut = False
     pair.normal(120)
     pair.agreed()
@@ -276,7 +276,7 @@ def test_alone_it_promises_no_more_than_dhcpd_would_heed(ours: str) -> None:
     newcomers = (Client(pair.world, 1000 + n) for n in range(10 * ADDRESSES))
     while pair.world.now < ends:
         for newcomer in newcomers:
-            if not newcomer.lease(pair.isc):  # type: ignore[arg-type]
+            if not newcomer.lease(pair.isc):
                 break
             assert newcomer.address not in {client.address for client in clients if client.left_s > 0}
         pair.world.run(20)
@@ -294,11 +294,11 @@ def test_partner_down_and_recovery(ours: str, victim: str) -> None:
     pair.world.run(30)
     declare_down(alive)
     for client in clients[:4]:
-        assert client.renew(alive)  # type: ignore[arg-type]
-    clients[4].release(alive)  # type: ignore[arg-type]
+        assert client.renew(alive)
+    clients[4].release(alive)
     pair.world.run(MCLT_S + 30)
     newcomers = [Client(pair.world, 1000 + n) for n in range(ADDRESSES - 20)]
-    assert all(c.lease(alive) for c in newcomers), "the partner's share is the survivor's"  # type: ignore[arg-type]
+    assert all(c.lease(alive) for c in newcomers), "the partner's share is the survivor's"
     dead.boot()
     pair.normal(2 * MCLT_S)
     pair.world.run(120)
@@ -315,7 +315,7 @@ def test_both_are_told_that_the_other_is_down(ours: str) -> None:
     declare_down(pair.isc)
     declare_down(pair.tandem)
     for client in clients[:4]:
-        assert client.renew(pair.tandem) and client.renew(pair.isc)  # type: ignore[arg-type]
+        assert client.renew(pair.tandem) and client.renew(pair.isc)
     pair.world.run(10)
     pair.world.cut = False
     pair.normal(120)

@@ -67,17 +67,17 @@ class Storm:
         """The client gets a lease of the first that gives one, or has one or all of them extend it."""
         if client.address and client.left_s > 0:
             for server in servers[: self.random.randint(1, 2)]:
-                if client.renew(server):  # type: ignore[arg-type]
+                if client.renew(server):
                     self.took(client)
                 self.world.now += self.random.choice([0, 0.02])
-        elif any(client.lease(server) for server in servers):  # type: ignore[arg-type]
+        elif any(client.lease(server) for server in servers):
             self.took(client)
 
     def release(self, client: Client, up: list[Server | Dhcpd]) -> None:
         for server in up:
             if client.address and client.left_s > 0 and server.address == client.server:
                 self.held.pop(client.address, None)
-                client.release(server)  # type: ignore[arg-type]
+                client.release(server)
 
     def took(self, client: Client) -> None:
         holder, until = self.held.get(client.address, (client, 0.0))
