@@ -24,19 +24,21 @@ RESUME = "Last-Event-ID"
 """The header by which a browser tells what it got last, when it opens a stream again."""
 
 
-def stream(visit: Visit, part: Callable[[], Awaitable[str]]) -> Response:
-    """Return a stream of ``part``'s text, looked at every second and sent when it has changed.
+async def shown(visit: Visit, part: Callable[[Visit], Awaitable[str]]) -> str:
+    """Return a part's text, or in its place why it cannot be shown (CommandError)."""
+    try:
+        return await part(visit)
+    except CommandError as error:
+        return visit.site.render(visit, "live_error.html", {"error": error})
 
-    CommandError is shown in its place.
-    """
+
+def stream(visit: Visit, part: Callable[[Visit], Awaitable[str]]) -> Response:
+    """Return a stream of ``part``'s text, looked at every second and sent when it has changed."""
     said = ""
 
     async def now() -> tuple[str, str]:
         nonlocal said
-        try:
-            text = await part()
-        except CommandError as error:
-            text = visit.site.render(visit, "live_error.html", {"error": error})
+        text = await shown(visit, part)
         if text == said:
             return "", ""
         said = text

@@ -31,7 +31,7 @@ async def alarms(visit: Visit) -> Response:
 @PAGES.get(f"{_HOME}/live")
 async def live(visit: Visit) -> Response:
     """Follow the alarms."""
-    return stream(visit, lambda: _part(visit))
+    return stream(visit, _part)
 
 
 @PAGES.get(f"{_HOME}/badge")

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from tandem.base.errors import CommandError
 from tandem.config.access import FAILOVER_OPERATOR
 from tandem.control.web.forms import sentence
-from tandem.control.web.live import stream
+from tandem.control.web.live import shown, stream
 from tandem.control.web.navigation import Entry, Pages
 from tandem.control.web.pages.related import kind_of
 from tandem.control.web.visit import Visit
@@ -49,17 +49,13 @@ async def _part(visit: Visit) -> str:
 
 async def show(visit: Visit) -> Response:
     """Show what can be done."""
-    try:
-        part = await _part(visit)
-    except CommandError as error:
-        part = visit.site.render(visit, "live_error.html", {"error": error})
-    return visit.page("live.html", title="Demonstration", part=part, source=f"{_HOME}/live",
+    return visit.page("live.html", title="Demonstration", part=await shown(visit, _part), source=f"{_HOME}/live",
                       about="Do to the pair what you like: its clients keep their own ledger of what they are given.")
 
 
 async def live(visit: Visit) -> Response:
     """Follow it."""
-    return stream(visit, lambda: _part(visit))
+    return stream(visit, _part)
 
 
 async def act(visit: Visit) -> Response:

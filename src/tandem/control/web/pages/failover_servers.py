@@ -48,7 +48,7 @@ async def manage(visit: Visit) -> Response:
 @PAGES.get(f"{_HOME}/live")
 async def live(visit: Visit) -> Response:
     """Follow the servers."""
-    return stream(visit, lambda: _part(visit))
+    return stream(visit, _part)
 
 
 async def _do(visit: Visit, verb: str) -> Response:

@@ -9,10 +9,9 @@ from typing import Any
 
 from starlette.responses import Response
 
-from tandem.base.errors import CommandError
 from tandem.control.web import diagram
 from tandem.control.web.listing import Column, Listing
-from tandem.control.web.live import stream
+from tandem.control.web.live import shown, stream
 from tandem.control.web.navigation import Entry, Pages
 from tandem.control.web.pages.related import ago, kind_of, left, rough
 from tandem.control.web.visit import Visit
@@ -80,13 +79,9 @@ async def _part(visit: Visit) -> str:
 @PAGES.get(_HOME, entry=Entry("Monitoring", "Pair Overview"))
 async def overview(visit: Visit) -> Response:
     """Show the pair."""
-    try:
-        part = await _part(visit)
-    except CommandError as error:
-        part = visit.site.render(visit, "live_error.html", {"error": error})
     query = f"?{visit.http.url.query}" if visit.http.url.query else ""
     return visit.page(
-        "live.html", title="Failover Pair Overview", part=part, source=f"{_HOME}/live{query}",
+        "live.html", title="Failover Pair Overview", part=await shown(visit, _part), source=f"{_HOME}/live{query}",
         about="Where the pair is, what leads where, and how long each server's own share would last if the other were"
         " lost now.",
     )  # fmt: skip
@@ -95,4 +90,4 @@ async def overview(visit: Visit) -> Response:
 @PAGES.get(f"{_HOME}/live")
 async def live(visit: Visit) -> Response:
     """Follow the pair."""
-    return stream(visit, lambda: _part(visit))
+    return stream(visit, _part)

@@ -17,7 +17,7 @@ from tandem.base.ipv4 import parse_ipv4
 from tandem.base.units import format_duration
 from tandem.cluster.partner_check import check
 from tandem.control.web.forms import sentence
-from tandem.control.web.live import stream
+from tandem.control.web.live import shown, stream
 from tandem.control.web.navigation import Entry, Pages, command_of
 from tandem.control.web.visit import Visit
 
@@ -70,18 +70,16 @@ async def _part(visit: Visit) -> str:
 @PAGES.get(_HOME, entry=Entry("Monitoring", "Related Servers"))
 async def related(visit: Visit) -> Response:
     """Show the partners."""
-    try:
-        part = await _part(visit)
-    except CommandError as error:
-        part = visit.site.render(visit, "live_error.html", {"error": error})
-    return visit.page("live.html", title="List Related Servers for DHCP Server", part=part, source=f"{_HOME}/live",
-                      about="The failover partners of this server. The page follows by itself.")  # fmt: skip
+    return visit.page(
+        "live.html", title="List Related Servers for DHCP Server", part=await shown(visit, _part),
+        source=f"{_HOME}/live", about="The failover partners of this server. The page follows by itself.",
+    )  # fmt: skip
 
 
 @PAGES.get(f"{_HOME}/live")
 async def live(visit: Visit) -> Response:
     """Follow the partners."""
-    return stream(visit, lambda: _part(visit))
+    return stream(visit, _part)
 
 
 @PAGES.get(_DOWN, role=command_of(_SET).role)
