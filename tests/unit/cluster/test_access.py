@@ -4,64 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from fake_dhcp_server import perform
+from managed import Run, open_manager, runner
 
-from tandem.base.errors import CommandError
 from tandem.cluster import commands as _commands  # noqa: F401  fills the registry
 from tandem.cluster.accounts import set_administrator
-from tandem.cluster.answer import error_line
-from tandem.cluster.database import Database
 from tandem.cluster.guard import LOCK_S, SESSION_IDLE_S, Guard, LoginError
-from tandem.cluster.log import ClusterLog
 from tandem.cluster.manager import Manager
-from tandem.cluster.registry import REGISTRY, Command, Login, Session
-from tandem.cluster.supervisor import ControlSocket, Supervisor
+from tandem.cluster.registry import REGISTRY, Command, Login
 from tandem.config.access import ROLES, allows
 from tandem.config.schema import CLASSES, SECTIONS
-
-
-class FakeServer(ControlSocket):
-    async def call(self, op: str, args: dict[str, Any] | None = None, timeout_s: float = 10) -> Any:
-        return perform(op, args or {})
-
-
-def open_manager(tmp_path: Path) -> Manager:
-    log = ClusterLog(tmp_path / "logs" / "ccm.log", "test")
-    server = FakeServer(tmp_path / "none", tmp_path / "dhcp.log")
-    database = Database(tmp_path / "ccm" / "ccm.db")
-    return Manager("test", 0x7F00000B, database, server, Supervisor(["false"], server, log), log, tmp_path / "dhcp.log")
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Manager:
-    made = open_manager(tmp_path)
-    set_administrator(made.database, "admin", "geheim", ["superuser"])
-    return made
-
-
-Run = Callable[..., list[str]]
-
-
-@pytest.fixture
-def run(manager: Manager) -> Run:
-    return runner(manager)
-
-
-def runner(manager: Manager) -> Run:
-    def run_line(line: str, login: Login | None = None, file: str = "") -> list[str]:
-        try:
-            who = login or manager.login_of("admin")
-            return asyncio.run(manager.execute(who, Session(), line, file)).render("user")
-        except CommandError as error:
-            return error_line(error).split("\n")
-
-    return run_line
-
 
 PREPARE = """\
 scope examplescope create 192.168.50.0 255.255.255.0

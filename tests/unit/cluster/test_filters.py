@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import fake_dhcp_server
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_access import Run, open_manager, runner
+from managed import Run
 
 from tandem.base.errors import CommandError
 from tandem.base.ipv4 import parse_ipv4
 from tandem.cluster import partners
-from tandem.cluster.accounts import set_administrator
 from tandem.cluster.filters import parse
 from tandem.cluster.manager import Manager
 from tandem.config.compile import compile_config
@@ -24,16 +22,9 @@ MAIN = parse_ipv4("192.168.50.2")
 
 
 @pytest.fixture
-def manager(tmp_path: Path) -> Manager:
-    made = open_manager(tmp_path)
-    made.address = MAIN
-    set_administrator(made.database, "admin", "geheim", ["superuser"])
-    return made
-
-
-@pytest.fixture
-def run(manager: Manager) -> Run:
-    return runner(manager)
+def manager(manager: Manager) -> Manager:
+    manager.address = MAIN
+    return manager
 
 
 @pytest.mark.parametrize(

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from test_access import Run, open_manager, runner
+from managed import Run
 
-from tandem.cluster.accounts import set_administrator
 from tandem.cluster.manager import Manager
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Manager:
-    made = open_manager(tmp_path)
-    set_administrator(made.database, "admin", "geheim", ["superuser"])
-    return made
-
-
-@pytest.fixture
-def run(manager: Manager) -> Run:
-    return runner(manager)
 
 
 def test_a_page_says_where_the_next_begins(run: Run, manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from test_access import open_manager, runner
+from managed import open_manager, runner
 
 from tandem.cluster.accounts import set_administrator
 

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from test_access import Run, open_manager, runner
+from managed import Run, open_manager, runner
 
 from tandem.cluster.accounts import set_administrator
 from tandem.cluster.manager import Manager
@@ -32,13 +32,6 @@ scope-template t create 'ranges-expr=(create-range 2 9)'
 dhcp set failover-shared-secret=geheim max-dhcp-requests=600
 cluster other create 192.168.60.2 password=pw
 """
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Manager:
-    made = open_manager(tmp_path)
-    set_administrator(made.database, "admin", "geheim", ["superuser"])
-    return made
 
 
 @pytest.fixture
