@@ -422,6 +422,24 @@ def test_by_a_clock_that_was_set_back_no_lease_outlasts_what_the_partner_knows()
     assert world.main.endpoint.saved.set_back_s == 0, "all that was acknowledged by then is over"
 
 
+def test_what_was_acknowledged_before_a_clock_was_set_far_back_counts_less_until_all_of_it_is_over() -> None:
+    lease_s = 7200
+    world = World(lambda: config(True, scope(lease_s=lease_s)), lambda: config(False, scope(lease_s=lease_s))).pair()
+    client = Client(world, 1)
+    assert client.lease(world.main)
+    world.run(2000)
+    assert client.renew(world.main) and client.left_s == lease_s
+    world.run(10)
+    assert world.backup.node is not None
+    known = world.backup.node.book.by_address[client.address].received_potential
+    cut(world)
+    world.run(10)
+    set_forward(world, world.main, -20000)
+    world.run(lease_s * 3 // 2 + 3600 + 100)
+    assert client.renew(world.main)
+    assert client.expires <= max(known, world.now) + 3600 + 1
+
+
 def test_a_clock_that_is_set_forward_shortens_no_wait_in_partner_down_nor_the_safe_period() -> None:
     world = World(
         lambda: config(True, scope(last="192.168.50.29")),

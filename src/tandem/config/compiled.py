@@ -1,6 +1,7 @@
 """A configuration as the running server uses it: checked, resolved, in integers and bytes.
 
-Made by ``config.compile`` from the operator's objects; never changed afterwards (a reload makes a new one).
+Made by ``config.compile`` from the operator's objects; never changed afterwards (a reload makes a new one), but for
+what is kept here because it follows from it.
 Does not know attribute names, files or commands.
 """
 

@@ -153,7 +153,6 @@ class Replies:
             query.out.append(Note("Info", "Protocol", MISSING_OPTIONS, text, "missing-options"))
         return tail
 
-
     def _forget_tails(self) -> None:
         for policy in self._filled:
             policy.tails.clear()

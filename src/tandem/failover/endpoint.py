@@ -289,9 +289,11 @@ class Endpoint:
             if getattr(saved, name):
                 setattr(saved, name, getattr(saved, name) + by)
         if by < 0:
-            lease_s = max((pool.scope.policy.lease_s for pool in self.pools()), default=0)
             saved.set_back_s = min(saved.set_back_s - by, FOREVER)
-            saved.set_back_until = min(int(now) + ceil(lease_s * self.lease_factor) + self.longest_mclt_s, FOREVER)
+            for b in self.bindings():
+                for potential in (b.sent_potential, b.acked_potential, b.received_potential):
+                    if saved.set_back_until < potential < FOREVER:
+                        saved.set_back_until = potential
         self.save(out)
         self.adopt_powers()
         text = f"The system's clock was set {'forward' if by > 0 else 'back'} by {format_duration(abs(by))}"
