@@ -11,7 +11,7 @@ from pair import config as pair_config
 
 from tandem.base.io import Effect, SaveShare, Tick
 from tandem.base.ipv4 import format_ipv4
-from tandem.failover import orders
+from tandem.failover import orders, shares, telling
 from tandem.failover.updates import Move
 from tandem.lease.loadbalance import bucket
 from tandem.wire import dhcp
@@ -403,9 +403,9 @@ def test_an_old_free_of_dhcpd_does_not_undo_our_move(sent_first: bool) -> None:
     assert address is not None
     lease = pair.isc.leases[address]
     out: list[Effect] = []
-    endpoint.take_unused(address, address, BACKUP_STATE, False, out)
+    shares.take_unused(endpoint, address, address, BACKUP_STATE, False, out)
     endpoint.queue.add(Move(address, address, BACKUP_STATE, True))
-    endpoint.flush(pair.tandem.now, out)
+    telling.flush(endpoint, pair.tandem.now, out)
     pair.isc.tell(lease)
     if sent_first:
         pair.isc.flush_updates()

@@ -11,6 +11,7 @@ from tandem.base.errors import CommandError
 from tandem.base.io import Effect, LinkData, Reply
 from tandem.base.ipv4 import parse_ipv4
 from tandem.config.compiled import ServerConfig
+from tandem.failover import shares, telling
 from tandem.wire.failover import ServerState as S
 from tandem.wire.failover import State, decode
 
@@ -95,8 +96,8 @@ def test_a_range_that_is_taken_back_while_the_backup_tells_everything_is_the_mai
     world.step()
     takes: list[Effect] = []
     world.main.endpoint.reclaim_at = world.now
-    world.main.endpoint.rebalance(world.now, takes)
-    world.main.endpoint.flush(world.now, takes)
+    shares.rebalance(world.main.endpoint, world.now, takes)
+    telling.flush(world.main.endpoint, world.now, takes)
     world.main.perform(takes)
     assert world.main.endpoint.queue.is_taking_back(*next(iter(theirs.backup.unused)))
     for _ in range(20):

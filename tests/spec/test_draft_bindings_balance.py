@@ -8,6 +8,7 @@ from partner import Partner
 
 from tandem.base.io import Effect
 from tandem.config.compiled import ServerConfig
+from tandem.failover import shares
 from tandem.lease.binding import BACKUP, FREE
 from tandem.lease.loadbalance import ALL_BUCKETS, bucket, lowest_buckets
 from tandem.wire import dhcp
@@ -205,7 +206,7 @@ class TestPoolRequests:
         told = heard(world.backup, PoolResponse)
         assert world.main.node is not None
         world.main.node.reload(world.now, config(True, scope(pct=20)), [])
-        world.backup.endpoint.ask_for_addresses(world.now, out := [])
+        shares.ask_for_addresses(world.backup.endpoint, world.now, out := [])
         world.backup.perform(out)
         world.run(1)
         assert [frame.message.count for frame in told] == [19, 0]  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ from tandem.base.io import Effect, Send
 from tandem.base.ipv4 import parse_ipv4
 from tandem.base.units import FOREVER
 from tandem.config.compiled import CompiledScope, EffectivePolicy, ServerConfig
+from tandem.failover import telling
 from tandem.failover.clock import Skew
 from tandem.failover.updates import UpdateQueue
 from tandem.lease.binding import (
@@ -484,7 +485,7 @@ class TestRequests:
             book.set_status(one, ACTIVE, int(world.now))
             book.save(one, out)
         world.main.node._tell(world.now, out)
-        world.main.endpoint.flush(world.now, out)
+        telling.flush(world.main.endpoint, world.now, out)
         assert sum(isinstance(effect, Send) for effect in out) == 2
         world.main.perform(out)
         world.run(1)

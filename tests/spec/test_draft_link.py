@@ -9,6 +9,7 @@ from pair import BACKUP, MAIN
 from partner import RELATIONSHIP, Partner
 
 from tandem.base.io import LinkData, LinkDown, LinkUp
+from tandem.failover import telling
 from tandem.lease.loadbalance import ALL_BUCKETS, from_wire
 from tandem.lease.powers import ANSWER_ALL
 from tandem.wire import failover as wire
@@ -554,7 +555,7 @@ def test_8_3_contact_goes_out_while_the_window_is_full(main: Partner) -> None:
     assert link is not None
     link.window = 0  # as if all of it were on the way
     binding = main.node.book.record(MAIN + 20, main.node.book.pools[0].scope)
-    main.endpoint.changed(binding, main.now, [])
+    telling.changed(main.endpoint, binding, main.now, [])
     for _ in range(5):
         main.wait(10.5)
         main.say(wire.Contact())

@@ -10,7 +10,7 @@ from pair import MAIN
 from partner import Partner
 
 from tandem.base.io import LinkData, LinkDown, LinkUp, StartTls
-from tandem.failover import tls
+from tandem.failover import calling, tls
 from tandem.wire import failover as wire
 
 OURS, THEIRS = b"the server's certificate", b"the partner's certificate"
@@ -235,7 +235,7 @@ def test_11_2_a_shared_secret_signs_also_what_is_encrypted() -> None:
 def test_8_2_a_connection_that_was_given_up_while_it_became_tls_does_nothing() -> None:
     partner = partner_of(True, "required")
     answer(partner, 1)
-    partner.endpoint.link_lost("given up", partner.now, [])
+    calling.link_lost(partner.endpoint, "given up", partner.now, [])
     partner.said()
     partner.encrypt()
     partner.feed(LinkUp(77, MAIN, False))

@@ -9,50 +9,36 @@ Source: draft-ietf-dhc-failover-12 sections 8 and 9; SYSTEM S4.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from math import ceil
 
 from tandem.base.errors import CommandError
-from tandem.base.io import Close, Connect, Effect, Note, SaveShare, SaveState
+from tandem.base.io import Close, Connect, Effect, Note, SaveState
 from tandem.base.table import Row
-from tandem.base.units import FOREVER, format_duration
-from tandem.config.compiled import OFF, EndpointConfig
-from tandem.failover import balance, forgotten, orders, startup, words
+from tandem.base.units import format_duration
+from tandem.config.compiled import EndpointConfig
+from tandem.failover import calling, forgotten, orders, shares, startup, telling
+from tandem.failover.calling import ANSWER_S
 from tandem.failover.clock import Skew
 from tandem.failover.conflicts import Conflicts
 from tandem.failover.dialect import DIALECTS, TANDEM, dialect_of
 from tandem.failover.link import Link
 from tandem.failover.rights import INFINITY, powers_of
 from tandem.failover.saved import Saved
+from tandem.failover.shares import BALANCE_S, RECLAIM_S
 from tandem.failover.states import BACKUP as BACKUP_ROLE
 from tandem.failover.states import MAIN as MAIN_ROLE
 from tandem.failover.states import SERVING, TABLE, Cause, state_name
 from tandem.failover.updates import Move, UpdateQueue
-from tandem.lease.binding import BACKUP, EXPIRED, FREE, RELEASED, RESET, Binding
+from tandem.lease.binding import EXPIRED, FREE, RELEASED, RESET, Binding
 from tandem.lease.book import Book
 from tandem.lease.loadbalance import ALL_BUCKETS, lowest_buckets
 from tandem.lease.pool import Pool
-from tandem.wire.failover import Contact, PoolRequest, State, UpdateDone, UpdateRequest, UpdateRequestAll
 from tandem.wire.failover import ServerState as S
+from tandem.wire.failover import State, UpdateRequest, UpdateRequestAll
 
-FLUSH_S = 0.01
-"""How long an update waits for company before it is sent (lazy update, batched)."""
-FULL_BATCH = 64
-BALANCE_S = 10.0
-RECLAIM_S = 3600.0
-ANSWER_S = 60.0
-"""How long a requested UPDDONE may take while no BNDUPD comes (section 9.5.2)."""
-UNACKNOWLEDGED_S = 120.0
-"""How long BNDUPD messages may be on the way without any BNDACK before that is said (section 9.8.4)."""
-BACK_OFF_S_MAX = 120.0
-STEADY_S = 60.0
-"""A connection that held for so long ends the growth of the pauses between attempts."""
-_WAKE_S, _WAKE_S_MAX = 0.5, 30.0
-_STALE_S = 5.0
 REFUSED_S = 60.0
 """After how long a refused update is told again (section 7.2.2: not immediately)."""
 _PARTNER_STATES = tuple(int(cause) for cause in Cause if cause < Cause.LINK_DOWN)
 _STOPPING = (S.PAUSED, S.SHUTDOWN)
-_TELLING = (S.NORMAL, S.COMMUNICATIONS_INTERRUPTED, S.PARTNER_DOWN, S.CONFLICT_DONE)
 
 
 def _told_in_connect(config: EndpointConfig) -> tuple[object, ...]:
@@ -241,13 +227,6 @@ class Endpoint:
             self._enter(chosen[0], self._row(Cause.STARTUP_OVER), chosen[1], now, out, None)
         self.tick(now, out)
 
-    def tell_again(self, now: float) -> None:
-        """Scopes have come to this relationship: what the partner does not know of them is told."""
-        if self.communicating and self.state in _TELLING:
-            self.queue_lost_moves()
-            self.queue.start(self.unacked.values())
-            self.flush_at = now
-
     def reconfigure(self, config: EndpointConfig, index: int, now: float, out: list[Effect]) -> None:
         """Take a new configuration. What CONNECT tells the partner is told by connecting anew."""
         told = self.config
@@ -263,86 +242,12 @@ class Endpoint:
             self.retry_at = min(self.retry_at, now)
         elif _told_in_connect(told) != _told_in_connect(config):
             self.link.disconnect(254, "the configuration has changed; connecting again", now, out)
-            self.link_lost("the configuration has changed", now, out)
+            calling.link_lost(self, "the configuration has changed", now, out)
         self.adopt_powers()
 
     def forget_strangers(self) -> None:
         """Scopes have left this relationship: nothing of them is to be told any more."""
         self.unacked = {b.address: b for b in self.bindings() if not b.up_to_date}
-
-    def hears(self, now: float) -> bool:
-        """Whether the partner has used the connection as lately as one that is there does (CONTACT, section 8.3)."""
-        return self.link is not None and now - self.link.last_received < 1.5 * self.link.contact_s
-
-    def clock_set(self, seconds: float, now: float, out: list[Effect]) -> None:
-        """The system's clock was set forward, or back (negative): RECOVER-WAIT, the waits of PARTNER-DOWN and the safe
-        period last as long as they were to. Leases go by the calendar.
-
-        What the partner has acknowledged is a time by its own clock: by a clock that was set back, it is later than the
-        partner thinks, so less of it counts until all of it is over.
-        """
-        saved, by = self.saved, ceil(seconds)
-        self.wait_until += by
-        if self.state in SERVING:
-            saved.since += by
-        for name in ("returned_at", "failed_at", "interrupted_since", "own_from"):
-            if getattr(saved, name):
-                setattr(saved, name, getattr(saved, name) + by)
-        if by < 0:
-            saved.set_back_s = min(saved.set_back_s - by, FOREVER)
-            for b in self.bindings():
-                for potential in (b.sent_potential, b.acked_potential, b.received_potential):
-                    if saved.set_back_until < potential < FOREVER:
-                        saved.set_back_until = potential
-        self.save(out)
-        self.adopt_powers()
-        text = f"The system's clock was set {'forward' if by > 0 else 'back'} by {format_duration(abs(by))}"
-        leases = "earlier" if by > 0 else "later"
-        self.note("Warning", 6158, f"{text}: leases end {leases} by as much, waits do not", out)
-
-    def wake(self, now: float, out: list[Effect]) -> None:
-        """The backup has tried to connect, so it is there and has no connection: connect to it now (section 8.2).
-
-        A connection of ours that it does not know of any more is stale. The first attempt makes us send on it, to
-        which a partner without it answers by a reset; a second one, with nothing heard since, ends it.
-        """
-        link = self.link
-        if link is not None:
-            if not link.set_up:
-                stale = now - link.opened_at > _STALE_S
-            elif link.probed_at is None or link.last_received > link.probed_at:
-                link.probed_at = now
-                link.send(Contact(), now, out)
-                stale = False
-            else:
-                stale = now - link.probed_at > 1.0
-            if stale:
-                link.disconnect(6, "the partner looks for a connection, so this one is stale", now, out)
-                self.link_lost("the partner has opened a new connection", now, out)
-        if self.link is None:
-            pause = 0.0 if link is not None else min(_WAKE_S * 2 ** min(self.refusals, 10), _WAKE_S_MAX)
-            self.retry_at = min(self.retry_at, max(now, self.tried_at + pause))
-            if self.retry_at <= now:
-                self.connecting = False  # an attempt that hangs does not hold up this one
-                self.tick(now, out)
-
-    def clock_set_back(self, seconds: float) -> None:
-        """This server's clock was set back: what was to happen in a while happens in that while all the same.
-
-        What goes by the calendar, see ``clock_set``.
-        """
-        self.retry_at -= seconds
-        self.tried_at -= seconds
-        self.flush_at -= seconds
-        self.startup_until -= seconds
-        self.balance_at -= seconds
-        self.reclaim_at -= seconds
-        self.refused_at -= seconds
-        self.store_at -= seconds
-        self.answer_until -= seconds
-        self.acknowledged_until -= seconds
-        if self.link is not None:
-            self.link.clock_set_back(seconds)
 
     def tick(self, now: float, out: list[Effect]) -> None:
         """Do what is due."""
@@ -354,11 +259,11 @@ class Endpoint:
                     link.disconnect(17, why, now, out)
                 else:
                     out.append(Close(link.number))
-                self.link_lost(why, now, out)
+                calling.link_lost(self, why, now, out)
             else:
                 self.link.contact(now, out)
                 if now >= self.answer_until:
-                    self._unanswered(now, out)
+                    calling.unanswered(self, now, out)
         elif (
             now >= max(self.retry_at, self.quiet_until) and not self.connecting and self.state not in _STOPPING
         ):  # fmt: skip
@@ -377,15 +282,15 @@ class Endpoint:
         if now >= self.refused_at:
             self.refused_at = INFINITY
             self.queue.start(self.unacked.values())
-            self.flush(now, out)
+            telling.flush(self, now, out)
         if now >= self.balance_at:
-            self.rebalance(now, out)
+            shares.rebalance(self, now, out)
         if now >= self.store_at:
             self.store_operation(now, out)
         if now >= self.acknowledged_until:
-            self._say_unacknowledged(now, out)
+            telling.say_unacknowledged(self, now, out)
         if now >= self.flush_at:
-            self.flush(now, out)
+            telling.flush(self, now, out)
 
     # --- the state machine ------------------------------------------------------------------------------
 
@@ -466,15 +371,15 @@ class Endpoint:
         self.balance_at = self.reclaim_at = INFINITY
         if state == S.NORMAL:
             self.queue.start(self.unacked.values())
-            self.queue_lost_moves()
+            shares.queue_lost_moves(self)
             if self.saved.partner_state == S.RECOVER_DONE and self.dialect.extensions:
                 if self.config.main:
-                    self.rebalance(now, out)
+                    shares.rebalance(self, now, out)
                 self.queue.wait_for_all()
-                self.flush(now, out)
-                self.finish_request(now, out)
+                telling.flush(self, now, out)
+                telling.finish_request(self, now, out)
             else:
-                self._say_normal(now, out)
+                telling.say_normal(self, now, out)
                 self.flush_at = now
             if self.config.main:
                 self.balance_at = now if self.dialect.gives_unasked else now + BALANCE_S
@@ -498,17 +403,6 @@ class Endpoint:
         for binding in self.bindings():
             if binding.status in (EXPIRED, RELEASED, RESET):
                 self.book.schedule(int(now), binding)
-
-    def _say_normal(self, now: float, out: list[Effect]) -> None:
-        """Announce NORMAL, and what follows from that.
-
-        A partner in RECOVER-DONE waits for it to use its own addresses, so it hears it after it has taken in all that
-        this server did in PARTNER-DOWN, with its addresses too, and (from the main) what its share is now.
-        """
-        self.queue.barrier = None
-        self.announce(now, out)
-        if not self.config.main:
-            self.ask_for_addresses(now, out)
 
     def announce(self, now: float, out: list[Effect]) -> None:
         """Tell the partner our state (section 7.10)."""
@@ -548,7 +442,7 @@ class Endpoint:
             forgotten.own_is_old(self)
             for pool in self.pools():  # the partner says which never-used addresses are the backup's
                 for lo, hi in pool.scope.ranges:
-                    self.take_unused(lo, hi, FREE, True, out)
+                    shares.take_unused(self, lo, hi, FREE, True, out)
         self.answer_until = now + ANSWER_S
         self.asked_xid = self.link.send(UpdateRequestAll() if everything else UpdateRequest(), now, out)
         text = f"Sent {'update request all' if everything else 'update request'} to the partner"
@@ -566,62 +460,6 @@ class Endpoint:
         self.decide(Cause.UPDATE_DONE, now, out)
 
     # --- the connection ---------------------------------------------------------------------------------
-
-    def _unanswered(self, now: float, out: list[Effect]) -> None:
-        """UPDDONE does not come, and no update either: a new connection may do better (section 9.5.2)."""
-        assert self.link is not None
-        why = f"no update and no update done came for {ANSWER_S:g} s after an update request"
-        self.link.disconnect(254, why, now, out)
-        self.link_lost(why, now, out, refused=True)
-
-    def link_lost(self, why: str, now: float, out: list[Effect], refused: bool = False) -> None:
-        """The connection is gone, whoever closed it (section 8.6).
-
-        ``refused``: by a CONNECTACK or DISCONNECT with a reason that may still be there. After those, and after
-        connections that came to nothing, the pauses between attempts grow up to ``BACK_OFF_S_MAX`` (section 8.2).
-        """
-        link = self.link
-        self.link = None
-        if link is None:
-            return
-        self.connecting = False
-        self.asked_xid = self.pool_xid = None
-        self.answer_until = self.acknowledged_until = INFINITY
-        self.asked_at.clear()
-        self.unacknowledged_said = False
-        self.partner_met = None
-        self.queue.disconnect()
-        self.flush_at = INFINITY
-        if link.heard_state and now - link.opened_at >= STEADY_S:
-            self.refusals = 0
-        if refused or not link.heard_state:
-            self.back_off(now)
-        else:
-            self.retry_at = now + 0.2
-        if link.heard_state:
-            self.connections_lost += 1
-            self.note("Warning", 6120, f"The connection to the partner is lost: {why}", out)
-            self.saved.last_contact = int(link.last_received)
-            self.adopt_powers()
-            self.decide(Cause.LINK_DOWN, now, out)
-
-    def back_off(self, now: float) -> None:
-        """Wait longer than last time before the next attempt, up to a bound (sections 7.9, 7.12, 8.2)."""
-        self.refusals += 1
-        self.retry_at = now + min(self.retry_s * 2 ** min(self.refusals, 10), BACK_OFF_S_MAX)
-
-    def connected(self, now: float, out: list[Effect]) -> None:
-        """CONNECT and CONNECTACK are through: both timers run, and our STATE goes out first (section 7.9)."""
-        link = self.link
-        assert link is not None
-        link.set_up = True
-        self.refusal = None
-        self.connections += 1
-        if self.config.tls != OFF:
-            how = f"encrypted ({link.session})" if link.session else "not encrypted: the partner does not do TLS"
-            self.note("Info" if link.session else "Warning", 6159, f"The connection to the partner is {how}", out)
-        link.receive_s = self.receive_timer_s
-        self.announce(now, out)
 
     def heard_state(self, message: State, now: float, out: list[Effect]) -> None:
         """The partner's STATE (section 7.10.2)."""
@@ -662,156 +500,7 @@ class Endpoint:
         if self.dialect.says is not None and self.link is link and self._announcement() != link.said:
             self.announce(now, out)
 
-    def flush(self, now: float, out: list[Effect]) -> None:
-        """Send what waits, as far as the partner's window allows."""
-        self.flush_at = INFINITY
-        link = self.link
-        if link is None or not link.heard_state or not self.queue.waiting:
-            return
-        if self.state not in _TELLING and self.queue.request is None:
-            return
-        if not link.asked and (self.partner_starting or self.saved.partner_state == S.RECOVER):
-            return  # it will say what it wants; what it acknowledges before, it may have forgotten
-        if self.dialect.hears_before and self.state == S.NORMAL and self.asked_xid is not None:
-            return  # until it has told what it has
-        withheld = None if self.config.main or self.state != S.NORMAL else self.dialect.withholds
-        while self.queue.waiting and len(self.queue.on_the_way) < link.window:
-            batch, sents = self.queue.next_batch(link.secret, int(now), out, withheld)
-            if not sents:
-                break
-            xid = link.send_batch(batch, now, out)
-            if not self.queue.on_the_way:
-                self.acknowledged_until = now + UNACKNOWLEDGED_S
-            self.queue.sent(xid, sents)
-            self.asked_at[xid] = now
-            self.updates_sent += len(sents)
-            if self.detail:
-                told = words.listed([sent.item for sent in sents])
-                self.note("Info", 6165, f"Sent DHCPBNDUPD {xid}: {told}", out, "failover-detail")
-        self.finish_request(now, out)
-
-    def finish_request(self, now: float, out: list[Effect]) -> None:
-        """Send UPDDONE when all that the partner asked for has been answered (section 7.5.1); likewise NORMAL."""
-        if self.queue.barrier is not None and not self.queue.barrier.remaining:
-            self._say_normal(now, out)
-        xid = self.queue.request_done()
-        if xid is None or self.link is None:
-            return
-        self.link.send(UpdateDone(), now, out, xid)
-        if self.saved.owes_all:
-            self.saved.owes_all = False
-            self.save(out)
-        self.note("Info", 6111, "Sent update done to the partner", out, "no-failover-activity")
-
-    def acknowledged(self, now: float, out: list[Effect]) -> None:
-        """A BNDACK has come."""
-        self.acknowledged_until = now + UNACKNOWLEDGED_S if self.queue.on_the_way else INFINITY
-        if self.unacknowledged_said:
-            self.unacknowledged_said = False
-            self.note("Info", 6173, "The partner acknowledges updates again", out)
-
-    def _say_unacknowledged(self, now: float, out: list[Effect]) -> None:
-        """The partner is there and acknowledges nothing.
-
-        Section 9.8.4 lets a server leave NORMAL then. It would gain nothing: nobody is refused in NORMAL for that, and
-        leases stay safe at the MCLT; and on a slow link a new connection throws away what is under way.
-        """
-        self.acknowledged_until = INFINITY
-        self.unacknowledged_said = True
-        count = self.queue.unacknowledged + len(self.queue.waiting)
-        text = f"The partner answers but has acknowledged no update for {format_duration(int(UNACKNOWLEDGED_S))}"
-        what = f"{count} wait; until it does, leases are no longer than the MCLT and ended ones are not given again"
-        self.note("Warning", 6172, f"{text}: {what}; look at its log and its disk", out)
-
-    def changed(self, binding: Binding, now: float, out: list[Effect]) -> None:
-        """A binding of ours has changed: the partner is to be told, soon."""
-        self.unacked[binding.address] = binding
-        if self.link is None or not self.link.heard_state:
-            return
-        self.queue.add(binding)
-        if len(self.queue.waiting) >= FULL_BATCH:
-            self.flush(now, out)
-        elif self.flush_at == INFINITY:
-            self.flush_at = now + FLUSH_S
-
-    def ask_for_addresses(self, now: float, out: list[Effect]) -> None:
-        """Backup: ask the main for addresses (section 7.6.1)."""
-        self.balance_at = now + RECLAIM_S  # and then again, should nothing else lead to it (section 7.6)
-        if self.link is not None:
-            self.pool_requests += 1
-            self.pool_xid = self.link.send(PoolRequest(), now, out)
-
     # --- shares -----------------------------------------------------------------------------------------
-
-    def rebalance(self, now: float, out: list[Effect]) -> int:
-        """Give the backup what its share lacks; once an hour, or when the main runs short, take back.
-
-        Returns how many addresses were given. A backup only asks (section 7.6).
-        """
-        if self.state != S.NORMAL:
-            self.balance_at = INFINITY
-            return 0
-        if not self.config.main:
-            self.ask_for_addresses(now, out)
-            return 0
-        self.balance_s = min(2 * self.balance_s, RECLAIM_S) if self.move_refused else BALANCE_S
-        self.move_refused = False
-        self.balance_at = now + self.balance_s
-        take_back = now >= self.reclaim_at
-        if take_back:
-            self.reclaim_at = now + RECLAIM_S
-        total = 0
-        for pool in self.pools():
-            target = balance.target_of(pool, self.dialect.backup_pct_max)
-            given, moves = balance.give(self.book, pool, target, self.backup_buckets, int(now), out)
-            total += given
-            if take_back or balance.starved(pool, target):
-                moves += balance.reclaim(self.book, pool, target, self.backup_buckets)
-            for move in moves:
-                self.queue.add(move)
-        if total:
-            self.note("Info", 6140, f"Gave {total} addresses to the backup's share", out, "failover-detail")
-        if self.queue.waiting:
-            self.flush_at = min(self.flush_at, now + FLUSH_S)
-        return total
-
-    def give_back(self, now: float, out: list[Effect]) -> int:
-        """Backup: give the main, which asks, what is more than half; return how many addresses."""
-        total = 0
-        for pool in self.pools() if self.state == S.NORMAL else ():
-            given, moves = balance.give_back(self.book, pool, int(now), out)
-            total += given
-            for move in moves:
-                self.queue.add(move)
-        if total:
-            self.note("Info", 6141, f"Gave {total} addresses back to the main", out, "failover-detail")
-            self.flush_at = min(self.flush_at, now + FLUSH_S)
-        return total
-
-    def queue_lost_moves(self) -> None:
-        """Put ranges given before a restart in line again: the partner may not have heard of them."""
-        for move in self.lost_moves:
-            self.queue.add(move)
-        self.lost_moves = []
-
-    def take_unused(self, lo: int, hi: int, owner: int, acked: bool, out: list[Effect]) -> None:
-        """Make never-used addresses lo..hi ``owner``'s, in memory and on stable storage."""
-        self.book.assign_unused(lo, hi, owner)
-        out.append(SaveShare(lo, hi, owner == BACKUP, acked))
-
-    def unreserved(self, binding: Binding, now: float, out: list[Effect]) -> None:
-        """The reservation of an address is cancelled (section 5.13). The caller saves it, so that it is told.
-
-        The backup gives up what it could give to the client. On the main it becomes an address like others only when
-        the backup agrees: until then the backup may have given it to the client.
-        """
-        if not self.saved.met:
-            return
-        if self.config.main and binding.status == FREE:
-            self.book.set_status(binding, BACKUP, int(now))
-            self.queue.add(Move(binding.address, binding.address, FREE, False))
-        elif not self.config.main and binding.status == BACKUP:
-            self.book.set_status(binding, FREE, int(now))
 
     # --- records ----------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
-"""What an endpoint does with each message of its partner.
+"""What an endpoint does with each message of its partner: connections, states, requests.
 
-Does not decide states (``failover.endpoint``) nor what conflicts mean (``failover.conflict``).
+Binding updates and their answers are in ``failover.bindings``; states are decided in ``failover.endpoint``.
 Source: draft-ietf-dhc-failover-12 section 7.
 """
 
@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tandem.base.io import Close, Effect, SaveAcked, SaveBinding, SaveState
-from tandem.base.ipv4 import format_ipv4
-from tandem.config.compiled import OFF, REQUIRED, CompiledScope
-from tandem.failover import conflict, forgotten, tls, words
-from tandem.failover.conflicts import HERE, THERE, View, view_of_binding, view_of_update
-from tandem.failover.endpoint import ANSWER_S, REFUSED_S, Endpoint
+from tandem.base.io import Close, Effect, SaveState
+from tandem.config.compiled import OFF, REQUIRED
+from tandem.failover import bindings, calling, forgotten, shares, telling, tls, words
+from tandem.failover.endpoint import Endpoint
 from tandem.failover.link import Link
-from tandem.failover.updates import Move, Sent
-from tandem.lease.binding import ACTIVE, BACKUP, EXPIRED, FREE, RELEASED, RESET, Binding, client_key
+from tandem.failover.updates import Move
+from tandem.lease.binding import BACKUP
 from tandem.lease.loadbalance import from_wire, to_wire
 from tandem.wire.failover import (
     VENDOR_CLASS,
-    Answer,
     BindingAck,
     BindingUpdate,
     Connect,
@@ -33,15 +30,11 @@ from tandem.wire.failover import (
     RejectReason,
     ServerState,
     State,
-    Update,
     UpdateDone,
     UpdateRequest,
     UpdateRequestAll,
 )
-from tandem.wire.failover import ServerState as S
 
-_OLDER = (RejectReason.FATAL_CONFLICT, RejectReason.OUTDATED_BINDING, RejectReason.LESS_CRITICAL_BINDING)
-"""Reasons that say: what is known here counts more."""
 VERSION = 1
 SIMULTANEOUS_S = 2.0
 """How far apart two connections come about that both servers make at the same time."""
@@ -149,7 +142,7 @@ def accept_connect(endpoint: Endpoint, link: Link, frame: Frame, now: float, out
     if reject is not None:
         refuse_connect(link, frame.xid, message.relationship, tls_reply, reject, now, out)
         endpoint.problem(6151, f"Refused the main's CONNECT: {reject[1]}", now, out)
-        endpoint.back_off(now)
+        calling.back_off(endpoint, now)
         return
     if tls_reply:
         _accept(endpoint, link, frame.xid, 1, now, out)
@@ -162,7 +155,7 @@ def accept_connect(endpoint: Endpoint, link: Link, frame: Frame, now: float, out
             out.append(Close(link.number))  # both servers made a connection, and the main keeps the first
             return
         endpoint.link.disconnect(RejectReason.DUPLICATE_CONNECTION, "a newer connection took over", now, out)
-        endpoint.link_lost("the main opened a new connection", now, out)
+        calling.link_lost(endpoint, "the main opened a new connection", now, out)
     endpoint.link = link
     saved = endpoint.saved
     _measure(endpoint, frame, now, out)
@@ -178,7 +171,7 @@ def accept_connect(endpoint: Endpoint, link: Link, frame: Frame, now: float, out
     link.window = message.max_unacked
     link.contact_s = min(endpoint.config.poll_interval_s, message.receive_timer / 3)
     _accept(endpoint, link, frame.xid, tls_reply, now, out)
-    endpoint.connected(now, out)
+    calling.connected(endpoint, now, out)
 
 
 def _accept(
@@ -218,7 +211,7 @@ def _connect_ack(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]
         why = f"The partner refused the connection ({words.reason(message.reject)}): {message.text}"
         endpoint.problem(6152, why, now, out)
         out.append(Close(link.number))
-        endpoint.link_lost("the partner refused the connection", now, out, refused=True)
+        calling.link_lost(endpoint, "the partner refused the connection", now, out, refused=True)
         return
     certificate = message.vendor.get(tls.VENDOR_CERTIFICATE, b"")
     problem = None if link.session else _no_tls(endpoint, message.tls_reply, certificate)
@@ -241,7 +234,7 @@ def _connect_ack(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]
             out.append(Close(link.number))  # the backup expects a handshake, and would not understand
         else:
             link.disconnect(problem[0], problem[1], now, out)
-        endpoint.link_lost(problem[1], now, out, refused=True)
+        calling.link_lost(endpoint, problem[1], now, out, refused=True)
         return
     vendor_class = message.vendor_class or b""
     if endpoint.learn_make(vendor_class):
@@ -250,7 +243,7 @@ def _connect_ack(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]
         why = f"the partner's make is {make}; connecting again in its dialect, {endpoint.dialect.name}"
         endpoint.note("Info", 6157, why, out)
         link.disconnect(RejectReason.UNKNOWN, "connecting again", now, out)
-        endpoint.link_lost(why, now, out)
+        calling.link_lost(endpoint, why, now, out)
         endpoint.retry_at = now
         return
     link.opened_by(frame)
@@ -261,7 +254,7 @@ def _connect_ack(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]
     endpoint.partner_met = _met(message.vendor, message.vendor_class)
     link.window = max(message.max_unacked or 1, 1)
     link.contact_s = min(endpoint.config.poll_interval_s, (message.receive_timer or 60) / 5)
-    endpoint.connected(now, out)
+    calling.connected(endpoint, now, out)
 
 
 def _no_tls(endpoint: Endpoint, reply: int | None, certificate: bytes) -> tuple[int, str] | None:
@@ -291,268 +284,11 @@ def _disconnect(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect])
     out.append(Close(endpoint.link.number))
     stopping = endpoint.saved.partner_state in (ServerState.PAUSED, ServerState.SHUTDOWN)
     why = message.text or "the partner closed the connection"
-    endpoint.link_lost(why, now, out, refused=not stopping)
+    calling.link_lost(endpoint, why, now, out, refused=not stopping)
 
 
 def _contact(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:
     """Section 7.11.2: only the timer, and the clocks, which every message serves."""
-
-
-# --- bindings -------------------------------------------------------------------------------------------
-
-
-def _binding_update(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:
-    """Judge each update, take in what is accepted, and answer all of it once that is stored (section 7.1.2)."""
-    message = frame.message
-    assert isinstance(message, BindingUpdate) and endpoint.link is not None
-    if endpoint.asked_xid is not None:
-        endpoint.answer_until = now + ANSWER_S
-    skew = endpoint.skew if endpoint.skew.whole_s else None
-    read = endpoint.dialect.read
-    answers = []
-    for update in message.updates:
-        if read is not None:
-            read(update)
-        if skew is not None:
-            update.expires = skew.ours(update.expires)
-            update.potential = skew.ours(update.potential)
-            update.start_of_state = skew.ours(update.start_of_state)
-            update.last_transaction = skew.ours(update.last_transaction)
-        if update.last_address is not None:
-            verdict = _range_update(endpoint, update, out)
-        else:
-            verdict = _one_update(endpoint, update, now, out)
-        if verdict is None:
-            answers.append(Answer(update.address))
-        else:
-            endpoint.rejects_sent += 1
-            answers.append(Answer(update.address, verdict[0], verdict[1]))
-            here = view_of_binding(endpoint.book.by_address.get(update.address))
-            said = endpoint.conflicts.add(
-                update.address, here, view_of_update(update), HERE, int(verdict[0]), verdict[1], now
-            )  # fmt: skip
-            text = f"Refused the partner's update of {format_ipv4(update.address)} ({words.reason(verdict[0])}): {said}"
-            endpoint.note("Warning", 6160, text, out, "no-failover-conflict")
-            _insist(endpoint, update.address, int(verdict[0]), now)
-    endpoint.updates_received += len(answers)
-    if endpoint.detail:
-        refused = sum(answer.reject is not None for answer in answers)
-        text = f"Received DHCPBNDUPD {frame.xid}: {words.listed(message.updates)}; answered by DHCPBNDACK"
-        endpoint.note("Info", 6164, text + (f", {refused} refused" if refused else ""), out, "failover-detail")
-    endpoint.link.send(BindingAck(answers), now, out, frame.xid)
-
-
-def _insist(endpoint: Endpoint, address: int, reason: int, now: float) -> None:
-    """What an update was refused for is news to the partner: tell it, or the two would differ for good.
-
-    Not at once (as ``_refused``), so that two servers that refuse each other do it once a minute.
-    """
-    binding = endpoint.book.by_address.get(address)
-    if binding is not None and binding.up_to_date and reason in _OLDER:
-        binding.up_to_date = False
-        endpoint.unacked[address] = binding
-        endpoint.refused_at = min(endpoint.refused_at, now + REFUSED_S)
-
-
-def _one_update(endpoint: Endpoint, update: Update, now: float, out: list[Effect]) -> tuple[int, str] | None:
-    book = endpoint.book
-    scope = book.scope_at(update.address)
-    if scope is None or scope.endpoint != endpoint.index:
-        return RejectReason.ILLEGAL_ADDRESS, "the address is in no scope of this relationship; compare the scopes"
-    binding = book.by_address.get(update.address)
-    # While it asks for everything this server's own data is old, so the partner's counts whatever the figure says.
-    old = endpoint.state == S.RECOVER and endpoint.saved.ask_all
-    slack_s = 0 if endpoint.config.main else endpoint.dialect.expiry_slack_s
-    verdict = conflict.judge(None if old else binding, update, scope, endpoint.config.main, int(now) + slack_s)
-    if verdict is not None:
-        return verdict
-    if update.address in book.offered:
-        book.cancel_offer(update.address)
-    if update.ddns is not None and not endpoint.partner_does_ddns:
-        endpoint.partner_does_ddns = True
-        text = "The partner does DNS updates and this server does not: what the partner put into the DNS stays there"
-        endpoint.note("Warning", 6168, text + " if this server ends the lease; configure both alike", out)
-    if update.status == ACTIVE and (binding is None or conflict.other_client(binding, update)):
-        _two_addresses(endpoint, scope, update, now, out)
-    never_used = not endpoint.dialect.extensions and not update.hardware and not update.flags
-    if binding is None and never_used and update.status in (FREE, BACKUP):
-        return _never_used(endpoint, update, scope, out)
-    if binding is None:
-        binding = book.record(update.address, scope)
-    elif update.status == ACTIVE == binding.status and binding.expires > now and conflict.other_client(binding, update):
-        said = endpoint.conflicts.add(
-            update.address, view_of_binding(binding), view_of_update(update), THERE, 0,
-            "the main's word counts when both have leased one address", now,
-        )  # fmt: skip
-        text = f"Both servers have leased {format_ipv4(update.address)}: {said}"
-        endpoint.note("Warning", 6163, text, out, "no-failover-conflict")
-    told = binding.up_to_date
-    conflict.accept(book, binding, update, scope, int(now))
-    if endpoint.config.main and binding.up_to_date and endpoint.queue.is_on_the_way(update.address):
-        told, binding.up_to_date = True, False  # the partner may take in the other of two that cross: ours ends it
-    elif binding.up_to_date:
-        endpoint.unacked.pop(update.address, None)
-    out.append(SaveBinding(binding.row()))
-    if told and not binding.up_to_date:
-        endpoint.changed(binding, now, out)
-    return None
-
-
-def _never_used(
-    endpoint: Endpoint, update: Update, scope: CompiledScope, out: list[Effect]
-) -> tuple[int, str] | None:  # fmt: skip
-    """The owner of one never-used address, as a make without our ranges tells it, for each of them.
-
-    What is known already is not written once more. On the main its own move decides: while that is on the way, and when
-    the partner still had its older word (with no time) in line.
-    """
-    owner = endpoint.book.pools[scope.index].owner_of_unused(update.address)
-    if owner == update.status or (endpoint.config.main and endpoint.queue.is_on_the_way(update.address)):
-        return None
-    if endpoint.config.main and owner == BACKUP and not update.potential:
-        return RejectReason.LESS_CRITICAL_BINDING, "the address was given to the backup meanwhile"
-    endpoint.take_unused(update.address, update.address, update.status, True, out)
-    return None
-
-
-def _two_addresses(
-    endpoint: Endpoint, scope: CompiledScope, update: Update, now: float, out: list[Effect]
-) -> None:  # fmt: skip
-    """One client, two addresses on a LAN segment (section 7.1.2): say it; both leases are kept until they end.
-
-    Neither may be forgotten, as the client may use either. Both servers give it the one with the later transaction
-    from now on (``Book.find``). BOOTP clients may have both for good: the operator has to decide (section 5.14).
-    """
-    book = endpoint.book
-    network = book.network_of(scope)
-    for other in book.bindings_of(client_key(update.client_id, update.hardware)):
-        if other.address == update.address or other.status != ACTIVE or other.expires <= now:
-            continue
-        where = book.scope_at(other.address)
-        if where is None or where not in network.scopes:
-            continue
-        later = (update.last_transaction or 0, -update.address) > (other.last_transaction, -other.address)
-        name, wins = format_ipv4(other.address), format_ipv4(update.address if later else other.address)
-        said = endpoint.conflicts.add(
-            update.address, view_of_binding(other), view_of_update(update), THERE if later else HERE, 0,
-            f"the client has {name} too; it gets {wins} from now on, the other lease runs out by itself", now,
-        )  # fmt: skip
-        text = f"One client has leases of {format_ipv4(update.address)} and {name}: {said}"
-        endpoint.note("Warning", 6167, text, out, "no-failover-conflict")
-
-
-def _range_update(endpoint: Endpoint, update: Update, out: list[Effect]) -> tuple[int, str] | None:
-    """The owner of never-used addresses changes (our extension): the main gives them, or takes them back.
-
-    The backup says it only in answer to a request for everything. That may cross the main's taking back, to which the
-    backup agrees then: the main's word counts, or each would end with what the other had said.
-    """
-    lo, hi = update.address, update.last_address
-    assert hi is not None
-    book = endpoint.book
-    scope = book.scope_at(lo)
-    if scope is None or scope.endpoint != endpoint.index or book.scope_at(hi) is not scope or hi < lo:
-        return RejectReason.ILLEGAL_ADDRESS, "the range is in no scope of this relationship; compare the scopes"
-    if update.status not in (FREE, BACKUP):
-        return RejectReason.MISSING_BINDING_INFORMATION, "a range can only be free or the backup's"
-    busy = any(lo <= a <= hi for a in endpoint.unacked) or any(lo <= a <= hi for a in book.offered)
-    if busy and update.status == FREE and not endpoint.config.main:
-        return RejectReason.OUTDATED_BINDING, "an address of the range is being given to a client here"
-    if endpoint.config.main and update.status == BACKUP and endpoint.queue.is_taking_back(lo, hi):
-        return RejectReason.OUTDATED_BINDING, "the main is taking addresses of the range back"
-    endpoint.take_unused(lo, hi, update.status, True, out)
-    return None
-
-
-def _binding_ack(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:
-    """What the partner has stored, or refused (section 7.2.2)."""
-    message = frame.message
-    assert isinstance(message, BindingAck)
-    entries = endpoint.queue.take_answered(frame.xid)
-    if entries is None:
-        endpoint.note("Warning", 6161, f"An acknowledgement with the unknown number {frame.xid} came", out)
-        return
-    endpoint.acknowledged(now, out)
-    acked: list[tuple[int, int, int]] = []
-    answered: set[int] = set()
-    for answer in message.answers:
-        sent = entries.get(answer.address)
-        if sent is None or answer.address in answered:
-            continue
-        answered.add(answer.address)
-        if answer.reject is not None:
-            _refused(endpoint, answer, sent, now, out)
-        elif isinstance(sent.item, Move):
-            _moved(endpoint, sent.item, int(now), out)
-        else:
-            _acknowledged(endpoint, sent.item, sent, int(now), acked, out)
-    for address, sent in entries.items():
-        if address not in answered:
-            left_out = Answer(address, RejectReason.UNKNOWN, "the partner's answer left it out")
-            _refused(endpoint, left_out, sent, now, out)
-    if acked:
-        out.append(SaveAcked(acked))
-    if endpoint.detail:
-        refused = sum(answer.reject is not None for answer in message.answers)
-        text = f"Received DHCPBNDACK {frame.xid}: {len(entries) - refused} acknowledged, {refused} refused"
-        endpoint.note("Info", 6166, text, out, "failover-detail")
-    endpoint.queue.settled(entries)
-    endpoint.finish_request(now, out)
-    endpoint.flush(now, out)
-
-
-def _acknowledged(
-    endpoint: Endpoint, binding: Binding, sent: Sent, now: int, acked: list[tuple[int, int, int]], out: list[Effect]
-) -> None:
-    if sent.generation != binding.generation:
-        # It has changed since: what was acknowledged counts only while the same client's lease goes on.
-        if sent.potential and binding.sent_potential >= sent.potential > binding.acked_potential:
-            binding.acked_potential = sent.potential
-        if not binding.up_to_date:
-            endpoint.queue.add(binding)
-        return
-    binding.up_to_date = True
-    endpoint.unacked.pop(binding.address, None)
-    if binding.status in (EXPIRED, RELEASED, RESET):
-        endpoint.book.set_status(binding, FREE, now)
-        binding.generation += 1
-        out.append(SaveBinding(binding.row()))
-        return
-    if sent.potential > binding.acked_potential:
-        binding.acked_potential = sent.potential
-    acked.append((binding.address, binding.acked_potential, 1))
-
-
-def _moved(endpoint: Endpoint, move: Move, now: int, out: list[Effect]) -> None:
-    book = endpoint.book
-    if move.unused:
-        endpoint.take_unused(move.lo, move.hi, move.owner, True, out)
-        return
-    binding = book.by_address[move.lo]
-    if binding.status == BACKUP:
-        book.set_status(binding, FREE, now)
-        binding.generation += 1
-        out.append(SaveBinding(binding.row()))
-
-
-def _refused(endpoint: Endpoint, answer: Answer, sent: Sent, now: float, out: list[Effect]) -> None:
-    """Not sent again at once (section 7.2.2): when the partner next asks, or after a while."""
-    endpoint.rejects_received += 1
-    assert answer.reject is not None
-    item = sent.item
-    here = view_of_binding(item) if isinstance(item, Binding) else View(item.owner)
-    why = answer.text or words.REASONS.get(answer.reject, "it does not say why")
-    said = endpoint.conflicts.add(answer.address, here, None, THERE, answer.reject, why, now)
-    text = f"The partner refused the update of {format_ipv4(answer.address)} ({words.reason(answer.reject)}): {said}"
-    endpoint.note("Warning", 6162, text, out, "no-failover-conflict")
-    if isinstance(item, Move):
-        endpoint.move_refused = True
-        giver = FREE if item.owner == BACKUP else BACKUP
-        if item.unused and giver == (FREE if endpoint.config.main else BACKUP):
-            endpoint.take_unused(item.lo, item.hi, giver, True, out)  # it was never taken: it stays ours
-        return
-    duel = answer.reject == RejectReason.LESS_CRITICAL_BINDING
-    endpoint.refused_at = min(endpoint.refused_at, now + (endpoint.dialect.duel_retry_s if duel else REFUSED_S))
 
 
 # --- requests -------------------------------------------------------------------------------------------
@@ -576,11 +312,11 @@ def _update_request(endpoint: Endpoint, frame: Frame, now: float, out: list[Effe
         for pool in endpoint.pools():
             for lo, hi in pool.backup.unused:
                 endpoint.queue.add(Move(lo, hi, BACKUP, True))
-    endpoint.queue_lost_moves()
+    shares.queue_lost_moves(endpoint)
     endpoint.queue.start(endpoint.unacked.values())
     endpoint.queue.answer_request(frame.xid)
-    endpoint.flush(now, out)
-    endpoint.finish_request(now, out)
+    telling.flush(endpoint, now, out)
+    telling.finish_request(endpoint, now, out)
 
 
 def _update_done(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:
@@ -596,9 +332,9 @@ def _pool_request(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect
     assert endpoint.link is not None
     endpoint.pool_requests += 1
     if endpoint.config.main:
-        given = endpoint.rebalance(now, out)
+        given = shares.rebalance(endpoint, now, out)
     elif endpoint.dialect.main_asks:
-        given = endpoint.give_back(now, out)
+        given = shares.give_back(endpoint, now, out)
     else:
         given = 0
         endpoint.note("Error", 6170, "The main asked the backup for addresses; it should not", out)
@@ -614,7 +350,7 @@ def _pool_response(endpoint: Endpoint, frame: Frame, now: float, out: list[Effec
     endpoint.pool_xid = None
     if message.count and not endpoint.config.main:
         endpoint.note("Info", 6171, f"The main gives {message.count} addresses", out, "failover-detail")
-        endpoint.ask_for_addresses(now, out)
+        shares.ask_for_addresses(endpoint, now, out)
 
 
 _Handler = Callable[[Endpoint, Frame, float, list[Effect]], None]
@@ -623,8 +359,8 @@ _HANDLERS: dict[type, _Handler] = {
     State: _state,
     Contact: _contact,
     Disconnect: _disconnect,
-    BindingUpdate: _binding_update,
-    BindingAck: _binding_ack,
+    BindingUpdate: bindings.binding_update,
+    BindingAck: bindings.binding_ack,
     UpdateRequest: _update_request,
     UpdateRequestAll: _update_request,
     UpdateDone: _update_done,

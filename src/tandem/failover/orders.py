@@ -12,6 +12,7 @@ from tandem.base.errors import CommandError
 from tandem.base.io import Effect
 from tandem.base.ipv4 import format_ipv4
 from tandem.base.units import FOREVER, format_duration
+from tandem.failover import shares, telling
 from tandem.failover.saved import Saved
 from tandem.failover.states import Cause, state_name
 from tandem.wire.failover import RejectReason
@@ -85,11 +86,11 @@ def rebalance(endpoint: Endpoint, now: float, out: list[Effect]) -> str:
     if endpoint.state != S.NORMAL or not endpoint.communicating:
         raise CommandError(316, "shares move only between servers in NORMAL; see 'dhcp getRelatedServers'")
     if not endpoint.config.main:
-        endpoint.rebalance(now, out)
+        shares.rebalance(endpoint, now, out)
         return "asked the main server for addresses"
     endpoint.reclaim_at = now
     waiting = len(endpoint.queue.waiting)
-    given = endpoint.rebalance(now, out)
+    given = shares.rebalance(endpoint, now, out)
     asked = len(endpoint.queue.waiting) - waiting if not given else 0
     if not given and not asked:
         return "the shares are at their targets"
@@ -140,7 +141,7 @@ def end_relationship(endpoint: Endpoint, now: float, out: list[Effect]) -> None:
 
 
 def _retire(endpoint: Endpoint, state: S, now: float, out: list[Effect]) -> None:
-    endpoint.flush(now, out)  # what has changed goes first
+    telling.flush(endpoint, now, out)  # what has changed goes first
     endpoint.store_operation(now, out)
     endpoint.state = int(state)
     endpoint.adopt_powers()

@@ -27,6 +27,9 @@ from tandem.lease.binding import (
 from tandem.lease.book import Book
 from tandem.wire.failover import Update, UpdateBatch
 
+FLUSH_S = 0.01
+"""How long an update waits for company before it is sent (lazy update, batched)."""
+
 
 class Move:
     """An available address, or a range of never-used ones, that is to change its owner when the partner agrees."""

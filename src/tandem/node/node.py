@@ -28,7 +28,7 @@ from tandem.base.ipv4 import format_ipv4
 from tandem.config.compiled import ServerConfig
 from tandem.dhcp.lifecycle import expire
 from tandem.dhcp.server import DhcpServer
-from tandem.failover import exchange, orders, tls
+from tandem.failover import calling, clockset, exchange, orders, shares, telling, tls
 from tandem.failover.endpoint import Endpoint
 from tandem.failover.link import Link
 from tandem.failover.rights import free_at
@@ -149,7 +149,7 @@ class Node:
             kept.append(endpoint)
             if moved[wanted.name]:
                 relations.join(self.book, endpoint, moved[wanted.name], now, out)
-                endpoint.tell_again(now)
+                telling.tell_again(endpoint, now)
         for gone in before.values():
             self._drop(gone, now, out)
         self.endpoints = kept
@@ -221,7 +221,7 @@ class Node:
         for binding, number in cancelled:
             binding.flags &= ~RESERVED_FLAG
             if number:
-                self.endpoints[number - 1].unreserved(binding, now, out)
+                shares.unreserved(self.endpoints[number - 1], binding, now, out)
             book.save(binding, out)
 
     # --- inputs -----------------------------------------------------------------------------------------
@@ -248,7 +248,7 @@ class Node:
             self._link_down(event, now, out)
         elif isinstance(event, ClockSet):
             for endpoint in self.endpoints:
-                endpoint.clock_set(event.seconds, now, out)
+                clockset.clock_set(endpoint, event.seconds, now, out)
         elif isinstance(event, ConnectFailed):
             for endpoint in self.endpoints:
                 if endpoint.config.peer == event.peer:
@@ -257,7 +257,7 @@ class Node:
 
     def _clock_set_back(self, seconds: float) -> None:
         for endpoint in self.endpoints:
-            endpoint.clock_set_back(seconds)
+            clockset.clock_set_back(endpoint, seconds)
         for link in self._strangers.values():
             link.clock_set_back(seconds)
 
@@ -284,7 +284,7 @@ class Node:
         for binding in changed:
             scope = self.book.scope_at(binding.address)
             if scope is not None and scope.endpoint:
-                self.endpoints[scope.endpoint - 1].changed(binding, now, out)
+                telling.changed(self.endpoints[scope.endpoint - 1], binding, now, out)
         changed.clear()
 
     def _due(self, binding: Binding, now: float, out: list[Effect]) -> None:
@@ -353,11 +353,11 @@ class Node:
             self._strangers[event.link] = Link(event.link, event.peer, False, now, backup.config.secret)
             for endpoint in mine:
                 if endpoint.config.main and endpoint.link is None:
-                    endpoint.wake(now, out)
+                    calling.wake(endpoint, now, out)
             return
         out.append(Close(event.link))
         for endpoint in mine:
-            endpoint.wake(now, out)
+            calling.wake(endpoint, now, out)
 
     def _await_connect(self, event: LinkUp, mine: list[Endpoint], now: float, out: list[Effect]) -> None:
         """A connection that a backup made has woken the main. A main of another make may use it: see if it does."""
@@ -393,13 +393,13 @@ class Node:
             if backup is not None:
                 self._tls_failed(backup, stranger, event.why, now, out)
             for endpoint in self.endpoints:
-                if endpoint.config.main and endpoint.config.peer == stranger.peer and not endpoint.hears(now):
-                    endpoint.wake(now, out)
+                if endpoint.config.main and endpoint.config.peer == stranger.peer and not calling.hears(endpoint, now):
+                    calling.wake(endpoint, now, out)
             return
         owner = self._by_link.pop(event.link, None)
         if owner is not None and owner.link is not None and owner.link.number == event.link:
             self._tls_failed(owner, owner.link, event.why, now, out)
-            owner.link_lost(event.why, now, out)
+            calling.link_lost(owner, event.why, now, out)
 
     def _link_data(self, event: LinkData, now: float, out: list[Effect]) -> None:
         endpoint = self._by_link.get(event.link)
@@ -475,7 +475,7 @@ class Node:
         self._strangers.pop(link.number, None)
         self._by_link.pop(link.number, None)
         if endpoint is not None and endpoint.link is link:
-            endpoint.link_lost(why, now, out, refused=True)
+            calling.link_lost(endpoint, why, now, out, refused=True)
 
     # --- commands ---------------------------------------------------------------------------------------
 

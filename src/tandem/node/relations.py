@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tandem.base.io import Effect, SaveBinding, SaveShare
 from tandem.config.compiled import ServerConfig
+from tandem.failover import shares
 from tandem.failover.endpoint import Endpoint
 from tandem.failover.updates import Move
 from tandem.lease.binding import BACKUP, EXPIRED, FREE, RELEASED, RESERVED_FLAG, RESET
@@ -35,7 +36,7 @@ def join(book: Book, endpoint: Endpoint, pools: list[Pool], now: float, out: lis
             if endpoint.config.main:
                 endpoint.lost_moves.append(Move(lo, hi, BACKUP, True))
             else:
-                endpoint.take_unused(lo, hi, FREE, True, out)
+                shares.take_unused(endpoint, lo, hi, FREE, True, out)
     indexes = {pool.scope.index for pool in pools}
     for binding in endpoint.bindings():
         scope = book.scope_at(binding.address)
