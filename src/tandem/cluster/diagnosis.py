@@ -17,7 +17,7 @@ from tandem.cluster.partners import PARTNER, address_of
 from tandem.cluster.registry import REGISTRY, Argument, Command, Request
 from tandem.config.access import READ_ONLY
 from tandem.config.dates import format_date
-from tandem.config.types import ClientKey
+from tandem.config.network_types import ClientKey
 
 _CLIENT = ClientKey()
 FORMS = {

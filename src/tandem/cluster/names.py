@@ -14,7 +14,7 @@ from socket import AF_INET, SOCK_DGRAM, gaierror
 
 from tandem.base.errors import CommandError
 from tandem.config.attribute import ObjectClass
-from tandem.config.types import HostName, IpAddress
+from tandem.config.network_types import HostName, IpAddress
 
 _HOST = HostName()
 

@@ -19,11 +19,12 @@ from tandem.config.compile_clients import compile_clients
 from tandem.config.compile_options import check_definitions
 from tandem.config.compiled import CompiledScope, EndpointConfig, Network, Reservation, ServerConfig
 from tandem.config.effective import PolicyBook
+from tandem.config.network_types import IpAddress
 from tandem.config.reading import Item, Problem, Problems, read_document, read_item
 from tandem.config.reservations import outside
 from tandem.config.schema import RESERVATION
 from tandem.config.segments import Endpoints, ScopeInSegment, make_segments
-from tandem.config.types import IpAddress, quote
+from tandem.config.types import quote
 
 __all__ = ["Problem", "compile_config"]
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from tandem.config.compiled import Link
 from tandem.config.effective import PolicyBook
+from tandem.config.network_types import ClientKey
 from tandem.config.profiles import NONE, Clients, Profile
 from tandem.config.reading import Item, Problems
 from tandem.config.schema_clients import DEFAULT_CLIENT
-from tandem.config.types import ClientKey
 
 _DOMAIN_NAME, _HOST_NAME = 15, 12
 _KEY = ClientKey()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tandem.config.types import policy_option
+from tandem.config.policy_types import policy_option
 from tandem.wire.option_types import KINDS, LISTS
 from tandem.wire.options import OptionDef, all_options, find_option
 

@@ -20,12 +20,13 @@ from tandem.base.ipv4 import format_ipv4, parse_ipv4
 from tandem.config.attribute import Attribute, ObjectClass
 from tandem.config.dates import EPOCH, Clock
 from tandem.config.definitions import wrong_definition
+from tandem.config.network_types import ClientKey
 from tandem.config.places import Document, class_of, contents, find, list_names, read_object, tidy, write_object
 from tandem.config.reservations import insert
 from tandem.config.schema import CLASSES, SCOPE
 from tandem.config.schema_clients import EMBEDDED
 from tandem.config.schema_options import OPTION
-from tandem.config.types import Bool, ClientKey, Reference, quote
+from tandem.config.types import Bool, Reference, quote
 
 __all__ = ["Document", "class_of", "list_names", "read_object", "write_object"]
 

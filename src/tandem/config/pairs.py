@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tandem.config.attribute import Attribute, ObjectClass
-from tandem.config.types import Int, IpAddress, Reference, Secret, String, Subnet, Time
+from tandem.config.network_types import IpAddress, Subnet
+from tandem.config.types import Int, Reference, Secret, String, Time
 
 CLUSTER_PORT = 1234
 """TCP port of a cluster's API where nothing else is said (failover chapter: remote-scp-port)."""

@@ -15,28 +15,24 @@ from collections.abc import Mapping
 from tandem.config.access import ADMIN
 from tandem.config.attribute import Attribute, ObjectClass
 from tandem.config.compiled import DESIRED, OFF, REQUIRED
+from tandem.config.network_types import ClientKey, Fingerprints, IpAddress, Mask, Subnet
 from tandem.config.pairs import CLUSTER, PAIR
+from tandem.config.policy_types import OptionNames
 from tandem.config.profiles import NONE, USER_CLASS_IS
 from tandem.config.schema_clients import CLIENT, CLIENT_CLASS, EMBEDDED
 from tandem.config.schema_options import OPTION, OPTION_SET, VENDOR_OPTION
 from tandem.config.types import (
     Bool,
-    ClientKey,
     Date,
     Enum,
     Expression,
     Factor,
-    Fingerprints,
     Flags,
     Int,
-    IpAddress,
-    Mask,
-    OptionNames,
     Percent,
     Reference,
     Secret,
     String,
-    Subnet,
     Tags,
     Time,
 )

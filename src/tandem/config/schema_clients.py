@@ -6,8 +6,9 @@ Sources: reference "commands and attributes" sections 2.4, 2.5 and 3; SYSTEM S3.
 from __future__ import annotations
 
 from tandem.config.attribute import Attribute, ObjectClass
+from tandem.config.network_types import ClientKey, HostName
 from tandem.config.profiles import NAME_FROM_HARDWARE, NAME_OF_REQUEST, NO_NAME
-from tandem.config.types import ClientKey, Date, Flags, HostName, Reference, Tags
+from tandem.config.types import Date, Flags, Reference, Tags
 
 EMBEDDED = "embedded-policy"
 """The part of an object that holds its own policy."""

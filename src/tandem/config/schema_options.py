@@ -7,7 +7,8 @@ RFC 2132 section 8.4 and RFC 3925 section 4 (vendor options).
 from __future__ import annotations
 
 from tandem.config.attribute import Attribute, ObjectClass
-from tandem.config.types import Bool, Enum, Int, OptionName, Reference, String
+from tandem.config.policy_types import OptionName
+from tandem.config.types import Bool, Enum, Int, Reference, String
 from tandem.wire.option_types import KINDS, LISTS
 
 _TYPE = Enum(names=tuple(KINDS))

@@ -14,11 +14,11 @@ from tandem.base.errors import CommandError
 from tandem.base.ipv4 import format_ipv4, parse_ipv4
 from tandem.config.document import Document, create_object, read_object, set_value, write_object
 from tandem.config.expressions import Option, Range, evaluate, variables_of
+from tandem.config.network_types import Subnet
 from tandem.config.policies import set_option
 from tandem.config.schema import SCOPE, SCOPE_TEMPLATE
 from tandem.config.schema_clients import EMBEDDED
 from tandem.config.scopes import add_range
-from tandem.config.types import Subnet
 
 _SUBNET = Subnet()
 

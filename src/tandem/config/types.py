@@ -16,11 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from tandem.base.ipv4 import format_hardware, format_ipv4, parse_hardware, parse_ipv4, prefix_length
 from tandem.base.units import FOREVER, format_duration, parse_duration
 from tandem.config.dates import DATE_FORMS, EPOCH, Clock, format_date, parse_date
 from tandem.config.expressions import parse as parse_expression
-from tandem.wire.options import OptionDef, find_option
 
 _TRUE = ("true", "on", "enabled", "1")
 _FALSE = ("false", "off", "disabled", "0")
@@ -76,7 +74,8 @@ def _integer(stored: object, lo: int, hi: int) -> int:
     return stored
 
 
-def _text(stored: object) -> str:
+def text_of(stored: object) -> str:
+    """Return ``stored``, which is to be a text. Raises ValueError."""
     if not isinstance(stored, str):
         raise ValueError
     return stored
@@ -97,7 +96,7 @@ class String(ValueType):
         return text
 
     def _use(self, stored: object) -> str:
-        text = _text(stored)
+        text = text_of(stored)
         if not text.isprintable() or len(text.encode()) > self.bytes_max:
             raise ValueError
         return text
@@ -248,80 +247,6 @@ class Date(ValueType):
 
 
 @dataclass(frozen=True)
-class IpAddress(ValueType):
-    """An IPv4 address, stored as dotted text, used as int. ``zero`` admits 0 (as 0.0.0.0) for "unset"; ``named``: the
-    cluster takes a host name too, and puts its address in its place (``cluster.names``)."""
-
-    word = "ipaddr"
-    zero: bool = False
-    named: bool = False
-    what: str = "an IPv4 address, e.g. 192.168.50.10"
-
-    @property
-    def allowed(self) -> str:
-        return self.what
-
-    def _parse(self, text: str, clock: Clock) -> object:
-        return "0.0.0.0" if self.zero and text == "0" else format_ipv4(parse_ipv4(text))
-
-    def _use(self, stored: object) -> int:
-        address = parse_ipv4(_text(stored))
-        if address == 0 and not self.zero:
-            raise ValueError
-        return address
-
-
-@dataclass(frozen=True)
-class Mask(ValueType):
-    """A network mask, stored as dotted text, used as int. Written dotted, or as a length (24 or /24)."""
-
-    word = "mask"
-
-    @property
-    def allowed(self) -> str:
-        return "a network mask (write 255.255.255.0 or /24)"
-
-    def _parse(self, text: str, clock: Clock) -> object:
-        length = text.removeprefix("/")
-        if length.isascii() and length.isdigit():
-            return format_ipv4(mask_of(int(length[:3])))
-        return format_ipv4(parse_ipv4(text))
-
-    def _use(self, stored: object) -> int:
-        mask = parse_ipv4(_text(stored))
-        if prefix_length(mask) == 0:
-            raise ValueError
-        return mask
-
-
-@dataclass(frozen=True)
-class Subnet(ValueType):
-    """A network with its mask's length, stored as ``192.168.50.0/24``, used as (address, mask)."""
-
-    word = "subnet"
-
-    @property
-    def allowed(self) -> str:
-        return "a subnet (write its network address and mask: 192.168.50.0/24)"
-
-    def _parse(self, text: str, clock: Clock) -> object:
-        address, slash, mask = text.partition("/")
-        if not slash:
-            raise ValueError
-        stored_mask = _MASK.parse(mask)
-        return f"{format_ipv4(parse_ipv4(address))}/{prefix_length(parse_ipv4(stored_mask))}"
-
-    def _use(self, stored: object) -> tuple[int, int]:
-        address_text, _, length = _text(stored).partition("/")
-        if not length.isascii() or not length.isdigit() or len(length) > 2:
-            raise ValueError
-        address, mask = parse_ipv4(address_text), mask_of(int(length))
-        if address & ~mask or not mask:
-            raise ValueError
-        return address, mask
-
-
-@dataclass(frozen=True)
 class Percent(ValueType):
     """A percentage, 0 to 100, stored and used as a whole number. Written 10 or 10%."""
 
@@ -393,9 +318,9 @@ class Enum(ValueType):
         return _choose(text, self.names)
 
     def _use(self, stored: object) -> str:
-        if _text(stored) not in self.names:
+        if text_of(stored) not in self.names:
             raise ValueError
-        return _text(stored)
+        return text_of(stored)
 
 
 @dataclass(frozen=True)
@@ -410,7 +335,7 @@ class Flags(ValueType):
         return f"a list, with commas, of any of {', '.join(self.names)} (or none)"
 
     def _parse(self, text: str, clock: Clock) -> object:
-        return _list(text, lambda word: _choose(word, self.names))
+        return words_of(text, lambda word: _choose(word, self.names))
 
     def show(self, stored: Any, clock: Clock = EPOCH) -> str:
         return ",".join(stored) or "none"
@@ -421,53 +346,11 @@ class Flags(ValueType):
         return frozenset(stored)
 
 
-def _list(text: str, one: Callable[[str], str]) -> list[str]:
+def words_of(text: str, one: Callable[[str], str]) -> list[str]:
     """Return what ``one`` makes of each word of a list with commas, each once; the word none is the empty list."""
     if text.lower() in ("", "none"):
         return []
     return list(dict.fromkeys(one(word.strip()) for word in text.split(",")))
-
-
-@dataclass(frozen=True)
-class Fingerprints(ValueType):
-    """SHA-256 fingerprints of certificates, each with the address of the server it is for or without.
-
-    Written with commas, stored as a list of texts, used as a tuple of (address, digest); address 0: for any server.
-    """
-
-    word = "fingerprint-list"
-
-    @property
-    def allowed(self) -> str:
-        return (
-            "a list, with commas, of SHA-256 fingerprints: 32 bytes in hexadecimal, A0:B1:..., each after ADDRESS/"
-            " where it counts for that partner only"
-        )
-
-    def _parse(self, text: str, clock: Clock) -> object:
-        return _list(text, self._one)
-
-    @staticmethod
-    def _one(word: str) -> str:
-        address, slash, digits = word.rpartition("/")
-        digest = bytes.fromhex(digits.strip().replace(":", ""))
-        where = format_ipv4(parse_ipv4(address.strip())) + "/" if slash else ""
-        return where + digest.hex(":").upper()
-
-    def show(self, stored: Any, clock: Clock = EPOCH) -> str:
-        return ",".join(stored) or "none"
-
-    def _use(self, stored: object) -> tuple[tuple[int, bytes], ...]:
-        if not isinstance(stored, list):
-            raise ValueError
-        found = []
-        for word in stored:
-            address, slash, digits = _text(word).rpartition("/")
-            digest = bytes.fromhex(digits.replace(":", ""))
-            if len(digest) != 32:
-                raise ValueError
-            found.append((parse_ipv4(address) if slash else 0, digest))
-        return tuple(found)
 
 
 _TAG = re.compile(r"[A-Za-z0-9_.:+-]{1,64}")
@@ -484,150 +367,12 @@ class Tags(ValueType):
         return "a list, with commas, of tags of at most 64 letters, digits or _ . : + - (or none)"
 
     def _parse(self, text: str, clock: Clock) -> object:
-        return _list(text, str)
+        return words_of(text, str)
 
     def show(self, stored: Any, clock: Clock = EPOCH) -> str:
         return ",".join(stored) or "none"
 
     def _use(self, stored: object) -> frozenset[str]:
-        if not isinstance(stored, list) or not all(_TAG.fullmatch(_text(tag)) for tag in stored):
+        if not isinstance(stored, list) or not all(_TAG.fullmatch(text_of(tag)) for tag in stored):
             raise ValueError
         return frozenset(stored)
-
-
-_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
-
-
-@dataclass(frozen=True)
-class HostName(ValueType):
-    """A host's or domain's name in DNS, or one of ``words``. Used as text, without a dot at the end."""
-
-    word = "host-name"
-    words: tuple[str, ...] = ()
-
-    @property
-    def allowed(self) -> str:
-        more = "".join(f", or {word}" for word in self.words)
-        return f"a DNS name: labels of letters, digits and hyphens, joined by dots, at most 253 in all{more}"
-
-    def _parse(self, text: str, clock: Clock) -> object:
-        return text.removesuffix(".")
-
-    def _use(self, stored: object) -> str:
-        text = _text(stored)
-        if text not in self.words and (len(text) > 253 or not all(map(_LABEL.fullmatch, text.split(".")))):
-            raise ValueError
-        return text
-
-
-@dataclass(frozen=True)
-class OptionName(ValueType):
-    """What an option or a set of options is called: lower case words. Used as text."""
-
-    word = "option-name"
-
-    @property
-    def allowed(self) -> str:
-        return "a name of at most 64 lower case letters, digits and hyphens that begins with a letter"
-
-    def _parse(self, text: str, clock: Clock) -> object:
-        return text.lower()
-
-    def _use(self, stored: object) -> str:
-        if not re.fullmatch(r"[a-z][a-z0-9-]{0,63}", _text(stored)):
-            raise ValueError
-        return _text(stored)
-
-
-_NOT_FOR_POLICIES = frozenset((50, 52, *range(53, 60), 61, 80, 81, 82, 90, 91, 92, 118, *range(151, 158), 221))
-"""Options that clients or relays send, or that the server makes itself (58 and 59 out of the lease it gives)."""
-
-
-def policy_option(text: str) -> OptionDef:
-    """Return the option that ``text`` names or numbers, if a policy may hold it. Raises ValueError."""
-    option = find_option(text)
-    if option.code in _NOT_FOR_POLICIES:
-        raise ValueError(f"option {option.name} ({option.code}) is made by server or client itself; leave it out")
-    return option
-
-
-@dataclass(frozen=True)
-class OptionNames(ValueType):
-    """DHCP options by name or number with commas, stored as a list of names, used as a tuple of codes."""
-
-    word = "option-list"
-
-    @property
-    def allowed(self) -> str:
-        return "a list, with commas, of DHCP options that a server sends, by name or number (or none)"
-
-    def _parse(self, text: str, clock: Clock) -> object:
-        return _list(text, lambda word: policy_option(word).name)
-
-    def show(self, stored: Any, clock: Clock = EPOCH) -> str:
-        return ",".join(stored) or "none"
-
-    def _use(self, stored: object) -> tuple[int, ...]:
-        if not isinstance(stored, list):
-            raise ValueError
-        return tuple(dict.fromkeys(policy_option(_text(name)).code for name in stored))
-
-
-@dataclass(frozen=True)
-class MacAddress(ValueType):
-    """A hardware address, stored as ``1,6,00:d0:ba:d3:bd:3b``, used as type byte + address."""
-
-    word = "macaddr"
-
-    @property
-    def allowed(self) -> str:
-        return "a hardware address (write 1,6,00:d0:ba:d3:bd:3b or 00:d0:ba:d3:bd:3b)"
-
-    def _parse(self, text: str, clock: Clock) -> object:
-        return format_hardware(parse_hardware(text))
-
-    def _use(self, stored: object) -> bytes:
-        return parse_hardware(_text(stored))
-
-
-@dataclass(frozen=True)
-class ClientKey(ValueType):
-    """What a client is known by: a hardware address, or ``id:`` and its client identifier in hexadecimal.
-
-    Used in the form of ``lease.binding.client_key``: b'h' + type byte + address, or b'i' + identifier.
-    """
-
-    word = "client-key"
-
-    @property
-    def allowed(self) -> str:
-        return (
-            "a client (write its hardware address, 1,6,00:d0:ba:d3:bd:3b, or id: and its client identifier"
-            " of 1 to 255 bytes in hexadecimal, id:01:00:d0:ba:d3:bd:3b)"
-        )
-
-    def _parse(self, text: str, clock: Clock) -> object:
-        if text[:3].lower() == "id:":
-            return "id:" + _identifier(text[3:]).hex(":")
-        return format_hardware(parse_hardware(text))
-
-    def _use(self, stored: object) -> bytes:
-        text = _text(stored)
-        return b"i" + _identifier(text[3:]) if text.startswith("id:") else b"h" + parse_hardware(text)
-
-
-def _identifier(digits: str) -> bytes:
-    data = bytes.fromhex("".join(c for c in digits if c not in ":.-"))
-    if not 1 <= len(data) <= 255:
-        raise ValueError
-    return data
-
-
-def mask_of(length: int) -> int:
-    """Return the mask with ``length`` leading one bits. Raises ValueError unless 0 to 32."""
-    if not 0 <= length <= 32:
-        raise ValueError(f"/{length} is not a mask length")
-    return 0xFFFFFFFF << (32 - length) & 0xFFFFFFFF
-
-
-_MASK = Mask()

@@ -11,25 +11,20 @@ from hypothesis import strategies as st
 
 from tandem.base.units import FOREVER
 from tandem.config.dates import Clock, format_date, parse_date
+from tandem.config.network_types import ClientKey, Fingerprints, IpAddress, MacAddress, Mask, Subnet
+from tandem.config.policy_types import OptionNames
 from tandem.config.schema import CLASSES, LOG_SETTINGS
 from tandem.config.types import (
     Bool,
-    ClientKey,
     Date,
     Enum,
     Factor,
-    Fingerprints,
     Flags,
     Int,
-    IpAddress,
-    MacAddress,
-    Mask,
-    OptionNames,
     Percent,
     Reference,
     Secret,
     String,
-    Subnet,
     Time,
     ValueType,
 )
