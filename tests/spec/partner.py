@@ -48,7 +48,7 @@ class Partner:
         self.skew_s = 0.0
         """The partner's clock minus the server's."""
         self.link = 0
-        self._xid = 0
+        self._xid = 0 if main else 1
         self.boot()
 
     def boot(self) -> None:
@@ -134,7 +134,7 @@ class Partner:
     def frame(self, message: wire.Sendable, xid: int | None = None, time: int | None = None) -> bytes:
         """Return a message of the partner as bytes, with the next number unless one is given."""
         if xid is None:
-            self._xid = xid = self._xid + 1
+            self._xid = xid = self._xid + 2  # even ones from the end that was called, odd ones from the other
         return wire.encode(message, xid, int(self.now + self.skew_s) if time is None else time, self.secret)
 
     def say(self, message: wire.Sendable, xid: int | None = None, time: int | None = None) -> bytes:

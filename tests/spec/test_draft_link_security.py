@@ -7,6 +7,7 @@ from pair import MAIN
 from partner import RELATIONSHIP, Partner
 
 from tandem.base.io import LinkData
+from tandem.failover import telling
 from tandem.wire import failover as wire
 
 SECRET = b"correct horse"
@@ -120,3 +121,32 @@ def test_without_a_secret_the_rules_of_replays_do_not_apply() -> None:
     recorded = partner.say(wire.Contact())
     partner.feed(LinkData(partner.link, recorded))
     assert not partner.closed
+
+
+@pytest.mark.parametrize("role", [True, False])
+@pytest.mark.parametrize("kind", [wire.BindingUpdate, wire.Contact])
+def test_what_a_server_said_itself_does_not_count_when_it_is_sent_back(role: bool, kind: type) -> None:
+    """The same secret signs both directions. An update sent back would be answered, and that answer, sent back too,
+    acknowledge what the partner never heard of."""
+    partner = Partner(role, secret=SECRET)
+    partner.normal()
+    binding = partner.node.book.record(MAIN + 20, partner.node.book.pools[0].scope)
+    telling.changed(partner.endpoint, binding, partner.now, [])
+    partner.wait(11)
+    own = next(data for data in reversed(partner.raw) if isinstance(wire.decode(data, SECRET).message, kind))
+    partner.feed(LinkData(partner.link, own))
+    assert partner.closed == [partner.link] and any("sent back to it" in note for note in partner.notes)
+
+
+def test_an_answer_of_our_own_answers_nothing_of_ours() -> None:
+    partner = Partner(True, secret=SECRET)
+    partner.normal()
+    binding = partner.node.book.record(MAIN + 20, partner.node.book.pools[0].scope)
+    telling.changed(partner.endpoint, binding, partner.now, [])
+    partner.wait(1)
+    asked = next(f for f in partner.heard if isinstance(f.message, wire.BindingUpdate))
+    partner.say(wire.BindingUpdate([wire.Update(MAIN + 21, 1, start_of_state=1)]), asked.xid + 1)
+    own = wire.decode(partner.raw[-1], SECRET)
+    assert isinstance(own.message, wire.BindingAck) and own.xid == asked.xid + 1
+    partner.feed(LinkData(partner.link, partner.raw[-1]))
+    assert partner.endpoint.queue.on_the_way and not binding.up_to_date

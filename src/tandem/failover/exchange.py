@@ -159,7 +159,7 @@ def accept_connect(endpoint: Endpoint, link: Link, frame: Frame, now: float, out
     endpoint.link = link
     saved = endpoint.saved
     _measure(endpoint, frame, now, out)
-    link.opened_by(frame)
+    link.opened_by(frame, endpoint.dialect.extensions)
     endpoint.agree_on_mclt(message.mclt)
     factor = message.vendor.get(VENDOR_FACTOR, b"") if message.vendor_class == VENDOR_CLASS else b""
     if len(factor) == 4:
@@ -246,7 +246,7 @@ def _connect_ack(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]
         calling.link_lost(endpoint, why, now, out)
         endpoint.retry_at = now
         return
-    link.opened_by(frame)
+    link.opened_by(frame, endpoint.dialect.extensions)
     if endpoint.saved.mclt_s != endpoint.config.mclt_s:
         endpoint.agree_on_mclt(endpoint.config.mclt_s)
         endpoint.save(out)

@@ -6,6 +6,8 @@ With a shared secret nothing counts twice (section 11.1). A message with a numbe
 than the one before it on its connection; an answer must be to a question that is open on its connection; and no
 message may be older than the CONNECT or CONNECTACK that opened its connection, which keeps those of earlier
 connections out. That the CONNECT itself is new is the endpoint's to see to (``exchange.accept_connect``).
+Whoever opened the connection gives odd numbers, the other even ones: so what a Tandem server is sent cannot be what it
+said itself, which the same secret signs.
 Deviation: the draft demands rising numbers of every message, also of answers, which carry the number of the question.
 
 Source: draft-ietf-dhc-failover-12 sections 6.1, 7.8 to 7.12, 8, 11.1.
@@ -71,8 +73,10 @@ class Link:
         self.probed_at: float | None = None
         """When a CONTACT went out to find out whether the connection is stale."""
         self._framer = Framer()
-        self._xid = int(now)  # so that no CONNECT has the number of an earlier one, whose CONNECTACK could be replayed
+        # Rising with time, so that no CONNECT has the number of an earlier one, whose CONNECTACK could be replayed.
+        self._xid = int(now) & ~1 | outgoing
         self._received_xid = -1
+        self._numbers_by_end = False
         self._not_before = 0
 
     def receive(self, data: bytes, now: float) -> list[bytes]:
@@ -97,6 +101,9 @@ class Link:
         if frame.xid <= self._received_xid:
             why = f"a message has the number {frame.xid} after one with {self._received_xid}: a replay"
             raise ProtocolError(RejectReason.UNKNOWN, why)
+        if self._numbers_by_end and frame.xid & 1 == self.outgoing:
+            why = f"a message has the number {frame.xid}, as this server gives them: its own was sent back to it"
+            raise ProtocolError(RejectReason.UNKNOWN, why)
         self._received_xid = frame.xid
 
     @property
@@ -118,21 +125,25 @@ class Link:
         """The connection is encrypted."""
         self.securing, self.session = False, session
 
-    def opened_by(self, frame: Frame) -> None:
-        """The partner's CONNECT or CONNECTACK was taken: nothing that it sent before may come after it."""
+    def opened_by(self, frame: Frame, numbers_by_end: bool) -> None:
+        """The partner's CONNECT or CONNECTACK was taken: nothing that it sent before may come after it.
+
+        ``numbers_by_end``: it gives odd or even numbers as this server does.
+        """
         self._not_before = frame.time
+        self._numbers_by_end = numbers_by_end
 
     def send(self, message: Sendable, now: float, out: list[Effect], xid: int | None = None) -> int:
         """Send a message (as an answer to ``xid``, or with a number of its own) and return its xid."""
         if xid is None:
-            self._xid = xid = (self._xid + 1) & 0xFFFFFFFF
+            self._xid = xid = (self._xid + 2) & 0xFFFFFFFF
         self.last_sent = now
         out.append(Send(self.number, encode(message, xid, int(now), self.secret)))
         return xid
 
     def send_batch(self, batch: UpdateBatch, now: float, out: list[Effect]) -> int:
         """Send a BNDUPD that is encoded already; return its xid."""
-        self._xid = xid = (self._xid + 1) & 0xFFFFFFFF
+        self._xid = xid = (self._xid + 2) & 0xFFFFFFFF
         self.last_sent = now
         out.append(Send(self.number, batch.encode(xid, int(now))))
         return xid
