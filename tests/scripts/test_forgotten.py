@@ -125,3 +125,78 @@ def test_a_server_that_was_away_waits_with_its_addresses_for_a_partner_that_forg
     world.run(MCLT_S)
     assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")
     assert Client(world, 30).lease()
+
+
+def taken_over_by_one_that_forgot(world: World, gone: Client, at: float | None, expert: bool) -> None:
+    """The backup, which has lost its data and knows of the client from the main, is set PARTNER-DOWN."""
+    world.backup.boot()
+    world.run(30)
+    assert world.backup.state == "RECOVER-WAIT"
+    world.main.crash()
+    world.run(60)
+    assert world.backup.node is not None
+    world.backup.node.set_partner_down(world.now, world.main.address, at, expert, out := [])
+    world.backup.perform(out)
+    assert gone.address in world.backup.active()
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_what_a_partner_in_partner_down_has_given_since_is_no_promise_that_it_forgot(restarts: bool) -> None:
+    """It lost its data before, waited, and gave the address of a client that was gone to another one."""
+    world = pair()
+    gone = Client(world, 1)
+    assert gone.lease(world.main)
+    world.run(60)
+    world.backup.crash(keep_disk=False)
+    world.run(60)
+    taken_over_by_one_that_forgot(world, gone, None, False)
+    world.run(6 * LEASE_S)
+    others = [Client(world, 10 + n) for n in range(4)]
+    assert all(other.lease(world.backup) for other in others)
+    holder = next(other for other in others if other.address == gone.address)
+    if restarts:
+        world.backup.crash()
+        world.backup.boot()
+    world.main.boot()
+    world.run(30)
+    assert world.main.state == world.backup.state == "NORMAL"
+    for server in (world.main, world.backup):
+        assert server.active()[gone.address][0] == b"\x01" + holder.chaddr
+    assert [other.renew(world.backup) for other in others] == [True] * 4
+    world.run(5)
+    world.books_agree()
+
+
+def test_a_date_before_the_loss_of_its_data_does_not_say_that_it_remembers_what_it_gave_until_then() -> None:
+    """An operator's date, in expert mode: since then the partner is down; this server served longer, and forgot it."""
+    world = pair()
+    client = Client(world, 1)
+    assert client.lease(world.main)
+    world.run(60)
+    assert client.renew(world.main) and client.left_s == LEASE_S
+    world.run(60)
+    world.cut = True
+    world.run(5000)
+    down = world.now
+    assert client.renew(world.backup) and client.left_s == LEASE_S, "the main has acknowledged enough for the full time"
+    world.run(3000)
+    assert client.address not in world.main.active(), "it does not know of the longer lease"
+    world.main.crash()
+    world.cut = False
+    for _ in range(2):
+        world.run(3500)
+        assert client.renew(world.backup) and client.left_s == MCLT_S
+    world.backup.crash(keep_disk=False)
+    world.run(60)
+    world.backup.boot()
+    world.run(10)
+    assert world.backup.node is not None and world.backup.state == "RECOVER"
+    world.backup.node.set_partner_down(world.now, world.main.address, down - 2 * MCLT_S, True, out := [])
+    world.backup.perform(out)
+    world.main.boot()
+    world.run(30)
+    assert world.main.state == world.backup.state == "NORMAL"
+    assert client.left_s > 3000
+    for server in (world.main, world.backup):
+        assert client.address in server.active()
+        assert not who_gets(world, server, client.address, 10)

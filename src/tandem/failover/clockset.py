@@ -29,7 +29,7 @@ def clock_set(endpoint: Endpoint, seconds: float, now: float, out: list[Effect])
     endpoint.wait_until += by
     if endpoint.state in SERVING:
         saved.since += by
-    for name in ("returned_at", "failed_at", "interrupted_since", "own_from"):
+    for name in ("returned_at", "failed_at", "interrupted_since", "own_from", "lost_at"):
         if getattr(saved, name):
             setattr(saved, name, getattr(saved, name) + by)
     if by < 0:

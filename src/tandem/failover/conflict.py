@@ -81,8 +81,13 @@ def judge(
     if rule == ACCEPT:
         return None
     if rule == SAME_CLIENT:
-        if not main or binding.expires <= now or not other_client(binding, update):
+        if binding.expires <= now or not other_client(binding, update):
             return None
+        if not main:
+            # Deviation: the main's word counts when both have leased one address, not when its lease is over.
+            if update.expires is None or update.expires > now:
+                return None
+            return RejectReason.OUTDATED_BINDING, f"the lease here runs for another {binding.expires - now} s"
         reservation = scope.reserved.get(update.address)
         if reservation is not None and reservation.key == b"h" + update.hardware == b"h" + binding.hardware:
             return None  # the same host by its reservation, under another client identifier

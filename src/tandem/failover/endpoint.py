@@ -411,7 +411,7 @@ class Endpoint:
             return
         starting = self.state == S.STARTUP
         link.said = self._announcement()
-        since = int(now) if self.state in _STOPPING else self.saved.since or int(now)
+        since = int(now) if self.state in _STOPPING else max(self.saved.since, self.saved.lost_at) or int(now)
         for state in link.said:
             link.send(State(state, starting, since), now, out)
 

@@ -54,7 +54,14 @@ def _agreed_on_nothing(binding: Binding) -> None:
 
 def _promised_until(endpoint: Endpoint, binding: Binding, now: float) -> int:
     """Until when the partner may have promised the lease: the MCLT after the latest that it can have relied on, which
-    is a potential expiration, or its own time when it last served."""
-    served_until = endpoint.saved.since if endpoint.state == S.PARTNER_DOWN else int(now)
+    is a potential expiration, or its own time when it last served without remembering it.
+
+    A partner that asks for everything in PARTNER-DOWN lost its data before the time that it names as the start of that
+    state (``Saved.lost_at``), and knows of each lease that it gave since.
+    """
+    saved = endpoint.saved
+    served_until = saved.since if endpoint.state == S.PARTNER_DOWN else int(now)
+    if saved.partner_state == S.PARTNER_DOWN and saved.partner_since:
+        served_until = min(served_until, saved.partner_since)
     latest = max(binding.sent_potential, binding.acked_potential, binding.received_potential, served_until)
     return min(latest + endpoint.longest_mclt_s, FOREVER)

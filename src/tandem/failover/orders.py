@@ -53,6 +53,8 @@ def plan_partner_down(endpoint: Endpoint, now: float, at: float | None, expert: 
         when = earliest
         remark = " (not earlier than communications were interrupted; expert mode allows it)"
     then = replace(saved, since=int(when))
+    if saved.ask_all:
+        then.lost_at = saved.failed_at or int(endpoint.started_at)
     if recovering:
         then.cautious = True
         then.unknown_s = _longest_lease_s(endpoint) if endpoint.state == S.RECOVER and saved.ask_all else 0
@@ -67,7 +69,7 @@ def set_partner_down(endpoint: Endpoint, now: float, at: float | None, expert: b
     or the partner is answering.
     """
     plan, saved = plan_partner_down(endpoint, now, at, expert), endpoint.saved
-    saved.cautious, saved.unknown_s = plan.saved.cautious, plan.saved.unknown_s
+    saved.cautious, saved.unknown_s, saved.lost_at = plan.saved.cautious, plan.saved.unknown_s, plan.saved.lost_at
     row = endpoint.decide(Cause.SET_PARTNER_DOWN, now, out, plan.when)
     if row.target is None:
         return row.why

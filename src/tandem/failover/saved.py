@@ -54,6 +54,9 @@ class Saved:
     unknown_s: int = 0
     """How long after the partner went down leases may last of which this server does not know: it was set
     PARTNER-DOWN in RECOVER, before its partner could send what this server had lost. FOREVER = without end."""
+    lost_at: int = 0
+    """Until when this server, set PARTNER-DOWN while it recovered, may have given leases that it has forgotten. The
+    operator's date may be earlier; the partner is not told that PARTNER-DOWN began before."""
     set_back_s: int = 0
     """By how much this server's clock was set back since something was acknowledged that may still count."""
     set_back_until: int = 0

@@ -77,6 +77,9 @@ def test_cell(ours: str, theirs: str, rule: str) -> None:
         other = update(theirs, hardware=b"\x01two")
         assert reason(binding(ours), other, main=True) == 2
         assert reason(binding(ours), other, main=False) is None
+        other.expires = NOW  # the draft accepts: see docs/decisions/0003
+        assert reason(binding(ours), other, main=False) == 15
+        assert reason(binding(ours, NOW), other, main=False) is None
 
 
 def test_missing_information_is_reason_3() -> None:
