@@ -440,6 +440,29 @@ def test_what_was_acknowledged_before_a_clock_was_set_far_back_counts_less_until
     assert client.expires <= max(known, world.now) + 3600 + 1
 
 
+@pytest.mark.parametrize("seconds", [60, -60])
+def test_what_happened_before_a_clock_was_set_is_not_taken_for_older_or_newer(seconds: int) -> None:
+    """While the two are apart a client releases its lease to one of them and takes it again from the other."""
+    world = World().pair()
+    first, second = (world.backup, world.main) if seconds > 0 else (world.main, world.backup)
+    client = Client(world, 1)
+    assert client.lease(world.main)
+    address = client.address
+    cut(world)
+    world.run(60)
+    assert world.main.state == world.backup.state == "COMMUNICATIONS-INTERRUPTED"
+    client.release(first)
+    world.run(30)
+    client.address = address
+    assert client.renew(second)
+    world.run(10)
+    set_forward(world, world.main, seconds)
+    mend(world)
+    assert client.address in world.main.active()
+    assert client.address in world.backup.active()
+    assert not world.main.endpoint.unacked and not world.backup.endpoint.unacked
+
+
 def test_a_clock_that_is_set_forward_shortens_no_wait_in_partner_down_nor_the_safe_period() -> None:
     world = World(
         lambda: config(True, scope(last="192.168.50.29")),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING
 
-from tandem.base.io import Effect
+from tandem.base.io import Effect, SaveBinding
 from tandem.base.units import FOREVER, format_duration
 from tandem.failover.states import SERVING
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from tandem.failover.endpoint import Endpoint
 
 
-
 def clock_set(endpoint: Endpoint, seconds: float, now: float, out: list[Effect]) -> None:
     """The system's clock was set forward, or back (negative): RECOVER-WAIT, the waits of PARTNER-DOWN and the safe
     period last as long as they were to. Leases go by the calendar.
 
     What the partner has acknowledged is a time by its own clock: by a clock that was set back, it is later than the
-    partner thinks, so less of it counts until all of it is over.
+    partner thinks, so less of it counts until all of it is over. What it was not told yet happened when it did: its
+    time is what the clock would have shown, as the partner compares it with what it heard of the client itself.
     """
     saved, by = endpoint.saved, ceil(seconds)
     endpoint.wait_until += by
@@ -38,6 +38,9 @@ def clock_set(endpoint: Endpoint, seconds: float, now: float, out: list[Effect])
             for potential in (b.sent_potential, b.acked_potential, b.received_potential):
                 if saved.set_back_until < potential < FOREVER:
                     saved.set_back_until = potential
+    for b in endpoint.unacked.values():
+        b.last_transaction, b.start_of_state = max(b.last_transaction + by, 0), max(b.start_of_state + by, 0)
+        out.append(SaveBinding(b.row()))
     endpoint.save(out)
     endpoint.adopt_powers()
     text = f"The system's clock was set {'forward' if by > 0 else 'back'} by {format_duration(abs(by))}"

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from tandem.base.io import (
+    ClockSet,
     Close,
     Connect,
     Datagram,
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
     from tandem.sim.wires import Wires
 
 STALE_S = 5.0
-_LOOK_S_MIN = 0.001
+_LOOK_S, _LOOK_S_MIN = 1.0, 0.001
+_STEP_S = 2.0
+"""As in ``runtime.loop``: how often a clock is looked at, and what counts as set."""
 _SPIN = 2000
 """So many ticks within a second of true time mean that a deadline does not move on."""
 
@@ -101,6 +104,8 @@ class Machine:
         self._clock = (world.now, world.now, 1.0)
         self.clock_set_at = 0.0
         """When its clock was last set (true time)."""
+        self._set_by_s = 0.0
+        """By how much it was set since the server last looked at it."""
         self._held: deque[Group] = deque()
         self._held_replies = self._held_effects = 0
         self._writer: Writer | None = None
@@ -122,7 +127,13 @@ class Machine:
         """Put the clock forward by ``step_s``, and let it run at ``rate`` from now on."""
         self._clock = (self.world.now, self.clock + step_s, rate or self._clock[2])
         self.clock_set_at = self.world.now
+        self._set_by_s += step_s
+        self.world.after(_LOOK_S, self._look)
         self._arm()
+
+    def _look(self) -> None:
+        if abs(self._set_by_s) > _STEP_S:
+            self.feed(Tick())
 
     def set_sync(self, seconds: float) -> None:
         """Let each commit take about so long from now on."""
@@ -169,6 +180,7 @@ class Machine:
             self.wires.powered(self)
         self.boots += 1
         self.stopping = False
+        self._set_by_s = 0.0
         disk = self.disk
         self._writer = Writer(self.world, disk, self._chance, self._committed)
         self._writer.sync_s = self.sync_s
@@ -233,6 +245,9 @@ class Machine:
         node = self.node
         if node is not None:
             out: list[Effect] = []
+            set_by_s, self._set_by_s = self._set_by_s, 0.0
+            if abs(set_by_s) > _STEP_S:
+                node.handle(self.clock, ClockSet(set_by_s), out)
             node.handle(self.clock, event, out)
             self._decided(out)
 
