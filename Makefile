@@ -27,9 +27,9 @@ demo: setup      ## a failover pair, its clients and a story of faults; STAY=1: 
 swarm: setup     ## new stories in the simulator for TIME seconds (default 600)
 	.venv/bin/tandem sim --time $(or $(TIME),600)
 
-pictures: setup  ## take the pictures of docs/pages.md from a demonstration (two minutes, chromium)
+pictures: setup  ## take the pictures of docs/pages.md (two minutes, chromium)
 	@scripts/system-packages
-	$(PY) scripts/pictures
+	TANDEM_PICTURES=docs/pictures $(PY) -m pytest -q -m live tests/live/test_web_pages.py
 
 clean:           ## remove the environment and caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 from tests.live.test_local_cluster import Cluster
 
 CHROMIUM = shutil.which("chromium")
@@ -25,19 +25,26 @@ _RUN = (
 
 
 @contextmanager
-def browser_page(patience_ms: int = 40_000, **context: Any) -> Iterator[Page]:
-    """Yield a page of a new browser; at the end, no script failed and the security policy refused nothing."""
+def browser_page(patience_ms: int = 40_000, *, strict: bool = False, **context: Any) -> Iterator[Page]:
+    """Yield a page of a new browser; at the end, no script failed and the security policy refused nothing.
+
+    ``strict``: nothing at all was reported as an error, a refused address included.
+    """
     if CHROMIUM is None:
         if os.environ.get("CI") == "true":
             pytest.fail("chromium is not installed: run scripts/system-packages")
         pytest.skip("needs Debian's chromium (scripts/system-packages)")
     problems: list[str] = []
+
+    def told(line: ConsoleMessage) -> bool:
+        return "Security Policy" in line.text or (strict and line.type == "error")
+
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
         page = browser.new_context(ignore_https_errors=True, **context).new_page()
         page.set_default_timeout(patience_ms)
         page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("console", lambda line: problems.append(line.text) if "Security Policy" in line.text else None)
+        page.on("console", lambda line: problems.append(line.text) if told(line) else None)
         yield page
         browser.close()
     assert problems == [], "no script failed, and the content security policy refused nothing"

@@ -1,6 +1,6 @@
 """An operator configures a pair with nothing but a browser, as the failover chapter tells it: two real clusters.
 
-Every page that it comes to, and every other of the configuration, has nothing serious for axe-core, light and dark.
+Every page that it comes to has nothing serious for axe-core.
 """
 
 from __future__ import annotations
@@ -121,30 +121,3 @@ def test_a_half_written_form_is_not_lost_unasked_and_two_editors_are_told(server
     assert barriers(page) == []
     page.get_by_role("button", name="Modify Scope").click()
     said(page, "Scope office was saved.")
-
-
-@pytest.mark.parametrize("colours", ["light", "dark"])
-def test_no_page_of_the_configuration_has_barriers(tmp_path: Path, colours: str) -> None:
-    with clusters(tmp_path, MAIN) as (main,), browser_page(color_scheme=colours) as page:
-        for line in (
-            "scope office create 192.168.50.0 255.255.255.0", "scope office addRange 192.168.50.10 192.168.50.20",
-            "client-class phones create", "client 00:d0:ba:d3:bd:3b create", "cluster other create 127.0.0.12",
-            "reservation 192.168.50.9 create 00:d0:ba:d3:bd:3b", "token t create read-only",
-        ):  # fmt: skip
-            main.ok(line)
-        log_in(page, main, "/")
-        base = page.url.partition("/dhcp")[0]
-        for path in (
-            "/dhcp/server", "/dhcp/server/edit", "/dhcp/server/reload", "/dhcp/scope", "/dhcp/scope/edit?name=office",
-            "/dhcp/scope/policy?name=office", "/dhcp/policy", "/dhcp/policy/edit?name=default", "/dhcp/client-class",
-            "/dhcp/client-class/edit?name=phones", "/dhcp/client", "/dhcp/reservation", "/dhcp/option",
-            "/dhcp/failover", "/clusters", "/clusters/edit?name=other", "/administrators",
-            "/administrators/edit?name=admin", "/administrators/tokens", "/administrators/logins", "/administrators/me",
-            "/changes", "/changes/set?number=1", "/help", "/help/attributes", "/nowhere",
-        ):  # fmt: skip
-            page.goto(base + path)
-            assert barriers(page) == [], path
-            page.set_viewport_size({"width": 390, "height": 800})
-            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            assert wide <= 0, f"{path} is wider than a phone by {wide}"
-            page.set_viewport_size({"width": 1280, "height": 800})

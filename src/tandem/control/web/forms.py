@@ -100,7 +100,8 @@ def _kind(attribute: Attribute, names: Names) -> tuple[str, list[str]]:
             return "text", []
 
 
-_SHORT = {"failover": "Failover Setting"}
+_SHORT = {"failover": "Failover Setting", "main": "Main Cluster", "backup": "Backup Cluster",
+          "ranges-expr": "Ranges Expression", "options-expr": "Options Expression"}  # fmt: skip
 _WORDS = {"dhcp": "DHCP", "dns": "DNS", "bootp": "BOOTP", "id": "ID", "ip": "IP", "ldap": "LDAP", "vpn": "VPN",
           "pct": "Percentage", "tsig": "TSIG", "siaddr": "siaddr", "tls": "TLS",
           "mac": "MAC", "ipaddr": "Address", "scp": "SCP", "addr": "Address", "v4": "v4"}  # fmt: skip

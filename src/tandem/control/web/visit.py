@@ -27,6 +27,7 @@ from tandem.cluster.manager import Forbidden, Manager
 from tandem.cluster.registry import NAME, Login, Request, Session
 from tandem.config import document as config
 from tandem.config.access import READ_ONLY, allows
+from tandem.config.dates import parse_date
 from tandem.config.definitions import standard_names
 from tandem.config.places import home
 from tandem.config.schema import SERVED
@@ -166,7 +167,8 @@ class Visit:
         section, owner = self.home(cls, name)
         label = config.class_of(section).label(owner)
         newest = await self.run(("change", "list"), count="1000")
-        return [item.attributes for item in newest.items if item.attributes["object"] == label]
+        found = [item.attributes for item in newest.items if item.attributes["object"] == label]
+        return [{**change, "at": self.dated(change["at"])} for change in found]
 
     def option_names(self) -> list[str]:
         """Return the names of the options that there are, those defined here included."""
@@ -235,6 +237,10 @@ class Visit:
         if not seconds:
             return "never"
         return datetime.fromtimestamp(seconds, self._zone()).strftime("%Y-%m-%d %H:%M:%S")
+
+    def dated(self, text: str) -> str:
+        """Return a date that a command printed as pages show it; "–" for none."""
+        return self.when(parse_date(text, self.session.clock())) if text else "–"
 
     @property
     def alarms(self) -> list[Alarm]:

@@ -18,14 +18,15 @@ PAGES = Pages()
 _HOME = "/changes"
 _COUNT = 1000
 _COLUMNS = [
-    Column("set", "Set", link="address", numeric=True), Column("at", "When", sortable=False), Column("who", "Who"),
+    Column("set", "Set", link="address", numeric=True), Column("at", "When"), Column("who", "Who"),
     Column("object", "Object"), Column("attribute", "Attribute"), Column("old", "Before", sortable=False),
     Column("new", "After", sortable=False),
 ]  # fmt: skip
 
 
-def _row(item: Item) -> dict[str, Any]:
-    return {"set": int(item.name), "address": f"{_HOME}/set?number={item.name}", **item.attributes}
+def _row(visit: Visit, item: Item) -> dict[str, Any]:
+    at = visit.dated(item.attributes["at"])
+    return {"set": int(item.name), "address": f"{_HOME}/set?number={item.name}", **item.attributes, "at": at}
 
 
 @PAGES.get(_HOME, entry=Entry("Change Log", "Change Log"))
@@ -35,7 +36,7 @@ async def log(visit: Visit) -> Response:
     before = before if before.isdecimal() and len(before) < 10 else ""
     found = await visit.run(("change", "list"), count=str(_COUNT), before=before)
     listing = Listing.of(
-        visit.query, _HOME, _COLUMNS, [_row(item) for item in found.items], "-set", noun="changes",
+        visit.query, _HOME, _COLUMNS, [_row(visit, item) for item in found.items], "-set", noun="changes",
         kept={"before": before} if before else {}, empty="Nothing was changed yet.",
     )  # fmt: skip
     older = found.items[-1].name if len(found.items) == _COUNT else ""
@@ -47,7 +48,7 @@ async def one(visit: Visit) -> Response:
     """Show one change set."""
     number = visit.query.get("number", "")
     found = await visit.run(("change", NAME, "show"), number)
-    rows = [_row(item) for item in found.items]
+    rows = [_row(visit, item) for item in found.items]
     listing = Listing.of({}, f"{_HOME}/set", _COLUMNS[3:], rows, noun="changes", page_rows=len(rows))
     listing.searchable = False
     return visit.page("change_set.html", title=f"Change Set {number}", number=number, first=rows[0], listing=listing)

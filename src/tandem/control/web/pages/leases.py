@@ -23,6 +23,7 @@ from tandem.control.web.pages.related import ago, left, rough
 from tandem.control.web.visit import Visit
 
 PAGES = Pages()
+PAGES.link("scope", "Leases", "/dhcp/leases?scope=")
 HOME = "/dhcp/leases"
 _HARDWARE = re.compile(r"(\d+,\d+,)?[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2})*:?\*?")
 STATES = {
@@ -92,7 +93,7 @@ def owner(lease: Mapping[str, Any]) -> str:
     if state in ("available", "other-available"):
         return "this server" if state == "available" else "the partner"
     if state == "leased":
-        return "the client, until its lease is over"
+        return "the client"
     if state == "pending-available":
         return "nobody, until both servers have agreed that its lease is over"
     return "nobody"

@@ -18,6 +18,7 @@ from tandem.cluster.objects import Stale, edit_role, effect_of, read_role
 from tandem.cluster.registry import NAME
 from tandem.config.attribute import ObjectClass
 from tandem.config.schema import CLASSES, EMBEDDED_IN, SCOPE, SCOPE_TEMPLATE
+from tandem.config.types import Secret
 from tandem.control.web import forms, parts
 from tandem.control.web.forms import Field
 from tandem.control.web.listing import Column, Listing
@@ -66,11 +67,13 @@ class Look:
 _WORDS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "scope": ("Scope", "Scopes", "DHCP", ("addr", "mask", "policy", "failover")),
     "policy": ("Policy", "Policies", "DHCP", ("grace-period", "offer-timeout", "permanent-leases")),
-    "client-class": ("Client-Class", "Client-Classes", "DHCP", ()),
+    "client-class": ("Client-Class", "Client-Classes", "DHCP",
+                     ("selection-criteria", "selection-criteria-excluded", "policy-name")),
     "admin": ("Administrator", "Administrators", "Administrators", ("full-name", "roles")),
     "cluster": ("Cluster", "Clusters", "Clusters", ()),
     "option": ("Option", "Options", "DHCP", ()),
     "reservation": ("Reservation", "Reservations", "DHCP", ("key", "policy")),
+    "scope-template": ("Scope Template", "Scope Templates", "DHCP", ("scope-name", "ranges-expr", "options-expr")),
     "client": ("Client", "Clients", "DHCP", ("client-class-name", "policy-name", "selection-criteria", "host-name")),
     "failover-pair": ("Failover Pair", "Failover", "DHCP", ()),
 }
@@ -94,7 +97,8 @@ OWN_PAGES = {"failover-pair"}
 
 def _listing(visit: Visit, look: Look) -> Listing:
     cls = look.cls
-    shown = look.columns or tuple(a.name for a in cls.attributes if not a.expert)[:_COLUMNS_MAX]
+    plain = [a.name for a in cls.attributes if not a.expert and not isinstance(a.type, Secret)]
+    shown = look.columns or tuple(plain[:_COLUMNS_MAX])
     columns = [Column("name", name_label(cls), link="edit"), *(Column(a, forms.label_of(a)) for a in shown)]
     if cls.element_of:
         columns.append(Column("within", LOOKS[cls.element_of].one))
@@ -282,6 +286,7 @@ def _edit_page(visit: Visit, look: Look, editing: Editing, status: int = 200) ->
         heading=f"Edit {look.prefix}{look.one}", button=f"Modify {look.one}", editing=editing,
         action=look.edit(editing.name), editor=visit.may(edit_role(look.cls)), back=look.path,
         embedded=_policy_address(look, editing.name) if look.cls.name in EMBEDDED_IN else "",
+        crumbs=[(look.many, look.path)], here=editing.name,
         removable=editing.name not in look.cls.builtin, runs=_runs(visit, look.cls),
         links=[(k.label, k.address + quote(editing.name)) for k in visit.site.links
                if k.cls == look.cls.name and visit.may(k.role)],
@@ -334,7 +339,8 @@ def _policy_page(visit: Visit, look: Look, editing: Editing, status: int = 200) 
         "object.html", status=status, title=f"Edit {look.prefix}{look.one} Embedded Policy {name}", look=look,
         heading=f"Edit {look.prefix}{look.one} Embedded Policy", button="Modify Embedded Policy", editing=editing,
         action=_policy_address(look, name), editor=visit.may(edit_role(look.cls)), back=look.edit(name),
-        embedded="", removable=None, runs=[], links=[],
+        embedded="", removable=None, runs=[], links=[], here="Embedded Policy",
+        crumbs=[(look.many, look.path), (name, look.edit(name))],
     )  # fmt: skip
 
 
@@ -355,6 +361,8 @@ def _modify_policy(look: Look) -> Callable[[Visit], Any]:
 
     return modify
 
+
+PAGES.link("scope", "Reservations", "/dhcp/reservation?q=")
 
 _RUNS = {"admin": ("unlock",)}
 """Commands of objects, without arguments, that have a button on the edit page."""

@@ -19,8 +19,12 @@ _TOKENS, _LOGINS = "/administrators/tokens", "/administrators/logins"
 async def _page(visit: Visit, status: int = 200, secret: str = "", errors: dict[str, str] | None = None) -> Response:
     found = await visit.run(("token", "list"))
     columns = [Column("name", "Token"), Column("owner", "Owner"), Column("role", "Role"),
-               Column("expires", "Expires", sortable=False), Column("delete", "Actions", sortable=False)]  # fmt: skip
-    rows = [{"name": item.name, **item.attributes} for item in found.items]
+               Column("expires", "Expires"), Column("delete", "Actions", sortable=False)]  # fmt: skip
+    rows = []
+    for item in found.items:
+        date, _, over = item.attributes["expires"].partition(" (")
+        expires = visit.dated(date) + (f" ({over}" if over else "")
+        rows.append({"name": item.name, **item.attributes, "expires": expires})
     listing = Listing.of(visit.query, _TOKENS, columns, rows, "name", noun="tokens", empty="You have no token.")
     roles = [(role, f"{role}: {about}") for role, about in ROLES.items() if visit.may(role)]
     return visit.page(
@@ -63,8 +67,10 @@ async def delete(visit: Visit) -> Response:
 async def logins(visit: Visit) -> Response:
     """Show who logged in, or tried to: the newest thousand."""
     found = await visit.run(("login", "list"), count="1000")
-    columns = [Column("number", "Number", numeric=True), Column("at", "When", sortable=False), Column("name", "Name"),
+    columns = [Column("number", "Number", numeric=True), Column("at", "When"), Column("name", "Name"),
                Column("from", "From"), Column("how", "How"), Column("result", "Result")]  # fmt: skip
-    rows = [{"number": int(item.name), **item.attributes} for item in found.items]
+    rows = [
+        {"number": int(item.name), **item.attributes, "at": visit.dated(item.attributes["at"])} for item in found.items
+    ]
     listing = Listing.of(visit.query, _LOGINS, columns, rows, "-number", noun="log-ins")
     return visit.page("logins.html", title="Log-ins", listing=listing)

@@ -17,6 +17,7 @@ from tandem.control.web.navigation import Entry, Pages
 from tandem.control.web.visit import Visit
 
 PAGES = Pages()
+PAGES.link("scope", "Utilization", "/dhcp/utilization?scope=")
 _HOME = "/dhcp/utilization"
 _SPANS = (("1h", "hour"), ("6h", "6 hours"), ("1d", "day"), ("1w", "week"), ("30d", "30 days"))
 _SERIES = ("leased", "main", "backup", "pending", "unavailable", "addresses", "per_hour")

@@ -6,10 +6,19 @@ const SERIES = [
   ["backup", "Backup's share", "--plot-backup"],
 ];
 
-async function draw(element) {
+async function show(element) {
   const answer = await fetch(element.dataset.source, { headers: { Accept: "application/json" } });
   if (!answer.ok) return;
   const data = await answer.json();
+  let plot = draw(element, data);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    plot.destroy();
+    plot = draw(element, data);
+  });
+  addEventListener("resize", () => plot.setSize({ width: element.clientWidth, height: 320 }));
+}
+
+function draw(element, data) {
   const probe = element.appendChild(document.createElement("span"));
   const colour = (name) => { probe.style.color = `var(${name})`; return getComputedStyle(probe).color; };
   const sums = data.at.map(() => 0);
@@ -17,7 +26,7 @@ async function draw(element) {
   const axis = { stroke: colour("--plot-text"), grid: { stroke: colour("--plot-grid") }, ticks: { stroke: colour("--plot-grid") } };
   const options = {
     width: element.clientWidth, height: 320, cursor: { y: false },
-    scales: { x: { range: [data.since, data.until] }, y: { range: (u, low, high) => [0, Math.max(high, 1)] } },
+    scales: { x: { range: [Math.max(data.since, data.at[0] ?? 0), data.until] }, y: { range: (u, low, high) => [0, Math.max(high, 1)] } },
     axes: [axis, { ...axis, size: 64 }],
     series: [{}, ...SERIES.map(([key, label, name], i) => ({
       label, stroke: colour(name), fill: colour(name), width: 1, points: { show: data.at.length < 3 },
@@ -27,7 +36,6 @@ async function draw(element) {
   };
   options.series[1].fill = colour(SERIES[0][2]);
   probe.remove();
-  const plot = new uPlot(options, [data.at, ...stacked], element);
-  addEventListener("resize", () => plot.setSize({ width: element.clientWidth, height: 320 }));
+  return new uPlot(options, [data.at, ...stacked], element);
 }
-document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("[data-source]").forEach(draw));
+document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("[data-source]").forEach(show));

@@ -1,0 +1,80 @@
+"""Every page that is declared, on a phone in dark colours and wide in light ones.
+
+No barriers for axe-core, nothing wider than the window, no script that fails, nothing that the security policy
+refuses. The pictures of docs/pages.md are taken on the way.
+
+``make pictures`` runs this with TANDEM_PICTURES naming the folder that keeps them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+from tests.live.browser import barriers, browser_page, log_in
+from tests.live.gallery import addresses, furnished
+from tests.live.test_local_cluster import Cluster, wait_for
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
+PAGES_MD = Path(__file__).parents[2] / "docs" / "pages.md"
+PICTURES = dict(re.findall(r"^!\[.*\]\(pictures/([\w-]+)\.png\)\n\n`(/[^`]*)`", PAGES_MD.read_text(), re.M))
+AFTER_A_LOSS = ("alarms", "partner-down", "related")
+"""Pictures that show a pair whose backup is lost."""
+WIDE, NARROW = {"width": 1024, "height": 680}, {"width": 390, "height": 800}
+BLANK_BYTES = 15_000
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Cluster]]:
+    with furnished(tmp_path_factory.mktemp("pair")) as made:
+        yield made
+
+
+def walk(page: Page, path: str) -> None:
+    """Look at one page narrow and dark, then wide and light: contrast depends on colours, layout on widths."""
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    page.set_viewport_size(WIDE)
+    answer = page.goto(path)
+    assert answer is not None and answer.status == 200, path
+    expect(page.get_by_text("asking…")).to_have_count(0)
+    for size, colours in ((NARROW, "dark"), (WIDE, "light")):
+        page.set_viewport_size(size)
+        page.emulate_media(color_scheme=colours)
+        assert barriers(page) == [], f"{path}, {size['width']} wide, {colours}"
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, f"{path} is wider than {size['width']} by {wide}"
+
+
+def take(page: Page, name: str, folder: Path) -> None:
+    """Take the picture ``name`` of the page."""
+    page.screenshot(path=folder / f"{name}.png", full_page=name == "pair")
+    assert (folder / f"{name}.png").stat().st_size > BLANK_BYTES, f"{name}: there is nothing in the picture"
+
+
+def test_every_page_is_accessible_fits_a_phone_and_has_its_picture(pair: list[Cluster], tmp_path: Path) -> None:
+    folder = Path(os.environ.get("TANDEM_PICTURES", tmp_path))
+    main, backup = pair
+    taken = []
+    with browser_page(timezone_id="UTC", strict=True) as page:
+        log_in(page, main, "/dhcp/scope")
+        base = page.url.partition("/dhcp")[0]
+        for address in addresses():
+            walk(page, base + address)
+            for name, pictured in PICTURES.items():
+                if pictured == address and name not in AFTER_A_LOSS:
+                    take(page, name, folder)
+                    taken.append(name)
+        backup.end(signal.SIGKILL)
+        wait_for("the main notices", lambda: main.state() == "COMMUNICATIONS-INTERRUPTED")
+        page.goto(base + "/dhcp/alarms")
+        expect(page.get_by_text("communications interrupted").first).to_be_visible()
+        for name in AFTER_A_LOSS:
+            walk(page, base + PICTURES[name])
+            take(page, name, folder)
+            taken.append(name)
+    assert sorted(taken) == sorted(PICTURES), "docs/pages.md has the addresses that the walk comes to"
