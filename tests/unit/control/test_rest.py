@@ -33,17 +33,15 @@ class FakeServer(ControlSocket):
         raise CommandError(501, "the DHCP server is not running")
 
 
-@pytest.fixture
-def manager(tmp_path: Path) -> Manager:
-    log = ClusterLog(tmp_path / "logs" / "ccm.log", "test")
-    server = FakeServer(tmp_path / "none", tmp_path / "dhcp.log")
-    database = Database(tmp_path / "ccm" / "ccm.db")
+def _manager(folder: Path) -> Manager:
+    log = ClusterLog(folder / "logs" / "ccm.log", "test")
+    server = FakeServer(folder / "none", folder / "dhcp.log")
+    database = Database(folder / "ccm" / "ccm.db")
     set_administrator(database, "admin", "geheim", ["superuser"])
-    return Manager("test", 0x7F00000B, database, server, Supervisor(["false"], server, log), log, tmp_path / "dhcp.log")
+    return Manager("test", 0x7F00000B, database, server, Supervisor(["false"], server, log), log, folder / "dhcp.log")
 
 
-@pytest.fixture
-def call(manager: Manager) -> Iterator[Call]:
+def _calling(manager: Manager) -> Iterator[Call]:
     app = create_app(manager)
     with asyncio.Runner() as runner:
 
@@ -64,6 +62,28 @@ def call(manager: Manager) -> Iterator[Call]:
         yield do
 
 
+@pytest.fixture
+def manager(tmp_path: Path) -> Manager:
+    return _manager(tmp_path)
+
+
+@pytest.fixture
+def call(manager: Manager) -> Iterator[Call]:
+    yield from _calling(manager)
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Manager:
+    """The manager of the tests that change nothing."""
+    return _manager(tmp_path_factory.mktemp("rest"))
+
+
+@pytest.fixture(scope="module")
+def look(untouched: Manager) -> Iterator[Call]:
+    """Calls ``untouched``."""
+    yield from _calling(untouched)
+
+
 def test_a_command_line_is_run_and_the_session_comes_back(call: Call) -> None:
     first = call("POST", "/command", {"line": "session set default-format=script"})
     assert first.status_code == 200
@@ -80,9 +100,9 @@ def test_a_command_line_is_run_and_the_session_comes_back(call: Call) -> None:
     [("frob", 306, 400), ("scope x", 302, 404), ("dhcp getStats", 501, 503), ("dhcp set failover=x", 316, 400)],
 )
 def test_a_refused_command_has_its_status_and_the_http_status_that_fits(
-    call: Call, line: str, status: int, http: int
+    look: Call, line: str, status: int, http: int
 ) -> None:
-    answer = call("POST", "/command", {"line": line})
+    answer = look("POST", "/command", {"line": line})
     assert answer.status_code == http
     assert answer.json()["status"] == status and answer.json()["lines"][0].startswith(str(status))
 
@@ -155,11 +175,11 @@ def test_the_single_object_and_builtin_ones(call: Call, manager: Manager) -> Non
     ],
 )
 def test_a_refused_change_changes_nothing(
-    call: Call, manager: Manager, method: str, path: str, values: Any, status: int
+    look: Call, untouched: Manager, method: str, path: str, values: Any, status: int
 ) -> None:
-    answer = call(method, path, values)
+    answer = look(method, path, values)
     assert answer.json()["status"] == status, answer.text
-    assert [change for change in manager.database.changes() if change.cls != "admin"] == []
+    assert [change for change in untouched.database.changes() if change.cls != "admin"] == []
 
 
 def test_other_commands_have_routes(call: Call) -> None:
@@ -184,13 +204,13 @@ def test_other_commands_have_routes(call: Call) -> None:
         ("/command", {"line": 5}),
     ],
 )
-def test_malformed_requests_are_refused_in_the_same_form(call: Call, path: str, body: Any) -> None:
-    answer = call("POST", path, body)
+def test_malformed_requests_are_refused_in_the_same_form(look: Call, path: str, body: Any) -> None:
+    answer = look("POST", path, body)
     assert answer.status_code == 422 and answer.json()["status"] == 316 and answer.json()["text"]
 
 
-def test_the_schema_covers_every_command(call: Call) -> None:
-    schema = call("GET", "/openapi.json", auth=None).json()
+def test_the_schema_covers_every_command(look: Call) -> None:
+    schema = look("GET", "/openapi.json", auth=None).json()
     for command in REGISTRY.commands:
         method, path = command.own_route or command.route.split()
         operation = schema["paths"]["/api/v1" + path][method.lower()]
@@ -270,6 +290,6 @@ def test_two_editors_lose_no_update(call: Call) -> None:
 
 
 @pytest.mark.parametrize(("method", "path", "http"), [("GET", "/nowhere", 404), ("DELETE", "/dhcp", 405)])
-def test_what_no_route_takes_is_refused_in_the_same_form(call: Call, method: str, path: str, http: int) -> None:
-    answer = call(method, path)
+def test_what_no_route_takes_is_refused_in_the_same_form(look: Call, method: str, path: str, http: int) -> None:
+    answer = look(method, path)
     assert answer.status_code == http and answer.json()["status"] == 316 and answer.json()["lines"]

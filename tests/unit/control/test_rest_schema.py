@@ -59,7 +59,7 @@ schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", _app()).exclude(
 
 
 @schema.parametrize()
-@settings(max_examples=8, suppress_health_check=list(HealthCheck))
+@settings(max_examples=min(8, settings.default.max_examples // 20), suppress_health_check=list(HealthCheck))
 def test_answers_are_as_declared(case: Any) -> None:
     case.call_and_validate(
         headers={"Authorization": _ADMIN},
