@@ -2,7 +2,8 @@
 
 A change set is what one command changed. Taking it back makes every attribute that it changed what it was before,
 if it still is what the set made it; lists lose what the set added and regain what it took away. The outcome passes
-the same checks as any edit, and is a change set itself. Secrets are not in the log, so an old secret cannot return.
+the same checks as any edit, and is a change set itself. Secrets are not in the log; what each was before its last
+change is kept apart (``Database.old_secret``).
 
 Source: SYSTEM S2.3.
 """
@@ -10,6 +11,7 @@ Source: SYSTEM S2.3.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -76,7 +78,7 @@ async def _show(manager: Manager, request: Request) -> Answer:
 
 
 async def _undo(manager: Manager, request: Request) -> Answer:
-    changes = _find(manager, request)
+    changes = [_with_secret(manager, change) for change in _find(manager, request)]
     if any(change.cls == ADMIN.name for change in changes):
         manager.permit(request.login, edit_role(ADMIN), "access")
     warnings: list[str] = []
@@ -89,6 +91,19 @@ async def _undo(manager: Manager, request: Request) -> Answer:
 
     edit_many(manager, request, on_draft, undoes=changes[0].set)
     return Answer(lines=warnings, status=101, text="Ok, with warnings") if warnings else Answer()
+
+
+def _with_secret(manager: Manager, change: Change) -> Change:
+    """Return a change as it was where it changed a secret. Raises CommandError 320 when that has changed since."""
+    if HIDDEN not in (change.old, change.new):
+        return change
+    kept = manager.database.old_secret(change.cls, change.name, change.attribute)
+    if kept is None:
+        return change
+    if kept[0] != change.set:
+        label = config.class_of(change.cls).label(change.name)
+        raise CommandError(320, f"{label}: {change.attribute} was changed again since; take that back first")
+    return replace(change, old=kept[1])
 
 
 def _take_back(document: Document, changes: list[Change], warnings: list[str]) -> None:

@@ -15,7 +15,10 @@ from tandem.base.units import parse_duration
 from tandem.cluster import administration as _administration  # noqa: F401  fills the registry
 from tandem.cluster import diagnosis as _diagnosis  # noqa: F401  fills the registry
 from tandem.cluster import logs, objects
-from tandem.cluster import pairs as _pairs  # noqa: F401  fills the registry
+from tandem.cluster import pair_certificates as _certificates  # noqa: F401  fills the registry
+from tandem.cluster import pair_commands as _pairs  # noqa: F401  fills the registry
+from tandem.cluster import pair_drift as _drift  # noqa: F401  fills the registry
+from tandem.cluster import pair_sync as _sync  # noqa: F401  fills the registry
 from tandem.cluster import partners as _partners  # noqa: F401  fills the registry
 from tandem.cluster import policy_commands as _policies  # noqa: F401  fills the registry
 from tandem.cluster import preview as _preview  # noqa: F401  fills the registry

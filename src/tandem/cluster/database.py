@@ -26,7 +26,7 @@ T = TypeVar("T")
 Document = dict[str, Any]
 """class -> name -> object, or class -> object for a class with one object: ``config``'s document."""
 
-_SCHEMA_VERSION = 3
+_SCHEMA_VERSION = 4
 _SCHEMA = """
 CREATE TABLE object (class TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (class, name));
 CREATE TABLE change_set (id INTEGER PRIMARY KEY, at REAL NOT NULL, who TEXT NOT NULL, undoes INTEGER,
@@ -42,8 +42,12 @@ CREATE TABLE token (name TEXT PRIMARY KEY, owner TEXT NOT NULL, role TEXT NOT NU
 CREATE TABLE login (id INTEGER PRIMARY KEY, at REAL NOT NULL, name TEXT NOT NULL, address TEXT NOT NULL,
     how TEXT NOT NULL, result TEXT NOT NULL);
 """
+_OLD_SECRETS = """
+CREATE TABLE old_secret (class TEXT NOT NULL, name TEXT NOT NULL, attribute TEXT NOT NULL,
+    change_set INTEGER NOT NULL, old TEXT, PRIMARY KEY (class, name, attribute));
+"""
 
-_UPGRADES = {2: "ALTER TABLE change_set ADD COLUMN why TEXT NOT NULL DEFAULT ''"}
+_UPGRADES = {2: "ALTER TABLE change_set ADD COLUMN why TEXT NOT NULL DEFAULT ''", 3: _OLD_SECRETS}
 """What brings a file of an older format to the next one."""
 
 HIDDEN = '"********"'
@@ -141,7 +145,7 @@ class Database:
         self._db.execute("PRAGMA synchronous=FULL")
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
-            self._db.executescript(f"BEGIN;{_SCHEMA};PRAGMA user_version={_SCHEMA_VERSION};COMMIT")
+            self._db.executescript(f"BEGIN;{_SCHEMA}{_OLD_SECRETS};PRAGMA user_version={_SCHEMA_VERSION};COMMIT")
         while version in _UPGRADES:
             self._db.executescript(f"BEGIN;{_UPGRADES[version]};PRAGMA user_version={version + 1};COMMIT")
             version += 1
@@ -194,12 +198,13 @@ class Database:
     ) -> tuple[T, int | None]:
         """As ``edit``, for any objects: ``change`` opens in the draft what it changes. All is saved, or nothing.
 
-        ``hidden`` tells the secret attributes of a class, ``why`` is kept with the change set. Returns what ``change``
-        returned, and the number of the change set; None when nothing differs.
+        ``hidden`` tells the secret attributes of a class: of each, what it was before its last change is kept apart
+        from the log, so that this change can be taken back. ``why`` is kept with the change set. Returns what
+        ``change`` returned, and the number of the change set; None when nothing differs.
         """
         draft = Draft(self.document)
         result = change(draft)
-        objects, rows = [], []
+        objects, rows, secrets = [], [], []
         for cls, name, new, differing in draft.differing():
             objects.append((cls, name, new))
             secret = hidden(cls)
@@ -207,6 +212,7 @@ class Database:
                 (cls, name, attribute, *(v and (HIDDEN if attribute in secret else v) for v in values))
                 for attribute, *values in differing
             ]
+            secrets += [(cls, name, attribute, old) for attribute, old, _ in differing if attribute in secret]
         if not rows:
             return result, None
         with self._transaction() as db:
@@ -220,6 +226,7 @@ class Database:
             )
             number = made.lastrowid
             db.executemany(f"INSERT INTO change VALUES (NULL, {number}, ?, ?, ?, ?, ?)", rows)
+            db.executemany(f"INSERT OR REPLACE INTO old_secret VALUES (?, ?, ?, {number}, ?)", secrets)
         self.document = draft.document
         return result, number
 
@@ -233,6 +240,15 @@ class Database:
         """Return the changes of one set, in the order made; none for a number that there is not."""
         rows = self._db.execute(f"{_CHANGES} WHERE change_set = ? ORDER BY change.id", (number,))
         return [Change(*row) for row in rows]
+
+    def old_secret(self, cls: str, name: str, attribute: str) -> tuple[int, str | None] | None:
+        """Return the change set that changed a secret last, and what it was before (JSON text, None = not set).
+
+        None where that is not known: a file of an older format.
+        """
+        query = "SELECT change_set, old FROM old_secret WHERE class = ? AND name = ? AND attribute = ?"
+        row: tuple[int, str | None] | None = self._db.execute(query, (cls, name, attribute)).fetchone()
+        return row
 
     def snapshot(self) -> tuple[Document, int]:
         """Return the present document, which later edits leave as it is, and the number of its last change."""

@@ -117,6 +117,7 @@ REGISTRY.add(
             role=READ_ONLY),
     Command(("dhcp", "checkPartner"), "See whether a partner is really down: link, echo, ports, API.",
             "dhcp checkPartner 192.168.60.2", _check_partner,
-            (PARTNER, Argument("port", "TCP port of its API (default: this one's)", "number", optional=True)),
+            (PARTNER,
+             Argument("port", "TCP port of its API (default: as its failover pair says)", "number", optional=True)),
             role=READ_ONLY),
 )  # fmt: skip

@@ -29,7 +29,7 @@ from tandem.cluster.certificates import TlsFiles
 from tandem.cluster.database import Database
 from tandem.cluster.log import ClusterLog
 from tandem.cluster.manager import Manager
-from tandem.cluster.pairs import watch_drift
+from tandem.cluster.pair_drift import watch_drift
 from tandem.cluster.partners import make_failover_certificate
 from tandem.cluster.supervisor import ControlSocket, Supervisor
 from tandem.config.access import SUPERUSER

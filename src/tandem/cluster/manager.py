@@ -25,6 +25,7 @@ from tandem.cluster.certificates import TlsFiles
 from tandem.cluster.database import Database
 from tandem.cluster.guard import Guard
 from tandem.cluster.log import ClusterLog
+from tandem.cluster.pairs import PairNotes
 from tandem.cluster.registry import REGISTRY, Login, Request, Session, split
 from tandem.cluster.supervisor import ControlSocket, Supervisor
 from tandem.cluster.trust import Trust
@@ -65,10 +66,9 @@ class Manager:
     """The DHCP server's log file."""
     own_addresses: Callable[[], list[int]] = list
     """Returns the addresses of this machine."""
-    notes_of_pairs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """What is known of each failover pair: the last synchronization, drift. Not kept over a restart."""
     api_tls: TlsFiles | None = None
     """What the API is served with; None: plain HTTP."""
+    pair_notes: PairNotes = field(init=False)
     guard: Guard = field(init=False)
     watch: Watch = field(init=False)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
@@ -76,6 +76,7 @@ class Manager:
     _reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
+        self.pair_notes = PairNotes(self.database.path.with_name("pairs.json"))
         self.guard = Guard(self.database, self.log)
         self.watch = Watch(self, self.database.path.with_name("history.db"))
 

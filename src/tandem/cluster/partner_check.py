@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tandem.base.ipv4 import format_ipv4
+from tandem.cluster.pairs import cluster_at
 
 if TYPE_CHECKING:
     from tandem.cluster.manager import Manager
 
 WAIT_S = 2.0
-API_PORT = 1234
 _ECHO, _ECHO_REPLY, _ICMP_HEADER, _IP_HEADER_MIN = 8, 0, 8, 20
 
 
@@ -36,20 +36,24 @@ class Sign:
 
 
 async def check(manager: Manager, address: int, api_port: int = 0) -> tuple[list[Sign], str]:
-    """Return the signs of the partner at ``address``, and what to make of them. Raises CommandError: 302, 501."""
+    """Return the signs of the partner at ``address``, and what to make of them. Raises CommandError: 302, 501.
+
+    Its API is looked for where its failover pair says, unless ``api_port`` is given.
+    """
     related = await manager.ask("related_servers")
     partner = format_ipv4(address)
     mine = [server for server in related if server["address"] == partner]
     if not mine:
         await manager.ask("preview_partner_down", partner=address)  # refuses, and names the partners that there are
     port = int(mine[0].get("port", 647)) if mine else 647
-    echo, failover, api = await asyncio.gather(
-        _echo(partner), _connects(partner, port), _connects(partner, api_port or API_PORT)
-    )
+    host, configured = cluster_at(manager, partner)
+    api_port = api_port or configured
+    echo, failover, api = await asyncio.gather(_echo(partner), _connects(partner, port), _connects(host, api_port))
+    where = f"API port {api_port}" if host == partner else f"API {host}:{api_port}"
     signs = [
         *(_link(server) for server in mine), echo,
         _sign(f"failover port {port}", failover, "its DHCP server runs", "no DHCP server listens there"),
-        _sign(f"API port {api_port or API_PORT}", api, "its cluster runs", "no cluster listens there"),
+        _sign(where, api, "its cluster runs", "no cluster listens there"),
     ]  # fmt: skip
     return signs, _verdict(signs, api)
 

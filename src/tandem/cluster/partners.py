@@ -60,26 +60,38 @@ async def _conflicts(manager: Manager, request: Request) -> Answer:
     return Answer(items, [] if items else ["The partners have agreed on everything since the server started."])
 
 
-async def _order(request: Request) -> dict[str, Any]:
+async def _order(request: Request, partner: str, date: str) -> dict[str, Any]:
     """Return what the server is asked for a partner, its date and in which mode. Raises CommandError."""
-    date = request.values["date"]
     try:
         at = parse_date(date, request.session.clock()) if date else None
     except ValueError:
         raise CommandError(316, f"date: {date!r} is not {DATE_FORMS}") from None
-    return {"partner": await address_of(request.values["partner"]), "at": at, "expert": request.session.expert}
+    return {"partner": await address_of(partner), "at": at, "expert": request.session.expert}
 
 
-async def _set_partner_down(manager: Manager, request: Request) -> Answer:
-    answer = await manager.ask("set_partner_down", **await _order(request))
-    partner = request.values["partner"]
+async def set_partner_down(manager: Manager, request: Request, partner: str) -> Answer:
+    """Declare a partner down since the request's ``date``, or with ``-preview`` show what that changes."""
+    words = request.values["date"].split()
+    date = " ".join(word for word in words if word.lower() != _PREVIEW)
+    order = await _order(request, partner, date)
+    if len(date.split()) < len(words):
+        return await _preview(manager, request, order)
+    answer = await manager.ask("set_partner_down", **order)
     manager.log.note("Info", "Failover", 60011, f"{request.who} declared partner {partner} down.")
     return Answer(lines=[str(answer)] if answer else [])
 
 
+async def _set_partner_down(manager: Manager, request: Request) -> Answer:
+    return await set_partner_down(manager, request, request.values["partner"])
+
+
 async def _preview_partner_down(manager: Manager, request: Request) -> Answer:
+    return await _preview(manager, request, await _order(request, request.values["partner"], request.values["date"]))
+
+
+async def _preview(manager: Manager, request: Request, order: dict[str, Any]) -> Answer:
     lines, items = [], []
-    for view in await manager.ask("preview_partner_down", **await _order(request)):
+    for view in await manager.ask("preview_partner_down", **order):
         scopes = view.pop("scopes")
         item = item_of(str(view["name"]), view, request.session)
         items.append(item)
@@ -171,10 +183,10 @@ async def _shut_down(manager: Manager, request: Request) -> Answer:
 _SCOPES = 200
 """Scopes asked of the server at a time."""
 PARTNER = Argument("partner", "address or name of the partner server")
-_DATE = Argument(
-    "date", "when it was last known to be running: -5m, -3d, or Oct 31 00:00:00 2001; left out: now",
-    optional=True, many=True,
-)  # fmt: skip
+_WHEN = "when it was last known to be running: -5m, -3d, or Oct 31 00:00:00 2001; left out: now"
+_DATE = Argument("date", _WHEN, optional=True, many=True)
+_PREVIEW = "-preview"
+DATE = Argument("date", f"{_WHEN}; {_PREVIEW}: only show what would change, and when", optional=True, many=True)
 
 REGISTRY.add(
     Command(("dhcp", "getRelatedServers"), "Show failover partners, their states and why.",
@@ -189,7 +201,7 @@ REGISTRY.add(
     Command(("dhcp", "getAlarms"), "Show what is wrong now, and what was lately: when it began and ended.",
             "dhcp getAlarms", _alarms, role=READ_ONLY),
     Command(("dhcp", "setPartnerDown"), "Declare the partner down, so that this server may use its addresses.",
-            "dhcp setPartnerDown 192.168.60.2 -5m", _set_partner_down, (PARTNER, _DATE),
+            "dhcp setPartnerDown 192.168.60.2 -5m", _set_partner_down, (PARTNER, DATE),
             role=FAILOVER_OPERATOR, effect="server"),
     Command(("dhcp", "getFailoverCertificate"), "Show the fingerprint by which the partner knows this server (TLS).",
             "dhcp getFailoverCertificate", _certificate, role=READ_ONLY),

@@ -6,13 +6,16 @@ Source: SYSTEM S7.3; failover chapter, "Creating and Synchronizing a Failover Pa
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
 
 from tandem.base.errors import CommandError
-from tandem.cluster.trust import Trust, Untrusted
+from tandem.cluster.certificates import fingerprint
+from tandem.cluster.trust import COMPARE, Changed, Trust, Untrusted
 
 _CONNECT_S, _ANSWER_S = 5.0, 90.0
 
@@ -33,6 +36,8 @@ class Remote:
     """How it proves to be that cluster."""
     cure: str
     """What to look at when it cannot be reached or refuses, e.g. the attributes that say all this."""
+    accept: str
+    """The command that accepts another certificate of it, but for the fingerprint."""
 
     def __str__(self) -> str:
         """Return what messages call it."""
@@ -57,6 +62,9 @@ async def call(
             response = await client.request(method, url, json=body, headers=headers)
     except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
         untrusted = _cause(error, Untrusted)
+        if isinstance(untrusted, Changed):
+            cure = f"{COMPARE}, and write '{remote.accept} {untrusted.shown}'"
+            raise CommandError(501, f"{remote} is not trusted: {untrusted.what} {cure}") from None
         if untrusted is not None:
             raise CommandError(501, f"{remote} is not trusted: {untrusted}") from None
         why = str(error) or "no answer"
@@ -68,6 +76,21 @@ async def call(
     except httpx2.HTTPError as error:
         raise CommandError(501, f"the connection to {remote} was lost ({error}); {_UNKNOWN}") from None
     return _decoded(remote, response)
+
+
+async def certificate(address: str, port: int) -> str:
+    """Return the fingerprint of the certificate that is shown there, whoever that is. Raises CommandError 501."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        async with asyncio.timeout(_CONNECT_S):
+            _, writer = await asyncio.open_connection(address, port, ssl=context)
+    except (OSError, TimeoutError) as error:
+        why = (getattr(error, "reason", None) or error.strerror if isinstance(error, OSError) else None) or "no answer"
+        raise CommandError(501, f"no certificate can be had from {address}:{port} ({why})") from None
+    shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.close()
+    return fingerprint(shown)
 
 
 def _cause(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:

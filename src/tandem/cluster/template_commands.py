@@ -12,16 +12,21 @@ from tandem.config.schema import SCOPE
 from tandem.config.templates import apply_template, make_scope
 
 
+def draft_scope(draft: Draft, template: str, subnet: str, name: str = "") -> str:
+    """Make a scope in a draft from a template; return its name. Raises CommandError 302, 316, 320."""
+    trial = dict(draft.document)
+    trial[SCOPE.name] = dict(trial.get(SCOPE.name, {}))
+    name = make_scope(trial, template, subnet, name)
+    draft.open(SCOPE.name, name)
+    draft.document[SCOPE.name][name] = trial[SCOPE.name][name]
+    return name
+
+
 async def _apply(manager: Manager, request: Request) -> Answer:
     made: list[str] = []
 
     def change(draft: Draft) -> None:
-        trial = dict(draft.document)
-        trial[SCOPE.name] = dict(trial.get(SCOPE.name, {}))
-        name = make_scope(trial, request.name, request.values["subnet"], request.values["scope"])
-        draft.open(SCOPE.name, name)
-        draft.document[SCOPE.name][name] = trial[SCOPE.name][name]
-        made.append(name)
+        made.append(draft_scope(draft, request.name, request.values["subnet"], request.values["scope"]))
 
     edit_many(manager, request, change)
     return Answer(lines=[f"scope {name} was made" for name in made], data={"scope": made[0]})

@@ -25,6 +25,21 @@ class Untrusted(ssl.SSLError):
         return str(self.args[0])
 
 
+COMPARE = "compare the fingerprint with the one that 'tandem local' prints there when it starts"
+
+
+class Changed(Untrusted):
+    """What answers has another certificate than at first contact."""
+
+    def __init__(self, cluster: str, shown: str, first: str, known: Path) -> None:
+        self.shown = shown
+        self.what = (
+            f"its certificate has changed: the fingerprint is {shown}, and was {first}. Either somebody is between you"
+            " and the cluster, or it was installed anew; in that case"
+        )
+        super().__init__(f"{self.what} {COMPARE}, and delete the line {cluster} in {known}")
+
+
 def known_clusters() -> Path:
     """Return the file with the clusters that this user has met."""
     given = os.environ.get("AIC_KNOWN_CLUSTERS")
@@ -83,39 +98,51 @@ class Trust:
             return
         shown = fingerprint(certificate)
         if self.fingerprint:
-            if _digits(shown) != _digits(self.fingerprint):
+            if not same(shown, self.fingerprint):
                 raise Untrusted(f"its certificate has the fingerprint {shown}, not the one that was given")
             return
-        first = self._known(cluster)
+        first = self.remembered(cluster)
         if first is None:
-            self._remember(cluster, shown)
-        elif _digits(first) != _digits(shown):
-            raise Untrusted(
-                f"its certificate has changed: the fingerprint is {shown}, and was {first}. Either somebody is between"
-                " you and the cluster, or it was installed anew; in that case compare the fingerprint with the one that"
-                f" 'tandem local' prints when it starts, and delete the line {cluster} in {self.known}"
-            )
+            where = self.remember(cluster, shown)
+            self.note(f"first contact with {cluster}, certificate {shown}, {where}")
+        elif not same(first, shown):
+            raise Changed(cluster, shown, first, self.known)
 
-    def _known(self, cluster: str) -> str | None:
+    def remembered(self, cluster: str) -> str | None:
+        """Return the fingerprint of ``cluster`` (HOST:PORT) at first contact. Raises Untrusted."""
+        return self._all().get(cluster)
+
+    def _all(self) -> dict[str, str]:
         try:
             lines = self.known.read_text("utf-8").splitlines()
         except FileNotFoundError:
-            return None
+            return {}
         except (OSError, ValueError) as error:
             raise Untrusted(f"{self.known} cannot be read: {error}; mend it, or give --fingerprint") from None
-        return next((words[1] for words in map(str.split, lines) if len(words) == 2 and words[0] == cluster), None)
+        return {words[0]: words[1] for words in reversed([line.split() for line in lines]) if len(words) == 2}
 
-    def _remember(self, cluster: str, shown: str) -> None:
-        where = f"remembered in {self.known}"
+    def remember(self, cluster: str, shown: str) -> str:
+        """Keep a fingerprint in the place of what was known of ``cluster``; return where, or why not."""
+        kept, new = self._all(), self.known.with_name(f"{self.known.name}.{os.getpid()}")
         try:
             self.known.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            number = os.open(self.known, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            with open(number, "w", encoding="utf-8") as file:
-                file.write(f"{cluster} {shown}\n")
+            if cluster not in kept:  # others may be adding theirs
+                self._write(self.known, os.O_APPEND, {cluster: shown})
+            else:
+                self._write(new, os.O_TRUNC, kept | {cluster: shown})
+                new.replace(self.known)
         except OSError as error:
-            where = f"which cannot be remembered in {self.known} ({error.strerror})"
-        self.note(f"first contact with {cluster}, certificate {shown}, {where}")
+            return f"which cannot be remembered in {self.known} ({error.strerror})"
+        return f"remembered in {self.known}"
 
+    def _write(self, path: Path, how: int, clusters: dict[str, str]) -> None:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o600), "w", encoding="utf-8") as file:
+            file.writelines(f"{cluster} {shown}\n" for cluster, shown in clusters.items())
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two fingerprints are the same, with or without colons, in small letters or capitals."""
+    return _digits(one) == _digits(other)
 
 def _digits(text: str) -> str:
     return text.replace(":", "").lower()

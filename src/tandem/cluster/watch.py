@@ -122,7 +122,8 @@ class Watch:
     def _drifting(self) -> list[dict[str, Any]]:
         """The pairs whose configurations do not agree, or of which that is not known (S10.2)."""
         found = []
-        for name, notes in self._manager.notes_of_pairs.items():
+        for name in self._manager.pair_notes.pairs():
+            notes = self._manager.pair_notes.of(name)
             drift = notes.get("drift", "none")
             if drift == "none":
                 continue

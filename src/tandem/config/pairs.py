@@ -55,6 +55,10 @@ PAIR = ObjectClass(
         Attribute("remote-password", Secret(), None, "Password of that administrator."),
         Attribute("remote-scp-port", Int(1, 65535), CLUSTER_PORT, "TCP port of the partner's cluster."),
         Attribute(
+            "scope-template", Reference(cls="scope-template"), None,
+            "The template of the pair's scopes, for failover-pair NAME addScopes.",
+        ),
+        Attribute(
             "drift-check-interval", Time(), 900,
             "How often the two configurations are compared, once the partner's cluster can be reached; 0: never.",
             unit="seconds",
@@ -124,6 +128,14 @@ def pair_of_scopes(document: Mapping[str, Any]) -> dict[str, Pair | None]:
             own = _pair_in(scopes[name]) if setting == "scope-enabled" else None
             pairs[name] = own or pair  # it differs where the segment is in error: then each goes by its own
     return {name: pairs[name] for name in scopes}
+
+
+def into_pair(document: dict[str, Any], scope: str, pair: Pair) -> None:
+    """Make a scope one of the pair's, unless it is by the server's settings."""
+    if server_pair(document) != pair:
+        document["scope"][scope] |= {
+            "failover": "scope-enabled", "failover-main-server": pair.main, "failover-backup-server": pair.backup
+        }  # fmt: skip
 
 
 def _segment(scope: Mapping[str, Any]) -> object:

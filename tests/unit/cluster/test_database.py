@@ -208,7 +208,8 @@ def test_a_file_of_the_format_before_is_brought_up(path: Path) -> None:
     database.edit("admin", "dhcp", "", set_to("dhcp", "", a=1))
     database.close()
     old = sqlite3.connect(path)
-    old.executescript("ALTER TABLE change_set DROP COLUMN why; PRAGMA user_version=2")
+    old.executescript("ALTER TABLE change_set DROP COLUMN why; DROP TABLE old_secret; PRAGMA user_version=2")
     old.close()
     database = Database(path)
     assert [change.why for change in database.changes()] == [""] and database.document == {"dhcp": {"a": 1}}
+    assert database.old_secret("dhcp", "", "a") is None

@@ -447,18 +447,23 @@ def test_drift_is_found_named_and_an_alarm(pair: tuple[Cluster, Cluster]) -> Non
     assert "    drift = none" in status and any("complete, main-to-backup: " in line for line in status)
 
 
-def test_a_partner_with_another_certificate_than_at_first_is_not_given_the_password(
+def test_a_partner_with_another_certificate_is_told_nothing_until_that_is_accepted(
     pair: tuple[Cluster, Cluster],
 ) -> None:
     main, backup = pair
     assert main.sync()["status"] == 100
-    known = main.data / "ccm" / "known-clusters"
-    before = known.read_text()
-    assert f"{BACKUP}:{backup.port} " in before and "60018 First contact with" in main.log()
-    known.write_text(before.replace(f"{BACKUP}:{backup.port} ", f"{BACKUP}:{backup.port} AB:").replace("AB:AB", "AB"))
-    try:
-        answer = main.sync()
-        assert answer["status"] == 501 and "has changed" in answer["text"] and str(known) in answer["text"], answer
-    finally:
-        known.write_text(before)
-    assert main.sync()["status"] == 100
+    place, known = f"{BACKUP}:{backup.port}", main.data / "ccm" / "known-clusters"
+    first = next(line.split()[1] for line in known.read_text().splitlines() if line.startswith(place))
+    assert "60018 First contact with" in main.log()
+    assert main.line(f"failover-pair {PAIR} getCertificate")["lines"][-1] == "They are the same."
+    known.write_text(known.read_text().replace(f"{place} {first}", f"{place} AB{first[2:]}"))
+    answer = main.sync()
+    accept = f"failover-pair {PAIR} acceptCertificate {first}"
+    assert answer["status"] == 501 and f"and was AB{first[2:]}" in answer["text"] and accept in answer["text"], answer
+    shown = main.line(f"failover-pair {PAIR} getCertificate")["lines"]
+    facts = dict(line.split(": ", 1) for line in shown[1:4])
+    assert [fact.strip() for fact in facts.values()] == [place, f"AB{first[2:]}", first]
+    refused = main.line(f"failover-pair {PAIR} acceptCertificate AB{first[2:]}")
+    assert refused["status"] == 316 and main.sync()["status"] == 501, "not the one that is there"
+    main.do(accept)
+    assert main.sync()["status"] == 100 and f"before: AB{first[2:]}" in main.log()

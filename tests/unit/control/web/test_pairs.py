@@ -10,7 +10,7 @@ import pytest
 from web_browser import Browse, Browser, text_of
 
 from tandem.base.errors import CommandError
-from tandem.cluster import pairs
+from tandem.cluster import pair_certificates, pair_sync
 from tandem.cluster.manager import Manager
 from tandem.cluster.registry import Login
 
@@ -24,12 +24,12 @@ def entry(attribute: str, change: str, before: str | None, after: str | None) ->
 
 
 @pytest.fixture
-def wishes(command: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[pairs.Wish]]:
+def wishes(command: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[pair_sync.Wish]]:
     """A pair, whose partner takes every synchronization; yields what was wished."""
     command("dhcp set failover-main-server=127.0.0.11 failover-backup-server=127.0.0.12")
-    asked: list[pairs.Wish] = []
+    asked: list[pair_sync.Wish] = []
 
-    async def synchronize(manager: Manager, login: Login, name: str, wish: pairs.Wish) -> dict[str, Any]:
+    async def synchronize(manager: Manager, login: Login, name: str, wish: pair_sync.Wish) -> dict[str, Any]:
         asked.append(wish)
         return {
             "pair": name, "main": "127.0.0.11", "backup": "127.0.0.12", "operation": wish.operation,
@@ -40,12 +40,12 @@ def wishes(command: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[pairs
             "reload": {"ok": True, "text": ""} if wish.reload else None,
         }  # fmt: skip
 
-    monkeypatch.setattr(pairs, "synchronize", synchronize)
+    monkeypatch.setattr(pair_sync, "synchronize", synchronize)
     yield asked
 
 
 def test_a_pair_makes_itself_and_is_listed_and_edited(
-    admin: Browser, wishes: list[pairs.Wish], manager: Manager
+    admin: Browser, wishes: list[pair_sync.Wish], manager: Manager
 ) -> None:
     page = admin.get("/dhcp/failover").text
     assert "<h1>List DHCP Failover Pairs</h1>" in page and NAME in page
@@ -64,13 +64,13 @@ def test_a_pair_makes_itself_and_is_listed_and_edited(
 
 
 def test_a_report_shows_each_entry_and_has_the_run_button_of_the_same_operation(
-    admin: Browser, wishes: list[pairs.Wish]
+    admin: Browser, wishes: list[pair_sync.Wish]
 ) -> None:
     choose = admin.get(f"/dhcp/failover/sync?name={NAME}&verb=report").text
     assert "<h1>Report Synchronize Failover Pair</h1>" in choose
     assert re.search(r'value="update" checked', choose) and "Complete" in choose and "Exact" in choose
     page = admin.get(f"/dhcp/failover/report?name={NAME}&operation=complete&direction=main-to-backup").text
-    assert wishes == [pairs.Wish("complete", "main-to-backup", run=False)]
+    assert wishes == [pair_sync.Wish("complete", "main-to-backup", run=False)]
     told = text_of(page)
     assert "View DHCP Failover Pair Sync Report" in told and "2 change entries would be applied on the partner" in told
     assert "&lt;b&gt;10.1.0.2" in page and "mind the gap" in told and "no change in an update" in told
@@ -78,11 +78,11 @@ def test_a_report_shows_each_entry_and_has_the_run_button_of_the_same_operation(
 
 
 def test_a_run_shows_what_it_applied_and_is_undone(
-    admin: Browser, wishes: list[pairs.Wish], monkeypatch: pytest.MonkeyPatch
+    admin: Browser, wishes: list[pair_sync.Wish], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fields = {"name": NAME, "operation": "exact", "direction": "main-to-backup", "match": "abc", "reload": "yes"}
     page = admin.post("/dhcp/failover/run", **fields)
-    assert wishes == [pairs.Wish("exact", "main-to-backup", run=True, reload=True, match="abc")]
+    assert wishes == [pair_sync.Wish("exact", "main-to-backup", run=True, reload=True, match="abc")]
     told = text_of(page.text)
     assert "2 change entries were applied on the partner, the backup." in told and "was reloaded" in told
     assert ">Undo</button>" in page.text and "Run Exact" not in page.text
@@ -91,12 +91,12 @@ def test_a_run_shows_what_it_applied_and_is_undone(
 
 
 def test_a_refused_synchronization_is_told_where_it_was_asked_for(
-    admin: Browser, wishes: list[pairs.Wish], monkeypatch: pytest.MonkeyPatch
+    admin: Browser, wishes: list[pair_sync.Wish], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuse(*_: object) -> dict[str, Any]:
         raise CommandError(501, "127.0.0.12:1234 does not answer")
 
-    monkeypatch.setattr(pairs, "synchronize", refuse)
+    monkeypatch.setattr(pair_sync, "synchronize", refuse)
     for page in (
         admin.get(f"/dhcp/failover/report?name={NAME}&operation=update"),
         admin.post("/dhcp/failover/run", name=NAME, operation="update"),
@@ -104,14 +104,47 @@ def test_a_refused_synchronization_is_told_where_it_was_asked_for(
         assert page.status_code == 503 and "127.0.0.12:1234 does not answer." in text_of(page.text)
 
 
-def test_who_may_not_synchronize_sees_no_button(browse: Browse, wishes: list[pairs.Wish]) -> None:
+def test_who_may_not_synchronize_sees_no_button(browse: Browse, wishes: list[pair_sync.Wish]) -> None:
     page = browse("failover-operator").get("/dhcp/failover").text
     assert NAME in page and ">Run</a>" not in page and ">Report</a>" not in page
     assert browse("failover-operator").get(f"/dhcp/failover/report?name={NAME}").status_code == 403
     assert wishes == []
 
 
-def test_the_state_of_a_pair_is_asked_for_apart(admin: Browser, wishes: list[pairs.Wish]) -> None:
+def test_the_state_of_a_pair_is_asked_for_apart(admin: Browser, wishes: list[pair_sync.Wish]) -> None:
     state = admin.get(f"/dhcp/failover/status?name={NAME}&part=state").text
     drift = admin.get(f"/dhcp/failover/status?name={NAME}&part=drift").text
     assert "the DHCP server is not running" in state and "not compared" in drift
+
+
+def test_scopes_are_added_from_the_pairs_template(admin: Browser, wishes: list[pair_sync.Wish], command: Run) -> None:
+    assert "Add Scopes" not in admin.get(f"/dhcp/failover/edit?name={NAME}").text
+    command("scope-template lab create")
+    command(f"failover-pair {NAME} set scope-template=lab")
+    assert "Add Scopes" in admin.get(f"/dhcp/failover/edit?name={NAME}").text
+    admin.post("/dhcp/failover/add-scopes", name=NAME, subnets="10.1.0.0/24 10.2.0.0/24")
+    assert command("scope listnames") == ["100 Ok", "10.1.0.0/24", "10.2.0.0/24"]
+    admin.post("/dhcp/failover/add-scopes", name=NAME, subnets="10.1.0.0/99")
+    assert "Subnet: " in text_of(admin.get(f"/dhcp/failover/edit?name={NAME}").text)
+
+
+@pytest.mark.parametrize(("cls", "name", "port"), [("failover-pair", NAME, 1234), ("cluster", "office", 99)])
+def test_another_certificate_is_shown_and_accepted(
+    cls: str, name: str, port: int, admin: Browser, wishes: list[pair_sync.Wish], command: Run, manager: Manager,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    async def certificate(address: str, port: int) -> str:
+        return "AB:CD"
+
+    monkeypatch.setattr(pair_certificates, "certificate", certificate)
+    command("cluster office create 127.0.0.12 scp-port=99")
+    page = f"/{'dhcp/failover' if cls == 'failover-pair' else 'clusters'}/certificate"
+    assert "There was no contact yet" in admin.get(f"{page}?name={name}").text
+    manager.trust().remember(f"127.0.0.12:{port}", "01:02")
+    shown = text_of(admin.get(f"{page}?name={name}").text)
+    assert "The certificate has changed" in shown and "01:02" in shown and "AB:CD" in shown
+    admin.post(page, name=name, fingerprint="01:02")
+    assert manager.trust().remembered(f"127.0.0.12:{port}") == "01:02"
+    admin.post(page, name=name, fingerprint="AB:CD")
+    assert manager.trust().remembered(f"127.0.0.12:{port}") == "AB:CD"
+    assert "the one of first contact" in admin.get(f"{page}?name={name}").text

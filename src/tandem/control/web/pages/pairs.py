@@ -25,6 +25,7 @@ from tandem.control.web.visit import Visit
 PAGES = Pages()
 HOME = "/dhcp/failover"
 _SYNC, _UNDO = (PAIR.name, NAME, "sync"), (PAIR.name, NAME, "undoSync")
+_ADD_SCOPES = (PAIR.name, NAME, "addScopes")
 _MAY_SYNC = command_of(_SYNC).role
 _DIRECTIONS = ("main-to-backup", "backup-to-main")
 _ABOUT = {
@@ -93,8 +94,20 @@ def _edit_page(visit: Visit, editing: Editing, status: int = 200) -> Response:
     return visit.page(
         "edit_pair.html", status=status, title="Edit DHCP Failover Pair", editing=editing,
         action=f"{HOME}/edit?{urlencode({'name': editing.name})}", back=HOME, editor=visit.may(edit_role(PAIR)),
-        syncs=visit.may(_MAY_SYNC),
+        syncs=visit.may(_MAY_SYNC), scopes_by=visit.stored(PAIR.name, editing.name).get("scope-template"),
     )  # fmt: skip
+
+
+@PAGES.post(f"{HOME}/add-scopes", command=_ADD_SCOPES)
+async def add_scopes(visit: Visit) -> Response:
+    """Make scopes of a pair for subnets."""
+    name = visit.form["name"]
+    try:
+        answer = await visit.run(_ADD_SCOPES, name, subnets=visit.form["subnets"])
+        visit.notice("ok", "\n".join(sentence(line) for line in answer.lines))
+    except CommandError as refused:
+        visit.notice("error", sentence(refused.text))
+    return visit.go(f"{HOME}/edit?{urlencode({'name': name})}")
 
 
 @PAGES.post(f"{HOME}/delete", role=edit_role(PAIR), effect=effect_of(PAIR))
