@@ -14,7 +14,7 @@ from random import Random
 from tandem.base.ipv4 import format_ipv4
 from tandem.sim.field import Field
 from tandem.sim.ledger import Ledger
-from tandem.sim.settings import MASK, Subnet
+from tandem.sim.settings import Subnet
 from tandem.sim.world import Violation, World
 from tandem.wire import dhcp
 
@@ -294,7 +294,8 @@ class Client:
         text = message.options.get(56, b"").decode("ascii", "replace")
         self.world.say(f"{self.name} is refused {format_ipv4(self.address)}: {text}")
         excused = (
-            self.ledger.excuses or self.address in self.ledger.declined or self.address & MASK != self.subnet.net
+            self.ledger.excuses or self.address in self.ledger.declined
+            or self.field.net_of(self.address) != self.subnet.net
             or self.address in self.ledger.revoked or self.key in self.ledger.revoked
         )  # fmt: skip
         nearly_over = held is not None and held.end - self.world.now <= self.ledger.slack_s

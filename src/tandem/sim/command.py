@@ -15,6 +15,7 @@ from time import monotonic, time
 from tandem.sim.canaries import CANARIES, hunt
 from tandem.sim.coverage import Coverage
 from tandem.sim.profiles import PROFILES
+from tandem.sim.rehearse import main as rehearse
 from tandem.sim.run import Outcome, Scenario, tell
 from tandem.sim.shrink import shrink
 from tandem.sim.story import retell, story_of
@@ -27,7 +28,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     profiles = "; ".join(f"{p.name}: {p.help}" for p in PROFILES.values())
     parser = argparse.ArgumentParser(
         prog="tandem sim", description="Run failover pairs in a simulated, hostile world and judge them.",
-        epilog=f"Profiles: {profiles}.",
+        epilog=f"Profiles: {profiles}. With your own configuration: tandem sim --config FILE --help.",
     )  # fmt: skip
     add = parser.add_argument
     add("--seed", type=int, metavar="N", help="tell this one story")
@@ -142,6 +143,8 @@ def run_canary(options: argparse.Namespace) -> int:
 
 def main(argv: list[str]) -> int:
     """Run ``tandem sim``; return its exit status."""
+    if any(word.split("=")[0] == "--config" for word in argv):
+        return rehearse(argv)
     options = parse(argv)
     if options.canary is not None:
         return run_canary(options)

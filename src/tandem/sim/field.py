@@ -13,7 +13,7 @@ from typing import Protocol
 from tandem.base.io import Datagram, Reply
 from tandem.base.ipv4 import BROADCAST
 from tandem.sim.machine import Machine
-from tandem.sim.settings import LAN, MASK, Settings, Subnet
+from tandem.sim.settings import LAN, Layout, Subnet
 from tandem.sim.world import World
 from tandem.wire import dhcp
 
@@ -32,10 +32,11 @@ class Listener(Protocol):
 class Field:
     """Carries datagrams between clients and servers."""
 
-    def __init__(self, world: World, settings: Settings, chance: Random) -> None:
+    def __init__(self, world: World, settings: Layout, chance: Random) -> None:
         self.world = world
         self.chance = chance
         self.machines: dict[int, Machine] = {}
+        self.net_of = settings.net_of
         self.subnets = {subnet.net: subnet for subnet in settings.subnets}
         self._on_lan = Subnet("lan", LAN, 0, 0, 0)
         self._clients: dict[bytes, list[Listener]] = {}
@@ -62,7 +63,8 @@ class Field:
         """A subnet is there from now on."""
         self.subnets[subnet.net] = subnet
 
-    def _whole(self, net: int, server: int) -> bool:
+    def reaches(self, net: int, server: int) -> bool:
+        """Whether no fault cuts the way between a subnet and a server."""
         return not self._cuts.get((net, server))
 
     # --- to the servers ---------------------------------------------------------------------------------
@@ -83,7 +85,7 @@ class Field:
 
     def _carry(self, subnet: Subnet, server: int, data: bytes, source: int, port: int) -> None:
         chance = self.chance
-        if not self._whole(subnet.net, server):
+        if not self.reaches(subnet.net, server):
             return
         for _ in range(2 if chance.random() < self.doubles else 1):
             if chance.random() >= self.loss:
@@ -99,12 +101,12 @@ class Field:
         data = reply.data
         giaddr = int.from_bytes(data[24:28], "big")
         if giaddr:
-            subnet = self.subnets.get(giaddr & MASK)
+            subnet = self.subnets.get(self.net_of(giaddr))
         elif reply.destination == BROADCAST or reply.hardware:
             subnet = self.subnets.get(LAN, self._on_lan)
         else:
-            subnet = self.subnets.get(reply.destination & MASK)
-        if subnet is None or not self._whole(subnet.net, machine.address):
+            subnet = self.subnets.get(self.net_of(reply.destination))
+        if subnet is None or not self.reaches(subnet.net, machine.address):
             return
         for _ in range(2 if self.chance.random() < self.doubles else 1):
             if self.chance.random() >= self.loss:

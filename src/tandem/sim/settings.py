@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import ceil
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 from tandem.base.ipv4 import format_ipv4, parse_ipv4
 from tandem.config.compile import compile_config
@@ -49,6 +49,33 @@ class Subnet:
     def relay(self) -> int:
         """The relay's address (giaddr), 0 on the LAN."""
         return self.net + 1 if self.relay_reaches else 0
+
+
+class Layout(Protocol):
+    """What the networks and the verdicts need to know of a configuration."""
+
+    @property
+    def subnets(self) -> tuple[Subnet, ...]:
+        """Where clients are."""
+        ...
+
+    @property
+    def secret(self) -> str:
+        """The servers' shared secret, or empty."""
+        ...
+
+    @property
+    def safe_period_s(self) -> int:
+        """After how long servers take over by themselves; 0 = never."""
+        ...
+
+    def net_of(self, address: int) -> int:
+        """Return ``Subnet.net`` of where an address belongs, or what is none."""
+        ...
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """Return each (main, backup) once."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -138,6 +165,10 @@ class Settings:
         config, problems = compile_config(document, server, certificate=certificate_of(server))
         assert config is not None, problems
         return config
+
+    def net_of(self, address: int) -> int:
+        """Return the subnet that an address lies in."""
+        return address & MASK
 
     def pairs(self) -> list[tuple[int, int]]:
         """Return each (main, backup) once, in the order of the subnets."""

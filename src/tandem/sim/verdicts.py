@@ -28,7 +28,7 @@ from tandem.lease.binding import (
 from tandem.lease.book import Book
 from tandem.sim.ledger import Ledger
 from tandem.sim.machine import STALE_S, Machine
-from tandem.sim.settings import MASK, Settings
+from tandem.sim.settings import Layout
 from tandem.sim.world import Violation, World, clock_text
 from tandem.wire import dhcp
 from tandem.wire.failover import MessageType, State, decode
@@ -51,7 +51,7 @@ class Verdicts:
     """Judges the servers of one world."""
 
     def __init__(
-        self, world: World, settings: Settings, ledger: Ledger, entered: Callable[[Machine, Endpoint], None],
+        self, world: World, settings: Layout, ledger: Ledger, entered: Callable[[Machine, Endpoint], None],
         whole_s: float = WHOLE_S,
     ) -> None:  # fmt: skip
         """``entered`` hears of each change of a failover state; whole checks run every ``whole_s``."""
@@ -79,7 +79,7 @@ class Verdicts:
         """When a server was last wrong by much about its partner's clock (it believes one set back after a minute)."""
         self.checks = 0
 
-    def learn(self, settings: Settings) -> None:
+    def learn(self, settings: Layout) -> None:
         """Take who is whose partner where."""
         for subnet in settings.subnets:
             self._partners[subnet.net, subnet.main] = subnet.backup
@@ -90,7 +90,7 @@ class Verdicts:
         self.amnesia[machine.address] = why
         self._lost_at[machine.address] = self.world.now
         for address, held in self.ledger.valid():
-            partner = self.machines.get(self._partners.get((address & MASK, machine.address), 0))
+            partner = self.machines.get(self._partners.get((self.settings.net_of(address), machine.address), 0))
             if partner is None or held.server != machine.address:
                 continue
             row = partner.disk.rows.get(address)
@@ -166,7 +166,7 @@ class Verdicts:
     def _lead_time(self, machine: Machine, address: int, row: tuple[object, ...], lease_s: int) -> None:
         """No lease ends more than the MCLT after what the partner has acknowledged, or after now."""
         self.checks += 1
-        subnet = address & MASK
+        subnet = self.settings.net_of(address)
         partner = self.machines.get(self._partners.get((subnet, machine.address), 0))
         if partner is None or partner.address in self.amnesia or machine.node is None:
             return
@@ -192,7 +192,7 @@ class Verdicts:
 
     def believed(self, server: int, address: int, end: float) -> bool:
         """Whether a server that could not ask its partner has extended a lease for no more than the MCLT."""
-        subnet = address & MASK
+        subnet = self.settings.net_of(address)
         machine, partner = self.machines[server], self._partners.get((subnet, server), 0)
         endpoint = machine.endpoint_with(partner, self._is_main(machine, subnet)) if machine.node is not None else None
         if endpoint is None:
