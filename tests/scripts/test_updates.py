@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pair import MAIN, Client, World, config, scope
 
 from tandem.base.io import LinkData, LinkUp
@@ -83,3 +85,25 @@ def test_a_main_of_another_make_is_spoken_to_in_its_dialect() -> None:
     assert endpoint.link is not None and endpoint.link.set_up
     assert not endpoint.link.said, "its state has to be known before it is told ours"
     assert Client(world, 5).lease(world.backup)
+
+
+def test_a_client_that_released_its_lease_to_the_other_server_gets_it_again_for_good() -> None:
+    """What a server confirms without storing it, a release that is on its way from the partner would undo."""
+    defers = lambda main: replace(config(main), defer_lease_extensions=True)  # noqa: E731
+    world = World(lambda: defers(True), lambda: defers(False)).pair()
+    client = Client(world, 1)
+    assert client.lease(world.main)
+    world.run(2)
+    assert client.renew(world.main) and client.left_s == 259200
+    world.run(2)
+    saved = world.main.disk.rows[client.address]
+    assert client.renew(world.main) and world.main.disk.rows[client.address] == saved, "deferred"
+    assert client.renew(world.backup), "this one is stored: the client would now release its lease to the backup"
+    world.run(2)
+    address = client.address
+    client.release(world.backup)
+    client.address = address
+    assert client.renew(world.main)
+    world.run(2)
+    assert address in world.main.active()
+    world.books_agree()

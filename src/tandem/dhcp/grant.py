@@ -16,7 +16,17 @@ from tandem.config.compiled import CompiledScope, ServerConfig
 from tandem.dhcp.journal import LEASED, Journal, lease_words
 from tandem.dhcp.query import Query
 from tandem.dhcp.replies import Replies, renewal_times
-from tandem.lease.binding import ACTIVE, BOOTP_FLAG, INTERESTING, KEPT_BYTES, RESERVED_FLAG, Binding, client_key
+from tandem.lease.binding import (
+    ACTIVE,
+    BOOTP_FLAG,
+    BY_PARTNER,
+    BY_THIS_SERVER,
+    INTERESTING,
+    KEPT_BYTES,
+    RESERVED_FLAG,
+    Binding,
+    client_key,
+)
 from tandem.lease.book import Book
 from tandem.wire.dhcp import ACK, OPT_HOST_NAME, OPT_LEASE_TIME, OPT_RELAY_INFO, pack_within, unpack_options
 
@@ -60,11 +70,12 @@ class Leases:
 
         Deferred only while more than half is left, and only where no longer lease than it had could be given now:
         one that the MCLT made short is extended as soon as the partner has acknowledged more. Never while the partner
-        is out of reach: it may have heard the client end this lease, and what is not stored cannot be told from that.
+        may have heard the client end this lease, as what is not stored cannot be told from that: when it is out of
+        reach, or is whom the client had its lease from last, to whom it would release it.
         """
         desired = desired_seconds(query, scope, binding.address)
         given = lease_seconds(query, binding, desired)
-        told = query.powers.connected or not scope.endpoint
+        told = not scope.endpoint or (query.powers.connected and binding.granted_by != BY_PARTNER)
         if self.config.defer_lease_extensions and told and not binding.flags & BOOTP_FLAG:
             if binding.expires == FOREVER:
                 left, had, half = FOREVER, FOREVER, 0
@@ -129,7 +140,7 @@ class Leases:
             ends = max(ends, binding.expires)
         binding.expires = ends
         binding.last_transaction = moment if binding.status == ACTIVE else max(moment, binding.last_transaction)
-        binding.granted_by = 1
+        binding.granted_by = BY_THIS_SERVER
         binding.flags = (RESERVED_FLAG if address in scope.reserved else 0) | (BOOTP_FLAG if bootp else 0)
         potential = query.powers.potential(given, desired, query.moment)
         if potential > binding.sent_potential:

@@ -14,6 +14,7 @@ from tandem.lease.binding import (
     ACTIVE,
     BACKUP,
     BOOTP_FLAG,
+    BY_PARTNER,
     DEACTIVATED_FLAG,
     EXPIRED,
     FREE,
@@ -56,6 +57,9 @@ _NO_SHARE = "The main gives the backup what is available on both sides; the back
 UNREACHED: dict[tuple[int, int], str] = {(RELEASED, BACKUP): _NO_SHARE}
 """Cells to which the simulator's stories do not come, and why."""
 
+_SAME_TIME_S = 5
+"""Times of the two servers this near to each other may be the other way round: on a slow link the difference of their
+clocks is known no better (``failover.clock``)."""
 CLIENT_REQUIRED = (ACTIVE, EXPIRED, RELEASED)
 
 
@@ -112,13 +116,22 @@ def judge(
         return RejectReason.OUTDATED_BINDING, "this server heard the client later"
     if rule in (REJECT, AFTER_ABANDONED):
         return RejectReason.LESS_CRITICAL_BINDING, "the address is marked unusable here"
-    since = binding.last_transaction
-    theirs = update.last_transaction
-    # Deviation: in the same second ACTIVE wins on both sides. "Later" alone would leave each side refusing the
-    # other for good, and freeing a lease that a client may hold is the worse mistake.
-    if theirs is not None and (theirs > since or (theirs == since and status == ACTIVE and rule != AFTER_RESET)):
+    # Deviation: at the same time ACTIVE wins on both sides. "Later" alone would leave each side refusing the other for
+    # good within a second, and freeing a lease that a client may hold is the worse mistake.
+    since, theirs = binding.last_transaction, update.last_transaction
+    if theirs is not None and rule == AFTER_RESET and theirs > since:
+        return None
+    if theirs is not None and rule == TRANSACTION_LATER and theirs > since + _in_doubt_s(binding, status):
         return None
     return RejectReason.OUTDATED_BINDING, "this server heard the client later"
+
+
+def _in_doubt_s(binding: Binding, status: int) -> int:
+    """Return how much later than our transaction the partner's must be (more than this), in seconds."""
+    if status == ACTIVE:
+        return -_SAME_TIME_S - 1
+    # What it was told, and has acknowledged, was before whatever it tells now.
+    return 0 if binding.up_to_date or binding.status != ACTIVE else _SAME_TIME_S
 
 
 def other_client(binding: Binding, update: Update) -> bool:
@@ -170,7 +183,7 @@ def accept(book: Book, binding: Binding, update: Update, scope: CompiledScope, n
         potential = update.potential if update.potential is not None else update.expires
         if same_client and was_active:
             if takes_end:
-                binding.granted_by = 2
+                binding.granted_by = BY_PARTNER
                 binding.expires = update.expires
                 if pending:
                     binding.generation += 1  # what is on the way tells a shorter end: it is told once more
@@ -178,7 +191,7 @@ def accept(book: Book, binding: Binding, update: Update, scope: CompiledScope, n
             binding.received_potential = max(binding.received_potential, potential)
         else:
             book.set_client(binding, update.hardware, update.client_id)
-            binding.granted_by = 2
+            binding.granted_by = BY_PARTNER
             binding.expires = update.expires
             # The partner may rely on what it was told before this server took the lease for ended.
             ended = binding.status in (EXPIRED, RELEASED, RESET) and same_client

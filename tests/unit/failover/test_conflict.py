@@ -51,10 +51,9 @@ def test_cell(ours: str, theirs: str, rule: str) -> None:
         assert reason(binding(ours), update(theirs)) is None
         assert reason(binding(ours), update(theirs, last=None)) is None
     elif rule == "last":
-        assert reason(binding(ours), update(theirs, NOW - 49)) is None
-        tie = None if theirs == "ACTIVE" else 15  # in the same second ACTIVE wins on both sides
-        assert reason(binding(ours), update(theirs, NOW - 50)) == tie
-        assert reason(binding(ours), update(theirs, NOW - 51)) == 15
+        later = {("ACTIVE", "RELEASED"): 5, ("RELEASED", "EXPIRED"): 0}.get((ours, theirs), -6)  # ACTIVE wins in doubt
+        assert reason(binding(ours), update(theirs, NOW - 49 + later)) is None
+        assert reason(binding(ours), update(theirs, NOW - 50 + later)) == 15
         assert reason(binding(ours), update(theirs, None)) == 15
     elif rule == "lease":
         assert reason(binding(ours, NOW), update(theirs)) is None
@@ -80,6 +79,13 @@ def test_cell(ours: str, theirs: str, rule: str) -> None:
         other.expires = NOW  # the draft accepts: see docs/decisions/0003
         assert reason(binding(ours), other, main=False) == 15
         assert reason(binding(ours, NOW), other, main=False) is None
+
+
+def test_a_release_that_the_partner_knew_our_lease_before_is_in_no_doubt() -> None:
+    ours = binding("ACTIVE")
+    ours.up_to_date = True
+    assert reason(ours, update("RELEASED", NOW - 49)) is None
+    assert reason(ours, update("RELEASED", NOW - 50)) == 15
 
 
 def test_missing_information_is_reason_3() -> None:
