@@ -63,6 +63,8 @@ class Endpoint:
         self.why = "This server is starting and looks for its partner."
         self.started_at = 0.0
         self.partner_starting = False
+        self.heard_by_partner: int = 0
+        """Until when the partner has heard this server, by this server's clock; 0 = it has not said."""
         self.partner_met: bool | None = None
         """Whether the partner says that it has met us before; None = it has not said."""
         self.link: Link | None = None
@@ -354,7 +356,7 @@ class Endpoint:
             self.away_s = 0.0
             saved.interrupted_since = 0
             saved.ask_all = saved.ask_all and saved.cautious
-        saved.last_operation = int(now)
+        saved.ran_at(int(now))
         self.save(out)
         self.adopt_powers()
         self.queue.barrier = None
@@ -510,7 +512,7 @@ class Endpoint:
         if self.state == S.STARTUP or self.state in _STOPPING:
             return
         saved = self.saved
-        saved.last_operation = int(now)
+        saved.ran_at(int(now))
         if saved.set_back_s and now >= saved.set_back_until:
             saved.set_back_s = 0
             self.adopt_powers()

@@ -42,6 +42,8 @@ VENDOR_MET = 2
 """Our vendor sub-option: one byte, 1 when the sender has met this partner before."""
 VENDOR_FACTOR = 3
 """Our vendor sub-option: the main's lease period factor in per cent, four bytes."""
+VENDOR_HEARD = 5
+"""Our vendor sub-option: until when the sender has heard the receiver, by the receiver's clock, four bytes."""
 
 
 def send_connect(endpoint: Endpoint, now: float, out: list[Effect]) -> None:
@@ -61,8 +63,7 @@ def send_connect(endpoint: Endpoint, now: float, out: list[Effect]) -> None:
             mclt=config.mclt_s,
             hash_buckets=dialect.buckets(to_wire(endpoint.backup_buckets)),
             delayed_service=config.balance_delay_s if endpoint.backup_buckets and config.balance_delay_s else None,
-            vendor=({
-                VENDOR_MET: bytes([endpoint.saved.met]),
+            vendor=_what_is_remembered(endpoint) | ({
                 VENDOR_FACTOR: round(config.lease_factor * 100).to_bytes(4, "big"),
             } if dialect.extensions else {}) | _certificate(endpoint, link),
         ),
@@ -77,6 +78,19 @@ def _certificate(endpoint: Endpoint, link: Link) -> dict[int, bytes]:
     if link.session or config.tls == OFF or not config.certificate:
         return {}
     return {tls.VENDOR_CERTIFICATE: config.certificate}
+
+
+def _what_is_remembered(endpoint: Endpoint) -> dict[int, bytes]:
+    """What this server remembers of the partner, from which one that has lost its data, or has old data, sees that."""
+    if not endpoint.dialect.extensions:
+        return {}
+    saved = endpoint.saved
+    heard = {VENDOR_HEARD: saved.heard_until.to_bytes(4, "big")} if saved.heard_until else {}
+    return {VENDOR_MET: bytes([saved.met])} | heard
+
+
+def _heard(vendor: dict[int, bytes], vendor_class: bytes | None) -> int:
+    return int.from_bytes(vendor.get(VENDOR_HEARD, b""), "big") if vendor_class == VENDOR_CLASS else 0
 
 
 def _met(vendor: dict[int, bytes], vendor_class: bytes | None) -> bool | None:
@@ -167,6 +181,7 @@ def accept_connect(endpoint: Endpoint, link: Link, frame: Frame, now: float, out
     endpoint.told_buckets = from_wire(dialect.buckets(message.hash_buckets))
     endpoint.told_delay_s = message.delayed_service or 0
     endpoint.partner_met = _met(message.vendor, message.vendor_class)
+    endpoint.heard_by_partner = _heard(message.vendor, message.vendor_class)
     out.append(SaveState(endpoint.config.name, saved.values()))
     link.window = message.max_unacked
     link.contact_s = min(endpoint.config.poll_interval_s, message.receive_timer / 3)
@@ -178,7 +193,7 @@ def _accept(
     endpoint: Endpoint, link: Link, xid: int, tls_reply: int | None, now: float, out: list[Effect]
 ) -> None:  # fmt: skip
     """Send an accepting CONNECTACK (section 7.9.1)."""
-    vendor = {VENDOR_MET: bytes([endpoint.saved.met])} if endpoint.dialect.extensions else {}
+    vendor = _what_is_remembered(endpoint)
     answer = ConnectAck(
         relationship=endpoint.config.relationship,
         max_unacked=endpoint.dialect.max_unacked,
@@ -252,6 +267,7 @@ def _connect_ack(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]
         endpoint.save(out)
         endpoint.adopt_powers()
     endpoint.partner_met = _met(message.vendor, message.vendor_class)
+    endpoint.heard_by_partner = _heard(message.vendor, message.vendor_class)
     link.window = max(message.max_unacked or 1, 1)
     link.contact_s = min(endpoint.config.poll_interval_s, (message.receive_timer or 60) / 5)
     calling.connected(endpoint, now, out)
@@ -395,5 +411,7 @@ def handle(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> N
     if not link.set_up and kind is not ConnectAck and kind is not Disconnect:
         return
     _measure(endpoint, frame, now, out)
+    if link.heard_state and not endpoint.partner_starting:
+        endpoint.saved.heard_until = frame.time
     handler(endpoint, frame, now, out)
 

@@ -25,7 +25,11 @@ class Saved:
     """Whether the partner was ever in a state in which it gives or extends leases."""
     last_operation: int = 0
     """When this server was last running, to within a second or so."""
+    latest: int = 0
+    """The latest time by its own clock at which this server ever ran, to within a few seconds."""
     last_contact: int = 0
+    heard_until: int = 0
+    """The time in the partner's latest message outside of its STARTUP, by the partner's clock."""
     interrupted_since: int = 0
     """Start of COMMUNICATIONS-INTERRUPTED; 0 when not interrupted."""
     mclt_s: int = 0
@@ -71,6 +75,11 @@ class Saved:
 
     history: list[list[object]] = field(default_factory=list)
     """The last transitions, oldest first: (when, state left, state entered, label of the row, why)."""
+
+    def ran_at(self, now: int) -> None:
+        """Take down that this server runs."""
+        self.last_operation = now
+        self.latest = max(self.latest, now)
 
     def entered(self, when: int, left: int, entered: int, why: str) -> None:
         """Take down a transition by the row ``label``; the oldest of many is forgotten."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tandem.base.io import Effect
+from tandem.base.units import format_duration
 from tandem.failover.states import SERVING
 from tandem.wire.failover import ServerState as S
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from tandem.failover.endpoint import Endpoint
 
 _STARTUP_S_MIN = 5.0
+OLD_S = 60
+"""By how much a server's record of itself may end before its partner's of it: it is stored every few seconds."""
 _LONG = 3
 """How many times longer a server looks for its partner when that may have taken over meanwhile (section 5.9)."""
 
@@ -72,11 +75,19 @@ def leave_startup(endpoint: Endpoint, now: float, out: list[Effect]) -> tuple[in
 
     Deviation: a server that was recovering goes on recovering; the draft's comparison of times would take it into
     POTENTIAL-CONFLICT although it served nobody.
+
+    A server in whose place an old copy was put sees it by what the partner remembers of it (section 5.16). Both records
+    are of this server's own clock, so that no clock that was set looks like that.
     """
     saved = endpoint.saved
+    late_s = endpoint.heard_by_partner - saved.latest
     target = endpoint.previous
     why = "The partner answered; this server goes on where it was."
-    if not target:
+    if saved.latest and late_s > OLD_S:
+        saved.failed_at, saved.ask_all = int(endpoint.started_at), True
+        target = int(S.RECOVER)
+        why = f"The partner heard this server {format_duration(late_s)} after its lease data ends: it is an old copy."
+    elif not target:
         target, why = _first_state(endpoint)
     elif target == S.RECOVER and not saved.state and saved.partner_state == S.PARTNER_DOWN:
         saved.failed_at = endpoint.config.recover_from  # there is no copy: the date says when this server stopped
