@@ -21,8 +21,9 @@ from tandem.cluster.accounts import keeping_a_superuser
 from tandem.cluster.answer import Answer, Item
 from tandem.cluster.database import HIDDEN, Change, Draft
 from tandem.cluster.manager import Manager
-from tandem.cluster.objects import apply, edit_many, edit_role, make, table
+from tandem.cluster.objects import edit_many, edit_role, table
 from tandem.cluster.registry import NAME, REGISTRY, Argument, Command, Request, Session
+from tandem.cluster.stored import apply, make
 from tandem.config import document as config
 from tandem.config.access import ADMIN, DHCP_ADMIN, READ_ONLY
 from tandem.config.dates import format_date

@@ -1,4 +1,4 @@
-"""The commands that all classes of objects have, and the same for REST: create, delete, list, get, set, and so on.
+"""The commands that all classes of objects have: create, delete, list, get, set, and so on; for REST: ``stored``.
 
 They derive from ``config``'s declarations: a class that is declared there has these commands here. Does not know
 any particular class.
@@ -8,28 +8,24 @@ Source: reference "commands and attributes" section 1.2.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from tandem.base.errors import CommandError
 from tandem.cluster.accounts import hash_password, keeping_a_superuser
 from tandem.cluster.answer import Answer, Item
-from tandem.cluster.database import Draft, encode
+from tandem.cluster.database import Draft
 from tandem.cluster.filters import parse
 from tandem.cluster.manager import Manager
 from tandem.cluster.names import with_addresses
-from tandem.cluster.registry import NAME, REGISTRY, Argument, Command, Login, Request, Session
+from tandem.cluster.registry import NAME, REGISTRY, Argument, Command, Request, Session
 from tandem.config import document as config
 from tandem.config.access import ADMIN, DHCP_ADMIN, READ_ONLY, SUPERUSER, Password
 from tandem.config.attribute import ObjectClass
 from tandem.config.document import Document
 from tandem.config.pairs import PAIR, Pair, named_pairs
-from tandem.config.places import home, tidy
-from tandem.config.policies import set_option, set_vendor_option
+from tandem.config.places import home
 from tandem.config.schema import CLASSES
-from tandem.config.schema_clients import EMBEDDED
-from tandem.config.scopes import add_range, add_reservation
 from tandem.config.types import Bool, Secret
 
 
@@ -45,13 +41,18 @@ def read_role(cls: ObjectClass) -> str:
 
 def item(manager: Manager, session: Session, cls: str, name: str) -> Item:
     """Return an object as it is shown: what is set, and defaults marked as such for people."""
-    document, declared = manager.database.document, config.class_of(cls)
+    content = config.read_object(manager.database.document, cls, name)
+    return item_of_content(session, config.class_of(cls), name, content)
+
+
+def item_of_content(session: Session, declared: ObjectClass, name: str, content: Mapping[str, Any]) -> Item:
+    """Return the same of an object whose content is known."""
     shown = {}
-    for attribute, text in config.show(document, cls, name, session.clock()).items():
-        own = config.is_set(document, cls, name, attribute)
+    for attribute, text in config.shown(declared, content, session.clock()).items():
+        own = attribute in content
         if own or not declared.by_name[attribute].expert or session.expert:
             shown[attribute] = text if own or session.default_format == "script" else f"[default={text}]"
-    return Item(name or cls, shown)
+    return Item(name or declared.name, shown)
 
 
 def edit(
@@ -105,7 +106,7 @@ def secrets_of(cls: ObjectClass) -> frozenset[str]:
     return frozenset(a.name for a in cls.attributes if isinstance(a.type, Secret))
 
 
-def _hashed(cls: ObjectClass, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def hashed(cls: ObjectClass, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``values`` with the hashes of passwords in their places. Raises CommandError 316."""
     kinds = {a.name: a.type for a in cls.attributes}
     return {
@@ -155,7 +156,7 @@ def _commands_of(cls: ObjectClass) -> list[Command]:
         return Answer(lines=[f"{attribute}={text}"])
 
     async def set_(manager: Manager, request: Request) -> Answer:
-        pairs = _hashed(cls, request.name, await with_addresses(cls, assignments(request)))
+        pairs = hashed(cls, request.name, await with_addresses(cls, assignments(request)))
 
         def change(document: Document) -> None:
             for attribute, text in pairs.items():
@@ -219,6 +220,15 @@ def effect_of(cls: ObjectClass) -> str:
     return "access" if cls is ADMIN else "configuration"
 
 
+def filtered(manager: Manager, cls: ObjectClass, wanted: str, session: Session) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return name and content of the objects of a class that fit a filter, all for "". Raises CommandError 308, 316."""
+    found, clock = config.listed(manager.database.document, cls.name), session.clock()
+    if not wanted:
+        return found
+    test = parse(cls, wanted)
+    return [(name, content) for name, content in found if test(name, config.shown(cls, content, clock))]
+
+
 _EXAMPLE_NAMES = {
     "scope": "examplescope", "policy": "default", "client": "1,6,00:d0:ba:d3:bd:3b", "client-class": "exampleclass",
     "reservation": "192.168.50.9", "option": "exampleoption", "option-set": "exampleset",
@@ -250,8 +260,8 @@ def _collection_commands(cls: ObjectClass) -> list[Command]:
         words = request.words
         split = next((i for i, word in enumerate(words) if "=" in word), len(words))
         texts, clock = await with_addresses(cls, _pairs(words[split:])), request.session.clock()
-        pairs = _hashed(cls, request.name, texts)
-        given = list(_hashed(cls, request.name, dict(zip(cls.create, words[:split], strict=False))).values())
+        pairs = hashed(cls, request.name, texts)
+        given = list(hashed(cls, request.name, dict(zip(cls.create, words[:split], strict=False))).values())
         given += words[len(given) : split]
         edit(
             manager,
@@ -266,26 +276,17 @@ def _collection_commands(cls: ObjectClass) -> list[Command]:
         return Answer()
 
     async def every(manager: Manager, request: Request) -> Answer:
-        names = filtered(manager, request)
-        return Answer([item(manager, request.session, cls.name, name) for name in names])
+        found = filtered(manager, cls, request.values.get("filter", ""), request.session)
+        return Answer([item_of_content(request.session, cls, name, content) for name, content in found])
 
     async def names(manager: Manager, request: Request) -> Answer:
-        return Answer(lines=filtered(manager, request))
-
-    def filtered(manager: Manager, request: Request) -> list[str]:
-        document, clock = manager.database.document, request.session.clock()
-        wanted = request.values.get("filter", "")
-        names = config.list_names(document, cls.name)
-        if not wanted:
-            return names
-        test = parse(cls, wanted)
-        return [name for name in names if test(name, config.show(document, cls.name, name, clock))]
+        found = filtered(manager, cls, request.values.get("filter", ""), request.session)
+        return Answer(lines=[name for name, _ in found])
 
     async def brief(manager: Manager, request: Request) -> Answer:
-        document = manager.database.document
         rows = []
-        for name in filtered(manager, request):
-            texts = config.show(document, cls.name, name, request.session.clock())
+        for name, content in filtered(manager, cls, request.values.get("filter", ""), request.session):
+            texts = config.shown(cls, content, request.session.clock())
             rows.append([name, *(texts.get(attribute, "") for attribute in cls.create)])
         return Answer(lines=table(rows))
 
@@ -339,158 +340,3 @@ def attribute_help(command: Command) -> list[str]:
 
 for _cls in CLASSES.values():
     REGISTRY.add(*_commands_of(_cls))
-
-
-# --- the same for REST, in stored form ------------------------------------------------------------------
-
-
-def stored(manager: Manager, cls: str, name: str) -> dict[str, Any]:
-    """Return what is set on an object, as JSON, without secrets. Raises CommandError 302."""
-    by_name = config.class_of(cls).by_name
-    content = config.read_object(manager.database.document, cls, name)
-    return {k: v for k, v in content.items() if k not in by_name or not isinstance(by_name[k].type, Secret)}
-
-
-def names(manager: Manager, cls: str) -> list[str]:
-    """Return the names of the objects of a class."""
-    return config.list_names(manager.database.document, cls)
-
-
-def merge(
-    manager: Manager, login: Login, cls: str, name: str, values: dict[str, Any], match: str | None
-) -> dict[str, Any]:
-    """Set what ``values`` gives (in stored form), unset what it gives as None; return the object."""
-    check_version(manager, cls, name, match)
-    values = _hashed(config.class_of(cls), name, values)
-
-    def change(document: Document) -> None:
-        config.read_object(document, cls, name)
-        apply(document, cls, name, values)
-
-    edit(manager, Request(login, Session(), name), cls, change)
-    return stored(manager, cls, name)
-
-
-def replace(
-    manager: Manager, login: Login, cls: str, name: str, values: dict[str, Any], match: str | None
-) -> dict[str, Any]:
-    """Make an object exactly what ``values`` says, creating it where it does not exist; return it."""
-    declared = config.class_of(cls)
-    if declared.embedded_in or declared.stored_name(name) in config.list_names(manager.database.document, cls):
-        check_version(manager, cls, name, match)
-    values = _hashed(config.class_of(cls), name, values)
-    edit(manager, Request(login, Session(), name), cls, lambda d: make(d, cls, name, values))
-    return stored(manager, cls, name)
-
-
-def make(document: Document, cls: str, name: str, values: dict[str, Any]) -> None:
-    """Make an object what ``values`` says in stored form, whether it exists or not. Raises CommandError."""
-    declared = config.class_of(cls)
-    name = declared.stored_name(name)
-    first = [a.name for a in declared.attributes if a.read_only or a.required]
-    given = {name: value for name, value in values.items() if name in first}
-    if declared.element_of or declared.embedded_in:
-        if name in config.list_names(document, cls):
-            config.delete_object(document, cls, name)
-    else:
-        document.get(cls, {}).pop(name, None)
-    if name not in declared.builtin and not declared.embedded_in:
-        texts = {a: _text(declared, name, a, value) for a, value in given.items()}
-        config.create_object(document, cls, name, (), texts)
-    apply(document, cls, name, {a: v for a, v in values.items() if a not in given})
-
-
-def remove(manager: Manager, login: Login, cls: str, name: str, match: str | None) -> None:
-    """Delete an object. Raises CommandError 302, 320, Stale."""
-    check_version(manager, cls, name, match)
-    edit(manager, Request(login, Session(), name), cls, lambda d: config.delete_object(d, cls, name))
-
-
-class Stale(CommandError):
-    """The object is not as the editor saw it, or the editor did not say how that was."""
-
-    def __init__(self, label: str, match: str | None) -> None:
-        wrong = "say with If-Match which version you change" if match is None else "it was changed meanwhile"
-        super().__init__(
-            387, f"{label}: {wrong}: read it again, and send its ETag as If-Match (or * to overwrite whatever it is)"
-        )
-        self._http_status = 428 if match is None else 412
-
-    @property
-    def http_status(self) -> int:
-        """428 where a version is required, 412 where it is an old one."""
-        return self._http_status
-
-
-def version(manager: Manager, cls: str, name: str) -> str:
-    """Return what changes whenever the object does, secrets included, quoted as an ETag. Raises CommandError 302."""
-    content = config.read_object(manager.database.document, cls, name)
-    return f'"{hashlib.sha256(encode(content).encode()).hexdigest()[:16]}"'
-
-
-def check_version(manager: Manager, cls: str, name: str, match: str | None) -> None:
-    """Return when ``match`` names the object's present version, or is ``*``. Raises CommandError 302, Stale."""
-    present = version(manager, cls, name)
-    if match is None or (match.strip() != "*" and present not in [one.strip() for one in match.split(",")]):
-        raise Stale(config.class_of(cls).label(name), match)
-
-
-def apply(document: Document, cls: str, name: str, values: dict[str, Any]) -> None:
-    for attribute, value in values.items():
-        if attribute in config.class_of(cls).parts:
-            replace_part(document, cls, name, attribute, value)
-        elif value is None:
-            config.unset_attribute(document, cls, name, attribute)
-        else:
-            config.set_value(document, cls, name, attribute, value)
-
-
-def _text(cls: ObjectClass, name: str, attribute: str, value: object) -> str:
-    declared = cls.by_name[attribute]
-    try:
-        declared.type.use(value)
-    except ValueError as error:
-        raise CommandError(316, f"{cls.label(name)}: {attribute}: {error}") from None
-    return declared.type.show(value)
-
-
-def replace_part(document: Document, cls: str, name: str, part: str, value: object) -> None:
-    """Make a part of an object (ranges, reservations, options, embedded policy) what ``value`` says; None = none."""
-    content = config.write_object(document, cls, name)
-    content.pop(part, None)
-    label = f"{cls} {name}: {part}"
-    match part, value:
-        case _, None:
-            return
-        case "ranges", list():
-            for pair in value:
-                match pair:
-                    case [str(lo), str(hi)]:
-                        add_range(document, name, lo, hi)
-                    case _:
-                        raise CommandError(316, f'{label}: write [["192.168.50.10", "192.168.50.200"], ...]')
-        case "reservations", list():
-            for entry in value:
-                match entry:
-                    case {"address": str(address), "key": str(key), **more}:
-                        add_reservation(document, name, address, key)
-                        apply(document, "reservation", address, {str(k): v for k, v in more.items()})
-                    case _:
-                        raise CommandError(316, f'{label}: write [{{"address": ..., "key": ...}}, ...]')
-        case "options", dict():
-            for option, text in value.items():
-                set_option(document, name, option, str(text), cls)
-        case "vendor-options", dict():
-            for option_set, options in value.items():
-                match options:
-                    case dict():
-                        for option, text in options.items():
-                            set_vendor_option(document, name, option, option_set, str(text), cls)
-                    case _:
-                        raise CommandError(316, f'{label}: write {{"option-set": {{"option": "value"}}}}')
-        case _, dict() if part == EMBEDDED:
-            content[EMBEDDED] = {}
-            apply(document, f"{cls}-policy", name, value)
-            tidy(document, f"{cls}-policy", name)
-        case _:
-            raise CommandError(316, f"{label}: this is not the form that GET shows")

@@ -15,9 +15,10 @@ from tandem.base.errors import CommandError
 from tandem.cluster.answer import Answer
 from tandem.cluster.database import Draft
 from tandem.cluster.manager import Manager
-from tandem.cluster.objects import apply, edit_many, make, secrets_of, table
+from tandem.cluster.objects import edit_many, secrets_of, table
 from tandem.cluster.preview import changes
 from tandem.cluster.registry import REGISTRY, Argument, Command, Request
+from tandem.cluster.stored import apply, make
 from tandem.config.access import ADMIN, DHCP_ADMIN, READ_ONLY
 from tandem.config.attribute import ObjectClass
 from tandem.config.document import Document

@@ -21,14 +21,14 @@ from tandem.config.attribute import Attribute, ObjectClass
 from tandem.config.dates import EPOCH, Clock
 from tandem.config.definitions import wrong_definition
 from tandem.config.network_types import ClientKey
-from tandem.config.places import Document, class_of, contents, find, list_names, read_object, tidy, write_object
+from tandem.config.places import Document, class_of, contents, find, list_names, listed, read_object, tidy, write_object
 from tandem.config.reservations import insert
 from tandem.config.schema import CLASSES, SCOPE
 from tandem.config.schema_clients import EMBEDDED
 from tandem.config.schema_options import OPTION
 from tandem.config.types import Bool, Reference, quote
 
-__all__ = ["Document", "class_of", "list_names", "read_object", "write_object"]
+__all__ = ["Document", "class_of", "list_names", "listed", "read_object", "write_object"]
 
 
 def attribute_of(cls: ObjectClass, name: str, attribute: str) -> Attribute:
@@ -56,9 +56,13 @@ def show(document: Document, cls: str, name: str = "", clock: Clock = EPOCH) -> 
 
     Raises CommandError 302.
     """
-    content = read_object(document, cls, name)
+    return shown(class_of(cls), read_object(document, cls, name), clock)
+
+
+def shown(cls: ObjectClass, content: Mapping[str, Any], clock: Clock = EPOCH) -> dict[str, str]:
+    """Return the same of an object's content."""
     texts = {}
-    for declared in class_of(cls).attributes:
+    for declared in cls.attributes:
         value = content.get(declared.name, declared.default)
         if value is not None:
             texts[declared.name] = declared.type.show(value, clock)
@@ -163,7 +167,7 @@ def create_object(
     if declared is OPTION and wrong_definition(name, content):
         raise CommandError(316, f"{label}: {wrong_definition(name, content)}")
     if declared.element_of:
-        insert(document, content)
+        insert(document, [content])
     else:
         _check_client_name(document, cls, name)
         document.setdefault(cls, {})[name] = content
@@ -191,8 +195,9 @@ def delete_object(document: Document, cls: str, name: str) -> None:
         return
     if declared.element_of:
         for scope in document[declared.element_of].values():
-            kept = [element for element in scope.get("reservations", []) if element is not found]
-            if len(kept) < len(scope.get("reservations", [])):
+            had = scope.get("reservations", [])
+            kept = [element for element in had if element is not found]
+            if len(kept) < len(had):
                 scope["reservations"] = kept
                 if not kept:
                     del scope["reservations"]
@@ -234,7 +239,7 @@ def _parse(document: Document, cls: str, name: str, declared: Attribute, text: s
 def check_reference(document: Document, cls: str, name: str, declared: Attribute, value: object) -> None:
     """Return when ``value`` of an attribute refers to an object that there is. Raises CommandError 316."""
     kind = declared.type
-    if isinstance(kind, Reference) and value not in list_names(document, kind.cls):
+    if isinstance(kind, Reference) and find(document, class_of(kind.cls), str(value)) is None:
         raise CommandError(
             316, f"{class_of(cls).label(name)}: {declared.name}: there is no {kind.cls} {quote(value)}; "
             f"create it first, or write one of those that '{kind.cls} listnames' shows"

@@ -6,7 +6,8 @@ in their owner under ``embedded-policy`` and have its name. Does not check value
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tandem.base.errors import CommandError
@@ -30,7 +31,12 @@ def class_of(cls: str) -> ObjectClass:
 
 
 def list_names(document: Document, cls: str) -> list[str]:
-    """Return the names of the objects of a class, builtin ones first, the others in the order of the alphabet.
+    """Return the names of the objects of a class, in the order of ``listed``."""
+    return [name for name, _ in listed(document, cls)]
+
+
+def listed(document: Document, cls: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return name and content of the objects of a class: builtin ones first, the others in the order of the alphabet.
 
     Reservations are in the order of their addresses; of embedded policies only those in which something is set.
     """
@@ -38,10 +44,43 @@ def list_names(document: Document, cls: str) -> list[str]:
     if declared.singleton:
         return []
     if declared.element_of:
-        return sorted((name for name, _ in contents(document, declared)), key=parse_ipv4)
+        return sorted(contents(document, declared), key=lambda one: place_in_lists(declared, one[0]))
     if declared.embedded_in:
-        return [name for name in list_names(document, declared.embedded_in) if find(document, declared, name)]
-    return [*declared.builtin, *sorted(name for name in document.get(cls, {}) if name not in declared.builtin)]
+        owners = listed(document, declared.embedded_in)
+        return [(name, owner[EMBEDDED]) for name, owner in owners if owner.get(EMBEDDED)]
+    section: Mapping[str, Mapping[str, Any]] = document.get(cls, {})
+    names = dict.fromkeys((*declared.builtin, *section))
+    return [(name, section.get(name, {})) for name in sorted(names, key=lambda name: place_in_lists(declared, name))]
+
+
+def place_in_lists(declared: ObjectClass, name: str) -> tuple[int, str]:
+    """Return what ``listed`` sorts the objects of a class by. Raises CommandError 316 for what is no address."""
+    if declared.element_of:
+        try:
+            return parse_ipv4(name), ""
+        except ValueError as error:
+            raise CommandError(316, f"{declared.name}: {error}") from None
+    if declared.embedded_in:
+        return place_in_lists(class_of(declared.embedded_in), name)
+    return (declared.builtin.index(name), "") if name in declared.builtin else (len(declared.builtin), name)
+
+
+def place_of(elements: Sequence[Mapping[str, Any]], address: int) -> int:
+    """Return where in a scope's reservations, which stand in the order of addresses, that of ``address`` belongs."""
+    return bisect_left(elements, address, key=lambda element: parse_ipv4(element[_NAMED_BY]))
+
+
+def _element(document: Document, declared: ObjectClass, name: str) -> Mapping[str, Any] | None:
+    try:
+        address = parse_ipv4(name)
+    except ValueError:
+        return None
+    for scope in document.get(declared.element_of, {}).values():
+        elements: Sequence[Mapping[str, Any]] = scope.get(_ELEMENTS, ())
+        at = place_of(elements, address)
+        if at < len(elements) and elements[at][_NAMED_BY] == name:
+            return elements[at]
+    return None
 
 
 def contents(document: Document, declared: ObjectClass) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -67,7 +106,7 @@ def find(document: Document, declared: ObjectClass, name: str) -> Mapping[str, A
     if declared.singleton:
         return section
     if declared.element_of:
-        return next((content for found, content in contents(document, declared) if found == name), None)
+        return _element(document, declared, name)
     if declared.embedded_in:
         owner = find(document, class_of(declared.embedded_in), name)
         return None if owner is None else owner.get(EMBEDDED, {})

@@ -5,39 +5,41 @@ Source: SYSTEM S3.5.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tandem.base.errors import CommandError
 from tandem.base.ipv4 import format_ipv4, parse_ipv4
-from tandem.config.places import Document, scope_of, write_object
+from tandem.config.places import Document, place_of, scope_of, write_object
 
 
-def insert(document: Document, reservation: Mapping[str, Any], scope: str = "") -> None:
-    """Put a reservation, in stored form, into a scope, or that whose subnet it is in.
+def insert(document: Document, reservations: Sequence[Mapping[str, Any]], scope: str = "") -> None:
+    """Put reservations, in stored form, into a scope, or that whose subnet the first is in: all or, when it raises,
+    none.
 
     Raises CommandError 302, 316, 320.
     """
-    scope = scope or scope_of(document, reservation["address"])
+    scope = scope or scope_of(document, reservations[0]["address"])
     content = write_object(document, "scope", scope)
-    check_reservation(scope, content, reservation)
-    reservations = [*content.get("reservations", []), dict(reservation)]
-    reservations.sort(key=lambda r: parse_ipv4(r["address"]))
-    content["reservations"] = reservations
-
-
-def check_reservation(scope: str, content: Mapping[str, Any], reservation: Mapping[str, Any]) -> None:
-    """Raise CommandError 316 or 320 if a scope cannot have a reservation."""
-    address = reservation["address"]
-    why = outside(parse_ipv4(address), parse_ipv4(content["addr"]), parse_ipv4(content["mask"]))
-    if why:
-        raise CommandError(316, f"scope {scope}: reservation: {address} {why}")
-    for other in content.get("reservations", []):
-        if address == other["address"] or reservation["key"] == other["key"]:
+    kept = list(content.get("reservations", []))
+    subnet, mask = parse_ipv4(content["addr"]), parse_ipv4(content["mask"])
+    by_address = {other["address"]: other for other in kept}
+    by_key = {other["key"]: other for other in kept}
+    for reservation in map(dict, reservations):
+        text = reservation["address"]
+        address = parse_ipv4(text)
+        why = outside(address, subnet, mask)
+        if why:
+            raise CommandError(316, f"scope {scope}: reservation: {text} {why}")
+        other = by_address.get(text) or by_key.get(reservation["key"])
+        if other is not None:
             raise CommandError(
                 320, f"scope {scope}: reservation: {other['address']} is reserved for {other['key']} already; "
                 f"remove that first ('scope {scope} removeReservation {other['address']}')"
             )  # fmt: skip
+        by_address[text] = by_key[reservation["key"]] = reservation
+        kept.insert(place_of(kept, address), reservation)
+    content["reservations"] = kept
 
 
 def outside(address: int, subnet: int, mask: int) -> str:

@@ -7,6 +7,7 @@ attributes" section 1.7; SYSTEM S3.5.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tandem.base.errors import CommandError
@@ -72,12 +73,18 @@ def remove_range(document: Document, scope: str, lowest: str, highest: str) -> N
 
 def add_reservation(document: Document, scope: str, address: str, key: str) -> None:
     """Reserve an address for a client. Raises CommandError 302, 316, 320 address or client has one already."""
+    add_reservations(document, scope, [(address, key)])
+
+
+def add_reservations(document: Document, scope: str, pairs: Sequence[tuple[str, str]]) -> None:
+    """Reserve addresses for clients, (address, key) each: all or none. Raises CommandError as ``add_reservation``."""
     read_object(document, "scope", scope)
     try:
-        stored = {"address": _ADDRESS.parse(address), "key": _KEY.parse(key)}
+        stored = [{"address": _ADDRESS.parse(address), "key": _KEY.parse(key)} for address, key in pairs]
     except ValueError as error:
         raise CommandError(316, f"scope {scope}: reservation: {error}") from None
-    insert(document, stored, scope)
+    if stored:
+        insert(document, stored, scope)
 
 
 def remove_reservation(document: Document, scope: str, which: str) -> tuple[str, str]:

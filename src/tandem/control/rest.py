@@ -3,7 +3,8 @@
     POST, GET, DELETE /api/v1/session          log in with a browser, who am I, log out
     POST /api/v1/command                       one nrcmd line (how nrcmd works)
     GET  /api/v1/commands                      the grammar, for completion
-    GET  /api/v1/{class}                       objects; GET, PUT, PATCH, DELETE /api/v1/{class}/{name}: one
+    GET  /api/v1/{class}                       objects, filtered (?filter=) and by pages (?limit=, Link: next)
+    GET, PUT, PATCH, DELETE /api/v1/{class}/{name}      one of them
     GET or POST /api/v1/{words of a command}   every other command; POST when it changes something
 
 Who asks is told by name and password (Basic), by a token (Bearer), or by a browser's session: a cookie, and for what
@@ -27,6 +28,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta, timezone
 from http import HTTPStatus
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import uvicorn
 from fastapi import Body, Depends, FastAPI, Header, Query, Request, Response
@@ -37,7 +39,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from tandem.base.errors import CommandError
-from tandem.cluster import objects
+from tandem.cluster import objects, stored
 from tandem.cluster.answer import Answer, error_line
 from tandem.cluster.certificates import TlsFiles
 from tandem.cluster.guard import LoginError
@@ -54,6 +56,8 @@ from tandem.control.web.application import with_pages
 
 PREFIX = "/api/v1"
 CSRF_HEADER = "X-CSRF-Token"
+LIST_MAX = 10_000
+"""Objects on a page of a list at most, where pages are asked for."""
 LOOK_S = 60.0
 """How often it is looked whether the certificate was renewed."""
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -389,30 +393,41 @@ def _add_object_routes(app: FastAPI, manager: Manager, door: Door, cls: ObjectCl
     reader = door.needs(objects.read_role(cls))
     editor = door.needs(objects.edit_role(cls), effect)
     Match = Annotated[str | None, Header(description="the ETag of the version that is to be changed, or *")]
+    conditions = "which to show, as nrcmd's list: policy=default & name=lab*; | or, ! not, != unlike"
+    Wanted = Annotated[str, Query(max_length=4000, description=conditions)]
+    After = Annotated[str, Query(max_length=255, description="show those behind this name: a next page")]
+    pages = "objects on a page; left out: all. Where there are more, header Link has the address of the next page"
+    Limit = Annotated[int | None, Query(ge=1, le=LIST_MAX, description=pages)]
 
     def tagged(response: Response, name: str, content: dict[str, Any]) -> dict[str, Any]:
-        response.headers["ETag"] = objects.version(manager, cls.name, name)
+        response.headers["ETag"] = stored.version(manager, cls.name, name)
         return content
 
     async def get(response: Response, who: Login = reader, name: str = "") -> dict[str, Any]:
-        return tagged(response, name, objects.stored(manager, cls.name, name))
+        return tagged(response, name, stored.read(manager, cls.name, name))
 
     async def put(
         values: dict[str, Any], response: Response, who: Login = editor, name: str = "", if_match: Match = None
     ) -> dict[str, Any]:
-        return tagged(response, name, objects.replace(manager, who, cls.name, name, values, if_match))
+        return tagged(response, name, stored.replace(manager, who, cls.name, name, values, if_match))
 
     async def patch(
         values: dict[str, Any], response: Response, who: Login = editor, name: str = "", if_match: Match = None
     ) -> dict[str, Any]:
-        return tagged(response, name, objects.merge(manager, who, cls.name, name, values, if_match))
+        return tagged(response, name, stored.merge(manager, who, cls.name, name, values, if_match))
 
     async def delete(name: str, who: Login = editor, if_match: Match = None) -> Done:
-        objects.remove(manager, who, cls.name, name, if_match)
+        stored.remove(manager, who, cls.name, name, if_match)
         return Done()
 
-    async def every(who: Login = reader) -> dict[str, Any]:
-        return {name: objects.stored(manager, cls.name, name) for name in objects.names(manager, cls.name)}
+    async def every(
+        response: Response, who: Login = reader, filter: Wanted = "", after: After = "", limit: Limit = None
+    ) -> dict[str, Any]:
+        found, last = stored.page(manager, cls.name, filter, after, limit)
+        if last:
+            query = urlencode({"filter": filter, "after": last, "limit": limit})
+            response.headers["Link"] = f'<{base}?{query}>; rel="next"'
+        return found
 
     def route(path: str, method: str, function: Callable[..., Any], summary: str) -> None:
         ident = f"{method.lower()}_{python_name(cls.name)}" + ("_all" if function is every else "")

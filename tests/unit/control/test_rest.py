@@ -293,3 +293,29 @@ def test_two_editors_lose_no_update(call: Call) -> None:
 def test_what_no_route_takes_is_refused_in_the_same_form(look: Call, method: str, path: str, http: int) -> None:
     answer = look(method, path)
     assert answer.status_code == http and answer.json()["status"] == 316 and answer.json()["lines"]
+
+
+def test_a_list_is_filtered_and_comes_by_pages_that_lead_to_the_next(call: Call) -> None:
+    call("PUT", "/scope/s", {"addr": "10.0.0.0", "mask": "255.255.255.0"})
+    for name in "dbca":
+        call("PUT", f"/client/1,6,00:00:00:00:00:0{name}", {"action": ["exclude"]} if name in "bd" else {})
+    for last in (100, 20, 3):
+        call("PUT", f"/reservation/10.0.0.{last}", {"key": f"1,6,00:00:00:00:00:{last:02x}"})
+    answer = call("GET", "/client?filter=action=exclude %26 name=*0b")
+    assert list(answer.json()) == ["1,6,00:00:00:00:00:0b"] and "Link" not in answer.headers
+    assert call("GET", "/client?filter=no-such=1").json()["status"] == 308
+    names, path = [], "/client?filter=!name=*0c&limit=2"
+    while path:
+        answer = call("GET", path)
+        names.append([name[-1] for name in answer.json()])
+        link = answer.headers.get("Link", "")
+        assert not link or link.endswith('>; rel="next"')
+        path = link[1:].partition(">")[0].removeprefix("/api/v1")
+    assert names == [["a", "b"], ["d"]]
+    assert list(call("GET", "/policy?limit=1").json()) == ["default"]
+    assert list(call("GET", "/policy?after=default").json()) == ["system_default_policy"]
+    assert list(call("GET", "/reservation?limit=2").json()) == ["10.0.0.3", "10.0.0.20"]
+    call("DELETE", "/reservation/10.0.0.20")
+    assert list(call("GET", "/reservation?after=10.0.0.20&limit=2").json()) == ["10.0.0.100"]
+    assert call("GET", "/reservation?after=x").json()["status"] == 316
+    assert call("GET", "/scope?limit=0").status_code == 422

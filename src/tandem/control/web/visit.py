@@ -18,7 +18,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from tandem.base.errors import CommandError
-from tandem.cluster import objects
+from tandem.cluster import objects, stored
 from tandem.cluster.answer import Answer
 from tandem.cluster.database import encode
 from tandem.cluster.guard import BrowserSession
@@ -149,12 +149,12 @@ class Visit:
     def names(self, cls: str) -> list[str]:
         """Return the names of the objects of a class. Raises Forbidden."""
         self._permit_reading(cls)
-        return objects.names(self.manager, cls)
+        return stored.names(self.manager, cls)
 
     def stored(self, cls: str, name: str = "") -> Mapping[str, Any]:
         """Return what is set on an object, without secrets. Raises CommandError 302, Forbidden."""
         self._permit_reading(cls)
-        return objects.stored(self.manager, cls, name)
+        return stored.read(self.manager, cls, name)
 
     def secrets_set(self, cls: str, name: str = "") -> list[str]:
         """Return which secret attributes of an object are set."""
@@ -184,24 +184,24 @@ class Visit:
 
     def version(self, cls: str, name: str = "") -> str:
         """Return what ``save`` wants to be told about the object as it was read."""
-        return objects.version(self.manager, cls, name)
+        return stored.version(self.manager, cls, name)
 
     def save(self, cls: str, name: str, values: dict[str, Any], match: str) -> None:
         """Set ``values`` (stored form; None = unset) on an object whose version was ``match``. Raises CommandError."""
         self._permit_editing(cls)
-        objects.merge(self.manager, self.login, cls, name, values, match)
+        stored.merge(self.manager, self.login, cls, name, values, match)
 
     def create(self, cls: str, name: str, values: dict[str, Any]) -> None:
         """Create an object with ``values``. Raises CommandError."""
         self._permit_editing(cls)
-        if config.class_of(cls).stored_name(name) in objects.names(self.manager, cls):
+        if config.class_of(cls).stored_name(name) in stored.names(self.manager, cls):
             raise CommandError(320, f"{cls} {name} exists; choose another name, or edit that one")
-        objects.replace(self.manager, self.login, cls, name, values, None)
+        stored.replace(self.manager, self.login, cls, name, values, None)
 
     def remove(self, cls: str, name: str, match: str) -> None:
         """Delete an object. Raises CommandError."""
         self._permit_editing(cls)
-        objects.remove(self.manager, self.login, cls, name, match)
+        stored.remove(self.manager, self.login, cls, name, match)
 
     def _permit_reading(self, cls: str) -> None:
         self.manager.permit(self.login, objects.read_role(config.class_of(cls)))

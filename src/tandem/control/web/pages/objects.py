@@ -14,8 +14,9 @@ from urllib.parse import quote, urlencode
 from starlette.responses import Response
 
 from tandem.base.errors import CommandError
-from tandem.cluster.objects import Stale, edit_role, effect_of, read_role
+from tandem.cluster.objects import edit_role, effect_of, read_role
 from tandem.cluster.registry import NAME
+from tandem.cluster.stored import Stale
 from tandem.config.attribute import ObjectClass
 from tandem.config.schema import CLASSES, EMBEDDED_IN, SCOPE, SCOPE_TEMPLATE
 from tandem.config.types import Secret
