@@ -291,10 +291,12 @@ class World:
         if not self._settling:
             self.settle()
 
-    def step(self) -> None:
-        """Let the next thing that is on the wire arrive, if there is one."""
-        if self._events:
-            self._events.popleft()()
+    def step(self) -> bool:
+        """Let the next thing that is on the wire arrive; return whether there was one."""
+        if not self._events:
+            return False
+        self._events.popleft()()
+        return True
 
     def settle(self) -> None:
         """Let everything that is on the wire arrive."""

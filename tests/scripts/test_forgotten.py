@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 from pair import Client, Server, World, config, scope
 
+from tandem.base.io import Tick
 from tandem.lease import binding as b
 
 LEASE_S, MCLT_S = 7200, 3600
@@ -127,7 +130,7 @@ def test_a_server_that_was_away_waits_with_its_addresses_for_a_partner_that_forg
     assert Client(world, 30).lease()
 
 
-def taken_over_by_one_that_forgot(world: World, gone: Client, at: float | None, expert: bool) -> None:
+def taken_over_by_one_that_forgot(world: World, gone: Client | None, at: float | None, expert: bool) -> None:
     """The backup, which has lost its data and knows of the client from the main, is set PARTNER-DOWN."""
     world.backup.boot()
     world.run(30)
@@ -137,7 +140,7 @@ def taken_over_by_one_that_forgot(world: World, gone: Client, at: float | None, 
     assert world.backup.node is not None
     world.backup.node.set_partner_down(world.now, world.main.address, at, expert, out := [])
     world.backup.perform(out)
-    assert gone.address in world.backup.active()
+    assert gone is None or gone.address in world.backup.active()
 
 
 @pytest.mark.parametrize("restarts", [False, True])
@@ -195,8 +198,127 @@ def test_a_date_before_the_loss_of_its_data_does_not_say_that_it_remembers_what_
     world.backup.perform(out)
     world.main.boot()
     world.run(30)
-    assert world.main.state == world.backup.state == "NORMAL"
+    assert (world.main.state, world.backup.state) == ("RECOVER-WAIT", "PARTNER-DOWN"), "its addresses were the backup's"
     assert client.left_s > 3000
     for server in (world.main, world.backup):
         assert client.address in server.active()
         assert not who_gets(world, server, client.address, 10)
+
+
+@pytest.mark.parametrize("lost_is", ["main", "backup"])
+def test_a_server_that_loses_its_data_while_conflicts_are_resolved_waits_with_its_addresses(lost_is: str) -> None:
+    """It goes from RECOVER to POTENTIAL-CONFLICT, not through RECOVER-WAIT (section 9.5.2), and serves in NORMAL."""
+    world = pair()
+    other, lost = (world.backup, world.main) if lost_is == "main" else (world.main, world.backup)
+    world.cut = True
+    world.drop_connections_of(lost)
+    world.run(10)
+    assert other.node is not None
+    other.node.set_partner_down(world.now, lost.address, None, True, out := [])
+    other.perform(out)
+    world.run(5)
+    client = Client(world, 1)
+    assert client.lease(lost) and client.left_s == MCLT_S, "only the server that is going to lose its data knows of it"
+    world.cut = False
+    for _ in range(1000):
+        if other.state == "POTENTIAL-CONFLICT":
+            break
+        if not world.step():
+            server = min((world.main, world.backup), key=lambda s: s.node.deadline() if s.node else inf)
+            assert server.node is not None
+            world.now = max(world.now, server.node.deadline() or 0.0)
+            server.handle(Tick())
+    assert other.state == "POTENTIAL-CONFLICT" and client.address not in other.active()
+    lost.crash(keep_disk=False)
+    lost_at = world.now
+    assert other.state == "RESOLUTION-INTERRUPTED"
+    lost.boot()
+    world.run(30)
+    assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL"), "service goes on at once"
+    assert client.left_s > 600 and client.address not in lost.active()
+    assert not who_gets(world, world.main, client.address, 10)
+    world.cut = True
+    world.drop_connections_of(lost)
+    world.run(30)
+    for server, first in ((world.main, 20), (world.backup, 30)):
+        assert not who_gets(world, server, client.address, first)
+    world.cut = False
+    world.run(lost_at + MCLT_S + 60 - world.now)
+    assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")
+    assert Client(world, 40).lease(), "and not for ever"
+    world.run(5)
+    world.books_agree()
+
+
+def test_a_server_that_was_away_in_partner_down_cannot_tell_when_its_partner_last_served() -> None:
+    """Both may have come back alone, one after the other, and the one that lost its data then have extended leases."""
+    world = pair()
+    client = Client(world, 1)
+    assert client.lease(world.main)
+    world.run(60)
+    assert client.renew(world.main) and client.left_s == LEASE_S
+    world.run(60)
+    world.cut = True
+    world.drop_connections_of(world.backup)
+    world.run(10)
+    assert world.main.node is not None
+    world.main.node.set_partner_down(world.now, world.backup.address, None, True, out := [])
+    world.main.perform(out)
+    world.run(60)
+    world.main.crash()
+    world.run(LEASE_S // 2)
+    assert client.renew(world.backup), "it does not know that it is taken as down"
+    for _ in range(4):
+        world.run(3500)
+        assert client.renew(world.backup)
+    assert client.left_s == MCLT_S
+    world.backup.crash(keep_disk=False)
+    world.cut = False
+    world.main.boot()
+    world.run(3)
+    world.backup.boot()
+    world.run(30)
+    assert (world.main.state, world.backup.state) == ("PARTNER-DOWN", "RECOVER-WAIT")
+    assert client.left_s > 3000 and client.address in world.main.active()
+    assert not who_gets(world, world.main, client.address, 10)
+
+
+def test_a_server_that_lost_its_data_and_was_set_partner_down_waits_with_its_addresses_in_normal_too() -> None:
+    world = pair()
+    world.cut = True
+    world.drop_connections_of(world.backup)
+    world.run(30)
+    client = Client(world, 1)
+    assert client.lease(world.backup) and client.left_s == MCLT_S
+    world.cut = False
+    world.backup.crash(keep_disk=False)
+    taken_over_by_one_that_forgot(world, None, None, False)
+    world.main.boot()
+    world.run(30)
+    assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")
+    assert client.left_s > 600 and client.address not in world.backup.active()
+    assert not who_gets(world, world.main, client.address, 10)
+    world.cut = True
+    world.drop_connections_of(world.backup)
+    world.run(30)
+    for server, first in ((world.main, 20), (world.backup, 30)):
+        assert not who_gets(world, server, client.address, first)
+
+
+def test_a_main_that_served_alone_and_learns_then_that_it_lost_its_data_gives_no_new_leases_for_the_mclt() -> None:
+    world = pair()
+    world.backup.crash()
+    world.run(60)
+    client = Client(world, 1)
+    assert client.lease(world.main) and client.left_s == MCLT_S
+    world.main.crash(keep_disk=False)
+    world.main.boot()
+    world.run(60)
+    assert world.main.state == "PARTNER-DOWN", "it takes itself for one that never had a backup"
+    alone_since = world.now
+    world.backup.boot()
+    world.run(60)
+    assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")
+    assert not who_gets(world, world.main, client.address, 10)
+    world.run(alone_since + MCLT_S - world.now)
+    assert Client(world, 20).lease()

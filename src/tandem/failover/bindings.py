@@ -20,6 +20,7 @@ from tandem.wire.failover import ServerState as S
 
 _OLDER = (RejectReason.FATAL_CONFLICT, RejectReason.OUTDATED_BINDING, RejectReason.LESS_CRITICAL_BINDING)
 """Reasons that say: what is known here counts more."""
+_MAY_HAVE_CLIENTS = (RejectReason.OUTDATED_BINDING, "leases of the backup's addresses may run of which nobody knows")
 
 
 def binding_update(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:
@@ -40,7 +41,7 @@ def binding_update(endpoint: Endpoint, frame: Frame, now: float, out: list[Effec
             update.start_of_state = skew.ours(update.start_of_state)
             update.last_transaction = skew.ours(update.last_transaction)
         if update.last_address is not None:
-            verdict = _range_update(endpoint, update, out)
+            verdict = _range_update(endpoint, update, now, out)
         else:
             verdict = _one_update(endpoint, update, now, out)
         if verdict is None:
@@ -84,6 +85,8 @@ def _one_update(endpoint: Endpoint, update: Update, now: float, out: list[Effect
     # While it asks for everything this server's own data is old, so the partner's counts whatever the figure says.
     old = endpoint.state == S.RECOVER and endpoint.saved.ask_all
     slack_s = 0 if endpoint.config.main else endpoint.dialect.expiry_slack_s
+    if binding is not None and (binding.status, update.status) == (BACKUP, FREE) and _keeps_its_own(endpoint, now):
+        return _MAY_HAVE_CLIENTS
     verdict = conflict.judge(None if old else binding, update, scope, endpoint.config.main, int(now) + slack_s)
     if verdict is not None:
         return verdict
@@ -162,7 +165,14 @@ def _two_addresses(
         endpoint.note("Warning", 6167, text, out, "no-failover-conflict")
 
 
-def _range_update(endpoint: Endpoint, update: Update, out: list[Effect]) -> tuple[int, str] | None:
+def _keeps_its_own(endpoint: Endpoint, now: float) -> bool:
+    """Whether this server is a backup whose own addresses may have clients of which nobody knows (``own_from``)."""
+    return not endpoint.config.main and now < endpoint.saved.own_from
+
+
+def _range_update(
+    endpoint: Endpoint, update: Update, now: float, out: list[Effect]
+) -> tuple[int, str] | None:  # fmt: skip
     """The owner of never-used addresses changes (our extension): the main gives them, or takes them back.
 
     The backup says it only in answer to a request for everything. That may cross the main's taking back, to which the
@@ -179,6 +189,8 @@ def _range_update(endpoint: Endpoint, update: Update, out: list[Effect]) -> tupl
     busy = any(lo <= a <= hi for a in endpoint.unacked) or any(lo <= a <= hi for a in book.offered)
     if busy and update.status == FREE and not endpoint.config.main:
         return RejectReason.OUTDATED_BINDING, "an address of the range is being given to a client here"
+    if update.status == FREE and _keeps_its_own(endpoint, now):
+        return _MAY_HAVE_CLIENTS
     if endpoint.config.main and update.status == BACKUP and endpoint.queue.is_taking_back(lo, hi):
         return RejectReason.OUTDATED_BINDING, "the main is taking addresses of the range back"
     shares.take_unused(endpoint, lo, hi, update.status, True, out)

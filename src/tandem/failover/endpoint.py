@@ -349,6 +349,8 @@ class Endpoint:
             saved.cautious, saved.returned_at = False, 0
         if state == S.RESOLUTION_INTERRUPTED:
             saved.cautious = True  # whose the available addresses are cannot be told (section 9.11.2)
+        if state == S.POTENTIAL_CONFLICT and before == S.RECOVER and saved.ask_all:
+            forgotten.not_waited(self, saved.failed_at, now, out)
         if state == S.PARTNER_DOWN:
             returns = before == S.STARTUP and self.previous == S.PARTNER_DOWN
             saved.since = since if returns else int(now if down_since is None else down_since)
@@ -395,7 +397,8 @@ class Endpoint:
                 self.ask(now, out)
         elif state == S.RECOVER_WAIT:
             whole = not self.saved.ask_all
-            self.wait_until = now if whole or not self.saved.failed_at else self.saved.failed_at + self.longest_mclt_s
+            end = 0 if whole or not self.saved.failed_at else self.saved.failed_at + self.longest_mclt_s
+            self.wait_until = max(now, end, self.saved.own_from)
             if self.wait_until <= now:
                 self.wait_until = INFINITY
                 self.decide(Cause.WAIT_OVER, now, out)
@@ -475,6 +478,8 @@ class Endpoint:
         self.partner_starting = message.startup
         saved.partner_served = saved.partner_served or message.state in (S.NORMAL, *SERVING)
         if self.state == S.PARTNER_DOWN and (saved.ask_all or not (saved.met or self.partner_met is False)):
+            if not saved.ask_all and (self.partner_met or (self.partner_met is None and message.state != S.RECOVER)):
+                forgotten.not_waited(self, saved.since, now, out)
             saved.ask_all = True  # it served alone without the lease data that this partner, which has met it, has
             self.ask(now, out)
         if self.state == S.RECOVER and not (saved.met or saved.failed_at or self.partner_met is False):

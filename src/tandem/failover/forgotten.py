@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tandem.base.units import FOREVER
+from tandem.base.io import Effect
+from tandem.base.units import FOREVER, format_duration
 from tandem.lease.binding import ACTIVE, EXPIRED, RELEASED, Binding
 from tandem.wire.failover import ServerState as S
 
@@ -26,19 +27,34 @@ def partner_forgot(endpoint: Endpoint, now: float) -> None:
     may have given goes on until then, for both servers: neither gives the address to another client before.
     What is raised here is stored when it is sent; a restart before that does all of this again (``Saved.owes_all``).
     """
+    served_until = _served_until(endpoint, now)
     if endpoint.away_s >= endpoint.mclt_s and endpoint.saved.partner_served:
-        endpoint.saved.own_from = int(now) + endpoint.longest_mclt_s  # it may have given this server's addresses too
+        # It may have given this server's addresses too.
+        endpoint.saved.own_from = max(endpoint.saved.own_from, served_until + endpoint.longest_mclt_s)
         endpoint.adopt_powers()
     for binding in endpoint.bindings():
         binding.up_to_date = False
         binding.generation += 1  # an acknowledgement that is on its way is one of the old memory
         endpoint.unacked[binding.address] = binding
         if endpoint.saved.partner_served and binding.status in (ACTIVE, EXPIRED, RELEASED):
-            until = _promised_until(endpoint, binding, now)
+            until = _promised_until(endpoint, binding, served_until)
             if until > max(binding.expires, now):
                 binding.expires = until
                 endpoint.book.set_status(binding, ACTIVE, int(now))
         _agreed_on_nothing(binding)
+
+
+def not_waited(endpoint: Endpoint, lost_at: int, now: float, out: list[Effect]) -> None:
+    """This server, which lost its lease data before ``lost_at`` (0: it never gave a lease), serves without having been
+    in RECOVER-WAIT: it went from RECOVER to POTENTIAL-CONFLICT (section 9.5.2), its partner was set down, or it served
+    alone before it learned that it had lost anything. The leases of its own addresses that it gave and nobody knows it
+    waits for while it serves. The caller saves, and adopts powers."""
+    saved = endpoint.saved
+    saved.own_from = max(saved.own_from, lost_at + endpoint.longest_mclt_s if lost_at else 0)
+    if saved.own_from > now:
+        left = format_duration(int(saved.own_from - now))
+        why = "it has lost its lease data, and leases may run that nobody knows"
+        endpoint.note("Warning", 6174, f"This server gives no new leases of its own addresses for {left}: {why}", out)
 
 
 def own_is_old(endpoint: Endpoint) -> None:
@@ -52,16 +68,22 @@ def _agreed_on_nothing(binding: Binding) -> None:
     binding.acked_potential = binding.received_potential = 0
 
 
-def _promised_until(endpoint: Endpoint, binding: Binding, now: float) -> int:
-    """Until when the partner may have promised the lease: the MCLT after the latest that it can have relied on, which
-    is a potential expiration, or its own time when it last served without remembering it.
+def _served_until(endpoint: Endpoint, now: float) -> int:
+    """Until when the partner may have served without remembering it.
 
     A partner that asks for everything in PARTNER-DOWN lost its data before the time that it names as the start of that
-    state (``Saved.lost_at``), and knows of each lease that it gave since.
+    state (``Saved.lost_at``), and knows of each lease that it gave since. It has not served since this server went to
+    PARTNER-DOWN, unless this server was away itself meanwhile.
     """
     saved = endpoint.saved
-    served_until = saved.since if endpoint.state == S.PARTNER_DOWN else int(now)
+    until = saved.since if endpoint.state == S.PARTNER_DOWN and not endpoint.away_s else int(now)
     if saved.partner_state == S.PARTNER_DOWN and saved.partner_since:
-        served_until = min(served_until, saved.partner_since)
+        until = min(until, saved.partner_since)
+    return until
+
+
+def _promised_until(endpoint: Endpoint, binding: Binding, served_until: int) -> int:
+    """Until when the partner may have promised the lease: the MCLT after the latest that it can have relied on, which
+    is a potential expiration, or its own time when it last served without remembering it."""
     latest = max(binding.sent_potential, binding.acked_potential, binding.received_potential, served_until)
     return min(latest + endpoint.longest_mclt_s, FOREVER)

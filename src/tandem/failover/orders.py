@@ -12,7 +12,7 @@ from tandem.base.errors import CommandError
 from tandem.base.io import Effect
 from tandem.base.ipv4 import format_ipv4
 from tandem.base.units import FOREVER, format_duration
-from tandem.failover import shares, telling
+from tandem.failover import forgotten, shares, telling
 from tandem.failover.saved import Saved
 from tandem.failover.states import Cause, state_name
 from tandem.wire.failover import RejectReason
@@ -53,7 +53,7 @@ def plan_partner_down(endpoint: Endpoint, now: float, at: float | None, expert: 
         when = earliest
         remark = " (not earlier than communications were interrupted; expert mode allows it)"
     then = replace(saved, since=int(when))
-    if saved.ask_all:
+    if saved.ask_all and endpoint.state != S.PARTNER_DOWN:
         then.lost_at = saved.failed_at or int(endpoint.started_at)
     if recovering:
         then.cautious = True
@@ -70,6 +70,8 @@ def set_partner_down(endpoint: Endpoint, now: float, at: float | None, expert: b
     """
     plan, saved = plan_partner_down(endpoint, now, at, expert), endpoint.saved
     saved.cautious, saved.unknown_s, saved.lost_at = plan.saved.cautious, plan.saved.unknown_s, plan.saved.lost_at
+    if saved.ask_all and endpoint.state != S.PARTNER_DOWN and plan.when >= saved.lost_at:
+        forgotten.not_waited(endpoint, saved.lost_at, now, out)
     row = endpoint.decide(Cause.SET_PARTNER_DOWN, now, out, plan.when)
     if row.target is None:
         return row.why

@@ -53,8 +53,8 @@ class Saved:
     returned_at: int = 0
     """When this server came back in PARTNER-DOWN without hearing its partner, which may have served meanwhile."""
     own_from: int = 0
-    """When this server may give its own available addresses: the partner may have given some while it was away, and has
-    forgotten that. 0 = at any time."""
+    """When this server may give its own available addresses, or let the partner have them: the partner may have given
+    some while this server was away, and has forgotten that; or this server has. 0 = at any time."""
     unknown_s: int = 0
     """How long after the partner went down leases may last of which this server does not know: it was set
     PARTNER-DOWN in RECOVER, before its partner could send what this server had lost. FOREVER = without end."""

@@ -34,6 +34,9 @@ def rebalance(endpoint: Endpoint, now: float, out: list[Effect]) -> int:
     if not endpoint.config.main:
         ask_for_addresses(endpoint, now, out)
         return 0
+    if endpoint.saved.own_from > now:
+        endpoint.balance_at = float(endpoint.saved.own_from)
+        return 0
     endpoint.balance_s = min(2 * endpoint.balance_s, RECLAIM_S) if endpoint.move_refused else BALANCE_S
     endpoint.move_refused = False
     endpoint.balance_at = now + endpoint.balance_s

@@ -253,6 +253,14 @@ class Verdicts:
                     "recovered", f"{machine.name} lost its lease data and is in RECOVER-DONE after {waited_s:.0f} s,"
                     f" before leases that nobody knows can have ended (MCLT {endpoint.mclt_s} s)", machine.name,
                 )  # fmt: skip
+        if endpoint.state == S.NORMAL and machine.address in self._lost_at and not self.ledger.excuses:
+            left_s = self._lost_at[machine.address] + endpoint.mclt_s - self.ledger.slack_s - 1 - self.world.now
+            if endpoint.powers.own_from - machine.clock < left_s and left_s > 0:
+                raise Violation(
+                    "recovered", f"{machine.name} lost its lease data and is in NORMAL, with its addresses,"
+                    f" {left_s:.0f} s before leases that nobody knows can have ended (MCLT {endpoint.mclt_s} s)",
+                    machine.name,
+                )  # fmt: skip
         if endpoint.state == S.PARTNER_DOWN and self.settings.safe_period_s:
             self.ledger.excuse("the safe period is over, and the partner may be serving")
         if endpoint.state == S.NORMAL:
