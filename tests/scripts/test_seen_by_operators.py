@@ -10,6 +10,7 @@ import pytest
 from pair import BACKUP, MAIN, NAME, Client, Server, World, config, scope
 
 from tandem.base.io import Effect
+from tandem.base.ipv4 import format_ipv4, parse_ipv4
 from tandem.config.compiled import ServerConfig
 from tandem.failover import words
 from tandem.failover.saved import TRANSITIONS_KEPT
@@ -294,6 +295,46 @@ def test_alarms_come_and_go() -> None:
     world.backup.skew_s = 7200
     world.run(90)
     assert "clock-jumped" in kinds(world.main) and "clocks-differ" in kinds(world.main)
+
+
+def test_a_restart_forgets_neither_how_large_the_share_was_nor_how_many_come() -> None:
+    few = lambda main: config(main, scope(last="192.168.50.39"))  # noqa: E731
+    world = World(lambda: few(True), lambda: few(False)).pair()
+    cut(world)
+    assert all(Client(world, n).lease(world.main) for n in range(15))
+    assert world.main.node is not None
+    told = [alarm["text"] for alarm in alarms.alarms(world.main.node, world.main.now) if alarm["kind"] == "share-low"]
+    assert told and "at the present rate" in str(told[0])
+    world.main.crash()
+    world.run(5)
+    world.main.boot()
+    again = [alarm["text"] for alarm in alarms.alarms(world.main.node, world.main.now) if alarm["kind"] == "share-low"]
+    assert world.main.state == "STARTUP" and str(again[0]).split(",")[0] == str(told[0]).split(",")[0]
+    assert "at the present rate" in str(again[0])
+    world.run(90)
+    assert kinds(world.main) == ["communications-interrupted", "share-low"]
+    world.cut = False
+    world.run(90)
+    assert world.main.state == "NORMAL" and kinds(world.main) == []
+
+
+def test_a_client_that_takes_the_partners_offer_is_a_sign_of_life() -> None:
+    world = World().pair()
+    cut(world)
+    client = Client(world, 1, "192.168.50.1")
+    assert client.lease(world.main)
+    taken = {"requested": client.address.to_bytes(4, "big"), "server": MAIN.to_bytes(4, "big")}
+    assert client.send([world.backup], 3, **taken) is None
+    assert world.backup.node is not None
+    assert partner_views.chosen_servers(world.backup.node) == [
+        {"server": format_ipv4(MAIN), "relay": "192.168.50.1", "at": int(world.backup.now)}
+    ]
+    for n in range(100):
+        client.giaddr = parse_ipv4("192.168.50.1") + n
+        world.run(1)
+        client.send([world.backup], 3, **taken)
+    heard = partner_views.chosen_servers(world.backup.node)
+    assert len(heard) == 32 and heard[-1]["relay"] == "192.168.50.100", "of few only, the latest"
 
 
 def test_servers_that_refuse_each_other_are_an_alarm_until_they_agree() -> None:

@@ -1,7 +1,9 @@
 """Whether a failover partner is really down: what can be seen of it from here, sign by sign.
 
 No sign proves that it is down: a cut cable looks the same. A sign of life proves that it is not. Used before the
-operator sets it down. Source: SYSTEM S10.5.
+operator sets it down. What clients and relays hear of it is known from those only that broadcast: a client says which
+server's offer it takes (option 54). Not known are renewals that are sent to the partner alone, and relays that forward
+to the partner alone. Source: SYSTEM S10.5; RFC 2131 section 4.3.2.
 """
 
 from __future__ import annotations
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from tandem.cluster.manager import Manager
 
 WAIT_S = 2.0
+HEARD_S = 120.0
+"""How long a client's choice of the partner's offer is a sign of life."""
+CLIENTS = "clients and relays"
 _ECHO, _ECHO_REPLY, _ICMP_HEADER, _IP_HEADER_MIN = 8, 0, 8, 20
 
 
@@ -49,9 +54,10 @@ async def check(manager: Manager, address: int, api_port: int = 0) -> tuple[list
     host, configured = cluster_at(manager, partner)
     api_port = api_port or configured
     echo, failover, api = await asyncio.gather(_echo(partner), _connects(partner, port), _connects(host, api_port))
+    chosen = await manager.ask("chosen_servers")
     where = f"API port {api_port}" if host == partner else f"API {host}:{api_port}"
     signs = [
-        *(_link(server) for server in mine), echo,
+        *(_link(server) for server in mine), *_clients(chosen, partner, time.time()), echo,
         _sign(f"failover port {port}", failover, "its DHCP server runs", "no DHCP server listens there"),
         _sign(where, api, "its cluster runs", "no cluster listens there"),
     ]  # fmt: skip
@@ -66,6 +72,22 @@ def _link(server: dict[str, Any]) -> Sign:
         f"failover link {server['name']}", up, "connected" if up else f"interrupted, last heard {ago}",
         "it runs and answers" if up else f"when last seen it was in {server['partner-state']}",
     )  # fmt: skip
+
+
+def _clients(chosen: list[dict[str, Any]], partner: str, now: float) -> list[Sign]:
+    """Return what clients have said lately: whose offers they took."""
+    recent = sorted((c for c in chosen if now - c["at"] <= HEARD_S), key=lambda c: -c["at"])
+    of_partner = [choice for choice in recent if choice["server"] == partner]
+    told = ", ".join(f"{c['relay'] or 'directly'} {max(int(now - c['at']), 0)} s ago" for c in of_partner[:5])
+    if told:
+        signs = [Sign(CLIENTS, True, f"took its offers: {told}", "it runs and is heard there: it serves clients")]
+    else:
+        meaning = "no client that is heard here took an offer of its; who renews with it directly is not heard here"
+        signs = [Sign(CLIENTS, None, f"none in {HEARD_S:.0f} s", meaning)]
+    for server in dict.fromkeys(choice["server"] for choice in recent if choice["server"] != partner):
+        seen = "its offers were taken"
+        signs.append(Sign(f"another server, {server}", None, seen, "if that is an address of the partner, it serves"))
+    return signs
 
 
 def _sign(name: str, outcome: str, alive: str, dead: str) -> Sign:
@@ -132,6 +154,8 @@ def _answers(data: bytes, number: int, raw: bool) -> bool:
 def _verdict(signs: list[Sign], api: str) -> str:
     if signs[0].alive and signs[0].name.startswith("failover link"):
         return "The partner is alive and connected. Do not set it down."
+    if any(sign.alive and sign.name == CLIENTS for sign in signs):
+        return "Clients take the partner's offers, so it serves them. Do not set it down; mend the connection."
     if any(sign.alive and sign.seen == "open" and sign.name.startswith("failover port") for sign in signs):
         return "The partner's DHCP server runs, so it may be serving clients. Do not set it down; mend the connection."
     if api == "open":

@@ -46,6 +46,7 @@ CLIENT_ID_MAX: Final = 255
 RELAY_INFO_MAX: Final = 1024
 """A longer option 82 could not be returned in one datagram of ordinary size."""
 _NO_ADDRESS = b"\0\0\0\0"
+_CHOSEN_MAX = 32
 
 
 class DhcpServer:
@@ -63,6 +64,8 @@ class DhcpServer:
         """Our own addresses, as the datagrams' interfaces show them."""
         self._only_renewals: Powers | None = None
         """The powers of all networks if these leave new clients to the partner, else None."""
+        self.chosen: dict[tuple[int, int], float] = {}
+        """When a client last took another server's offer, by that server and the relay (0: none); of few only."""
         self._exhausted: dict[int, float] = {}
         """When a network may be said again to have no addresses."""
         self.configure(config)
@@ -282,6 +285,7 @@ class DhcpServer:
         if not self._names_us(query, server):
             book.withdraw(query.network, query.key)
             self.counters["dropped-not-for-us"] += 1
+            self._note_chosen(int.from_bytes(server, "big"), query.message.giaddr, query.now)
             return
         scope = self.config.scope_of(query.network, address)
         if scope is None:
@@ -305,6 +309,12 @@ class DhcpServer:
             self.counters["dropped-not-for-us"] += 1
             return
         self._refuse(query, f"{format_ipv4(address)} is not available to this client any more")
+
+    def _note_chosen(self, server: int, relay: int, now: float) -> None:
+        chosen = self.chosen
+        if (server, relay) not in chosen and len(chosen) >= _CHOSEN_MAX:
+            del chosen[min(chosen, key=lambda key: chosen[key])]
+        chosen[server, relay] = now
 
     def _init_reboot(self, query: Query, address: int) -> None:
         """The client remembers an address: right, wrong, or of a client unknown here (then silence)."""

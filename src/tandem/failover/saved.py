@@ -72,7 +72,8 @@ class Saved:
     """The partner's dialect as its vendor class told (``failover.dialect``); empty = not met yet."""
     recovered_from: int = 0
     """The failover-recover time that was acted on, so that it is acted on once."""
-
+    shares_at_loss: dict[str, list[int]] = field(default_factory=dict)
+    """By scope, the main's and the backup's share when the pair last left NORMAL; empty in NORMAL."""
     history: list[list[object]] = field(default_factory=list)
     """The last transitions, oldest first: (when, state left, state entered, label of the row, why)."""
 

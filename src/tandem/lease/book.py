@@ -27,6 +27,8 @@ from tandem.lease.binding import (
 from tandem.lease.pool import Pool
 from tandem.lease.powers import Powers
 
+_RECENT_S = 4 * 3600
+"""Leases older than this say nothing about how many new clients come now."""
 _SHARED_MAX = 1000
 
 
@@ -127,6 +129,14 @@ class Book:
             self._index(binding)
             if binding.status in (ACTIVE, ABANDONED):
                 self.schedule(binding.expires, binding)
+
+    def estimate_arrivals(self, now: float) -> None:
+        """Measure the rate of new clients by the running leases of the last hours, after a restart at ``now``."""
+        for binding in self.by_address.values():
+            if binding.status == ACTIVE and now - _RECENT_S < binding.start_of_state <= now:
+                scope = self.scope_at(binding.address)
+                if scope is not None:
+                    self.pools[scope.index].arrivals.note(binding.start_of_state)
 
     def _take_shares(self, shares: Iterable[tuple[int, int]]) -> None:
         """Make never-used addresses the backup's. Those in no range now are kept in mind: whose they are must not be

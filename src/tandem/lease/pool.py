@@ -73,7 +73,7 @@ class Arrivals:
 class Pool:
     """A scope's addresses, counted by status, and its two sides."""
 
-    __slots__ = ("arrivals", "backup", "counts", "main", "scope", "shares_at_loss")
+    __slots__ = ("arrivals", "backup", "counts", "main", "scope")
 
     def __init__(self, scope: CompiledScope) -> None:
         self.scope = scope
@@ -82,19 +82,10 @@ class Pool:
         self.counts = [0] * 8
         """Records by binding status (the codes 1 to 7)."""
         self.arrivals = Arrivals()
-        self.shares_at_loss: tuple[int, int] | None = None
-        """The main's and the backup's share when the pair last left NORMAL; None while it is in NORMAL."""
 
     def follow(self, former: Pool) -> None:
         """Take over what is measured from the pool of the same scope under the configuration before."""
-        self.arrivals, self.shares_at_loss = former.arrivals, former.shares_at_loss
-
-    def remember_shares(self, lost: bool) -> None:
-        """Keep how large the shares were when the partner was lost; forget it when it is back."""
-        if not lost:
-            self.shares_at_loss = None
-        elif self.shares_at_loss is None:
-            self.shares_at_loss = self.main.size, self.backup.size
+        self.arrivals = former.arrivals
 
     def side(self, own: int) -> Side:
         """Return the side of owner FREE (the main) or BACKUP."""

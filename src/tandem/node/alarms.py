@@ -97,14 +97,17 @@ def _of_shares(endpoint: Endpoint, pool: Pool, now: float) -> Iterator[Alarm]:
     """The share that must last while the partner is away; and one that is empty although both are there."""
     name, main = pool.scope.name, endpoint.config.main
     own, other = (pool.main.size, pool.backup.size) if main else (pool.backup.size, pool.main.size)
-    serves = endpoint.state in SERVING and endpoint.powers.other_from > now
+    # A server that is just starting will serve so again, unless its partner is back: the alarm stays on meanwhile.
+    starting = endpoint.state == S.STARTUP and endpoint.saved.state == S.COMMUNICATIONS_INTERRUPTED
+    serves = starting or (endpoint.state in SERVING and endpoint.powers.other_from > now)
+    at_loss = endpoint.saved.shares_at_loss.get(name)
     if serves and not own:
         yield _alarm(
             "share-empty", "Error", name, 0,
             f"this server's own share is used up; {other} available addresses are the partner's", _CURE,
         )  # fmt: skip
-    elif serves and pool.shares_at_loss is not None:
-        had = pool.shares_at_loss[0 if main else 1]
+    elif serves and at_loss is not None:
+        had = at_loss[0 if main else 1]
         for part, level, word in ((5, "Error", "a fifth"), (2, "Warning", "a half")):
             if own * part <= had:
                 last_s = lasts_s(own, pool.arrivals.per_s(now))

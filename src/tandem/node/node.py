@@ -62,6 +62,7 @@ class Node:
         self.book = Book(config)
         stored = list(shares)
         self.book.load(rows, [(lo, hi) for lo, hi, _ in stored])
+        self.book.estimate_arrivals(now)
         self.states = states
         self.endpoints = [
             Endpoint(ec, i + 1, self.book, states.get(ec.name)) for i, ec in enumerate(config.endpoints)

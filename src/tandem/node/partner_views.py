@@ -62,6 +62,14 @@ def _related(endpoint: Endpoint, now: float) -> dict[str, object]:
     }
 
 
+def chosen_servers(node: Node) -> list[dict[str, object]]:
+    """Return which other servers' offers clients have taken, by what relay ("" = none), and when last."""
+    return [
+        {"server": format_ipv4(server), "relay": format_ipv4(relay) if relay else "", "at": int(at)}
+        for (server, relay), at in node.dhcp.chosen.items()
+    ]
+
+
 def _timers(endpoint: Endpoint, now: float) -> list[dict[str, object]]:
     """Return what will happen by itself, and when, soonest first."""
     powers = endpoint.powers

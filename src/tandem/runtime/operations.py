@@ -43,6 +43,7 @@ class Operations:
             "stop": self._end,
             "shut_down": self._shut_down,
             "related_servers": self._related_servers,
+            "chosen_servers": self._chosen_servers,
             "failover_conflicts": self._conflicts,
             "failover_table": self._failover_table,
             "alarms": self._alarms,
@@ -88,6 +89,9 @@ class Operations:
 
     async def _related_servers(self, args: Arguments) -> object:
         return partner_views.related_servers(self._server.node, time.time())
+
+    async def _chosen_servers(self, args: Arguments) -> object:
+        return partner_views.chosen_servers(self._server.node)
 
     async def _scopes(self, args: Arguments) -> object:
         names = args.get("names")

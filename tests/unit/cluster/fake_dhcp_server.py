@@ -86,6 +86,8 @@ def perform(op: str, args: dict[str, Any]) -> Any:
         return [dict(PREVIEW)]
     if op == "related_servers":
         return [RELATED]
+    if op == "chosen_servers":
+        return []
     if op == "set_partner_down":
         return f"partner {args['partner']} down at {args['at']} expert {args['expert']}"
     if op == "search_leases":

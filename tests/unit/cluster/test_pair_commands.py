@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_dhcp_server import RELATED
 from managed import Run
 
 from tandem.cluster import partner_check
@@ -78,6 +80,36 @@ def test_the_partners_cluster_is_looked_for_where_its_pair_says(
     run("cluster other create 10.0.0.9 scp-port=99")
     run(f"{PAIR} set backup=other")
     assert looked() == ("10.0.0.9", 99) and looked(api_port=77) == ("10.0.0.9", 77)
+
+
+def test_clients_that_take_the_partners_offers_are_a_sign_of_life(
+    run: Run, manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_answer(address: str, port: int) -> str:
+        return "no answer"
+
+    async def echo(address: str) -> partner_check.Sign:
+        return partner_check.Sign("ICMP echo", False, "no answer", "")
+
+    async def ask(self: Manager, op: str, **args: Any) -> Any:
+        if op == "chosen_servers":
+            return chosen
+        return [dict(RELATED, communications="interrupted")] if op == "related_servers" else []
+
+    monkeypatch.setattr(partner_check, "_connects", no_answer)
+    monkeypatch.setattr(partner_check, "_echo", echo)
+    monkeypatch.setattr(Manager, "ask", ask)
+    chosen: list[dict[str, object]] = []
+    now = int(time.time())
+    assert run("dhcp checkPartner 127.0.0.12")[-1].startswith("No sign of life from here.")
+    chosen[:] = [{"server": "127.0.0.12", "relay": "10.1.0.1", "at": now - 7 * 60}]
+    assert run("dhcp checkPartner 127.0.0.12")[-1].startswith("No sign of life from here."), "too long ago"
+    chosen[:] = [{"server": "127.0.0.12", "relay": "10.1.0.1", "at": now - 7},
+                 {"server": "10.0.0.9", "relay": "", "at": now}]  # fmt: skip
+    told = run("dhcp checkPartner 127.0.0.12")
+    assert told[-1].startswith("Clients take the partner's offers, so it serves them. Do not set it down")
+    assert any("took its offers: 10.1.0.1 " in line for line in told)
+    assert any(line.startswith("another server, 10.0.0.9") for line in told)
 
 
 def test_what_is_known_of_a_pair_outlasts_a_restart(tmp_path: Path) -> None:

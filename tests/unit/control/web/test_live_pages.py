@@ -41,6 +41,7 @@ class NodeServer(ControlSocket):
             "ping": lambda: "pong",
             "status": lambda: {"serving": True, "database": "OK", "pid": 1, "started": int(now)},
             "related_servers": lambda: partner_views.related_servers(node, now),
+            "chosen_servers": lambda: partner_views.chosen_servers(node),
             "failover_conflicts": lambda: partner_views.conflicts(node),
             "failover_table": partner_views.decisions,
             "scopes": lambda: views.scopes(node, now, asked.get("names")),
