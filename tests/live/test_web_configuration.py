@@ -6,11 +6,12 @@ Every page that it comes to has nothing serious for axe-core.
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 from tests.live.browser import barriers, browser_page, log_in
 from tests.live.test_local_cluster import BACKUP, MAIN, Cluster, clusters, wait_for
 
@@ -36,34 +37,108 @@ def said(page: Page, text: str) -> None:
     assert barriers(page) == [], page.url
 
 
-def test_a_pair_is_configured_as_the_chapter_tells_it(servers: list[Cluster], page: Page) -> None:
+def log_in_by_password(page: Page, cluster: Cluster) -> None:
+    """Log in as an administrator does: name, password, Enter."""
+    page.goto(f"https://{cluster.address}:{cluster.ports[2]}/")
+    page.get_by_label("Name").fill("admin")
+    page.get_by_label("Password").fill("geheim")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("navigation", name="Primary")).to_be_visible()
+
+
+def test_the_story_of_a_pair_in_a_browser(servers: list[Cluster], page: Page) -> None:
+    """Log in, scope from a template, failover on, edit the pair, report, run, reload, both NORMAL; the main dies, the
+    page changes by itself, the partner is set down, it comes back, and the change log has it all.
+    """
     main, backup = servers
-    log_in(page, main, "/")
+    log_in_by_password(page, main)
     bar = page.get_by_role("navigation", name="Secondary")
+    _scope_from_a_template(page, bar)
+    _failover_on(page, bar)
+    _synchronized(page, bar, backup)
+    wait_for("both NORMAL", lambda: main.state() == backup.state() == "NORMAL")
+    expect(page.locator("#live .state .badge").first).to_have_text("NORMAL")
+    page.get_by_role("link", name="Related Servers").first.click()
+    own, partner = (page.locator(".sides .state").nth(n) for n in (0, 1))
+    expect(own).to_contain_text("NORMAL")
+    expect(partner).to_contain_text("NORMAL")
+
+    page.get_by_role("navigation", name="Primary").get_by_role("link", name="Change Log").click()
+    page.get_by_role("searchbox").fill("branch-192.168.50.0/24 ranges")
+    expect(page.get_by_role("row", name=re.compile("192.168.50.10 – 192.168.50.250"))).to_have_count(1)
+
+    log_in_by_password(page, backup)
+    page.get_by_role("navigation", name="Primary").get_by_role("link", name="Monitoring").click()
+    bar.get_by_role("link", name="Related Servers").click()
+    expect(own).to_contain_text("NORMAL")
+    main.end(signal.SIGKILL)
+    expect(own).to_contain_text("COMMUNICATIONS-INTERRUPTED")
+    expect(page.locator("#alarms")).to_contain_text("alarm")
+    expect(page.locator("#alarms")).not_to_have_text("No alarm")
+    page.get_by_role("link", name="Set Partner Down…").click()
+    expect(page.get_by_text("failover link")).to_be_visible()
+    expect(page.locator(".changes li").first).to_contain_text("this server enters PARTNER-DOWN")
+    assert backup.state() == "COMMUNICATIONS-INTERRUPTED", "a preview changes nothing"
+    page.get_by_role("button", name="Set Partner Down").click()
+    said(page, "is taken as down since")
+    expect(own).to_contain_text("PARTNER-DOWN")
+
+    bar.get_by_role("link", name="Pair Overview").click()
+    here = page.locator(".box.here text").first
+    expect(here).to_have_text("PARTNER-DOWN")
+    main.start()
+    expect(here).to_have_text("NORMAL", timeout=60_000)
+    expect(page.locator(".history li").first).to_contain_text("NORMAL")
+    bar.get_by_role("link", name="Alarms").click()
+    expect(page.locator("tr.over").first).to_contain_text("communications interrupted")
+
+    page.get_by_role("navigation", name="Primary").get_by_role("link", name="Change Log").click()
+    page.get_by_role("searchbox").fill("branch-192.168.50.0/24")
+    row = page.get_by_role("row", name=re.compile("scope branch.192.168.50.0.24 the object itself"))
+    row.get_by_role("link").click()
+    said_why = page.get_by_text(f"synchronization exact of failover-pair {PAIR}, main-to-backup, by admin")
+    expect(said_why.first).to_be_visible()
+
+
+def _scope_from_a_template(page: Page, bar: Locator) -> None:
+    bar.get_by_role("link", name="Scope Templates").click()
+    page.get_by_label("Name required").fill("branch")
+    page.get_by_role("button", name="Add Scope Template").click()
+    said(page, "Scope Template branch was added.")
+    page.get_by_label("Scope Name").fill('(concat "branch-" subnet)')
+    page.get_by_label("Ranges Expression").fill("(create-range 10 nhosts")
+    page.get_by_role("button", name="Modify Scope Template").click()
+    expect(page.locator("#e-ranges-expr")).to_be_visible()
+    expect(page.get_by_label("Ranges Expression")).to_be_focused()
+    page.get_by_label("Ranges Expression").fill("(create-range 10 (- nhosts 4))")
+    page.get_by_role("button", name="Modify Scope Template").click()
+    said(page, "Scope Template branch was saved.")
 
     bar.get_by_role("link", name="Scopes", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("List/Add DHCP Scopes")
-    page.get_by_label("Name required").fill("office")
     page.get_by_label("Address required").fill("192.168.50.0")
     page.get_by_label("Mask required").fill("/24")
+    page.get_by_label("Scope Template").select_option("branch")
     page.get_by_role("button", name="Add Scope").click()
-    said(page, "Scope office was added.")
-    page.get_by_label("Lowest address").fill("192.168.50.10")
-    page.get_by_label("Highest address").fill("192.168.51.200")
+    said(page, "Scope branch-192.168.50.0/24 was added.")
+    expect(page.get_by_label("Highest address").first).to_have_value("192.168.50.250")
+    page.get_by_label("Highest address").first.fill("192.168.51.200")
     expect(page.get_by_text("Unsaved changes")).to_be_visible()
     page.get_by_role("button", name="Modify Scope").click()
     expect(page.locator(".row .error")).to_contain_text("lies outside the subnet")
-    page.get_by_label("Highest address").first.fill("192.168.50.200")
+    page.get_by_label("Highest address").first.fill("192.168.50.250")
     page.get_by_role("button", name="Modify Scope").click()
-    said(page, "Scope office was saved.")
+    said(page, "Scope branch-192.168.50.0/24 was saved.")
 
+
+def _failover_on(page: Page, bar: Locator) -> None:
     bar.get_by_role("link", name="DHCP Server", exact=True).click()
     page.get_by_role("link", name="Local DHCP Server").click()
     page.get_by_role("group", name="Failover Setting").get_by_label("on", exact=True).check()
     page.get_by_label("Main Server").fill(MAIN)
-    page.get_by_label("Backup Server").fill("backup.example")
+    page.get_by_label("Backup Server").fill("nowhere.invalid")
     page.get_by_role("button", name="Modify Server").click()
-    expect(page.locator("#e-failover-backup-server")).to_contain_text("is not the IPv4 address of a server")
+    expect(page.locator("#e-failover-backup-server")).to_contain_text("cannot be looked up")
     expect(page.get_by_label("Backup Server")).to_be_focused()
     page.get_by_label("Backup Server").fill(BACKUP)
     page.get_by_role("button", name="Modify Server").click()
@@ -73,11 +148,13 @@ def test_a_pair_is_configured_as_the_chapter_tells_it(servers: list[Cluster], pa
     page.get_by_role("button", name="Reload").click()
     said(page, "runs by the present configuration")
 
+
+def _synchronized(page: Page, bar: Locator, backup: Cluster) -> None:
     bar.get_by_role("link", name="Failover", exact=True).click()
     page.get_by_role("link", name=PAIR, exact=True).click()
     page.get_by_label("Remote Username").fill("admin")
     page.get_by_label("Remote Password").fill("geheim")
-    page.get_by_label("Remote Scp Port").fill(str(backup.ports[2]))
+    page.get_by_label("Remote SCP Port").fill(str(backup.ports[2]))
     page.get_by_role("button", name="Modify Failover").click()
     said(page, "was saved")
     page.get_by_role("link", name=f"Report synchronization of {PAIR}").click()
@@ -85,18 +162,25 @@ def test_a_pair_is_configured_as_the_chapter_tells_it(servers: list[Cluster], pa
     page.get_by_role("button", name="Report").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("View DHCP Failover Pair Sync Report")
     said(page, "would be applied on the partner, the backup")
-    assert "office" not in " ".join(backup.ok("scope listnames")), "a report changes nothing"
+    assert "branch" not in " ".join(backup.ok("scope listnames")), "a report changes nothing"
+    page.get_by_label("reload the backup afterwards").uncheck()
     page.get_by_role("button", name="Run Exact").click()
     said(page, "were applied on the partner, the backup")
-    assert "office" in backup.ok("scope listnames")
-    wait_for("both NORMAL", lambda: main.state() == backup.state() == "NORMAL")
+    assert "branch-192.168.50.0/24" in backup.ok("scope listnames")
     page.get_by_role("link", name="List DHCP Failover Pairs").click()
     expect(page.get_by_text("the same")).to_be_visible()
-    expect(page.locator("td .badge").first).to_have_text("NORMAL")
+    page.get_by_role("link", name=f"View the servers of {PAIR}").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Manage DHCP Failover Servers")
+    page.get_by_role("button", name=f"Reload the partner {BACKUP}").click()
+    said(page, "The partner's DHCP server runs by its present configuration.")
 
-    page.get_by_role("navigation", name="Primary").get_by_role("link", name="Change Log").click()
+
+def test_a_change_is_taken_back_from_the_change_log(servers: list[Cluster], page: Page) -> None:
+    main, _ = servers
+    main.ok("scope office create 192.168.50.0 255.255.255.0")
+    main.ok("scope office addRange 192.168.50.10 192.168.50.200")
+    log_in(page, main, "/changes")
     page.get_by_role("searchbox").fill("192.168.50.10")
-    expect(page.get_by_role("row", name=re.compile("ranges"))).to_be_visible()
     page.get_by_role("row", name=re.compile("ranges")).get_by_role("link").click()
     page.once("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Undo").click()

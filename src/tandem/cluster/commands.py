@@ -19,6 +19,7 @@ from tandem.cluster import pair_certificates as _certificates  # noqa: F401  fil
 from tandem.cluster import pair_commands as _pairs  # noqa: F401  fills the registry
 from tandem.cluster import pair_drift as _drift  # noqa: F401  fills the registry
 from tandem.cluster import pair_sync as _sync  # noqa: F401  fills the registry
+from tandem.cluster import partner_servers as _partner_servers  # noqa: F401  fills the registry
 from tandem.cluster import partners as _partners  # noqa: F401  fills the registry
 from tandem.cluster import policy_commands as _policies  # noqa: F401  fills the registry
 from tandem.cluster import preview as _preview  # noqa: F401  fills the registry

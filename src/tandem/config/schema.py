@@ -47,7 +47,7 @@ LOG_SETTINGS = (
 )  # fmt: skip
 """Log settings in the order of their numbers, from 1."""
 
-_SERVER = IpAddress(named=True, what="the IPv4 address of a server, e.g. 192.168.50.2 (nrcmd looks names up)")
+_SERVER = IpAddress(named=True, what="the IPv4 address of a server, e.g. 192.168.50.2 (nrcmd and pages look names up)")
 
 DHCP = ObjectClass(
     name="dhcp",

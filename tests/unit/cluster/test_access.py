@@ -69,7 +69,7 @@ _MISSING_FIRST = {  # what an example makes must not be there yet
 }  # fmt: skip
 _FILE = '{"tandem-configuration": 1}'
 _NOT_FAKED = {"getFailoverConflicts", "shutdown", "start", "sync", "undoSync", "checkDrift", "getCertificate",
-              "acceptCertificate"}  # fmt: skip
+              "acceptCertificate", "reloadPartner", "getPartnerHealth"}  # fmt: skip
 """Commands that need a server process, or a partner's cluster."""
 
 

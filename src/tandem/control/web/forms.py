@@ -12,7 +12,9 @@ from typing import Any
 
 import msgspec
 
+from tandem.base.errors import CommandError
 from tandem.base.units import format_duration
+from tandem.cluster.names import with_addresses
 from tandem.config.attribute import Attribute, ObjectClass
 from tandem.config.dates import Clock
 from tandem.config.types import Bool, Enum, Flags, Reference, Secret, String, Tags, Time
@@ -128,6 +130,19 @@ def grouped(fields: Sequence[Field]) -> list[Group]:
     for one in fields:
         groups.setdefault("Failover" if one.name.startswith("failover") else "Settings", []).append(one)
     return [Group(title, found) for title, found in groups.items()]
+
+
+async def look_up(cls: ObjectClass, form: Form, fields: Sequence[Field]) -> dict[str, str]:
+    """Put addresses in the place of the host names that were written; return what is wrong, by field."""
+    wrong = {}
+    for name in [one.name for one in fields if form[one.name]]:
+        try:
+            address = (await with_addresses(cls, {name: form[name]}))[name]
+            if address != form[name]:
+                form.put(name, address)
+        except CommandError as refused:
+            wrong[name] = sentence(refused.text.removeprefix(f"{name}: "))
+    return wrong
 
 
 def take(form: Form, fields: Sequence[Field], clock: Clock) -> dict[str, Any]:

@@ -65,6 +65,10 @@ class Form:
         """Return all values of a field, in their order."""
         return self._fields.get(name, [])
 
+    def put(self, name: str, value: str) -> None:
+        """Have a field say ``value``."""
+        self._fields[name] = [value]
+
     def __contains__(self, name: str) -> bool:
         return name in self._fields
 

@@ -9,6 +9,7 @@ from html import unescape
 import pytest
 from web_browser import Browser, text_of
 
+from tandem.base.errors import CommandError
 from tandem.cluster.manager import Manager
 from tandem.config import document as config
 from tandem.config.schema import SECTIONS
@@ -349,3 +350,20 @@ def test_a_scope_is_made_from_a_template(admin: Browser, command: Callable[[str]
     assert unnamed.status_code == 303 and len(manager.database.document["scope"]) == 2
     wrong = admin.post("/dhcp/scope", name="lab", addr="10.3.0.0", mask="/24", template="small")
     assert "exists" in errors_of(wrong.text)["name"]
+
+
+def test_a_server_may_be_written_by_its_host_name(
+    admin: Browser, manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def look_up(attribute: str, name: str) -> str:
+        if name == "main.example":
+            return "192.168.50.2"
+        raise CommandError(316, f"{attribute}: {name} cannot be looked up")
+
+    monkeypatch.setattr("tandem.cluster.names._address_of", look_up)
+    page = filled(admin.get("/dhcp/server/edit").text)
+    fields = with_fields(page, failover_main_server="main.example", failover_backup_server="elsewhere.example")
+    refused = admin.post("/dhcp/server/edit", fields)
+    assert errors_of(refused.text) == {"failover-backup-server": "Elsewhere.example cannot be looked up."}
+    admin.post("/dhcp/server/edit", with_fields(page, failover_main_server="main.example"))
+    assert manager.database.document["dhcp"] == {"failover-main-server": "192.168.50.2"}

@@ -8,6 +8,8 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from tandem.base.errors import CommandError
+from tandem.cluster.registry import NAME
+from tandem.config.pairs import PAIR
 from tandem.control.web.forms import sentence
 from tandem.control.web.live import stream
 from tandem.control.web.navigation import Entry, Pages
@@ -40,9 +42,33 @@ async def _part(visit: Visit) -> str:
 async def manage(visit: Visit) -> Response:
     """Show the servers."""
     return visit.page(
-        "live.html", title="Manage DHCP Failover Servers", part=await _part(visit), source=f"{_HOME}/live",
-        about="This cluster's DHCP server and its partners. A partner is managed in its own cluster.",
+        "failover_servers.html", title="Manage DHCP Failover Servers", part=await _part(visit), source=f"{_HOME}/live",
+        about="This cluster's DHCP server and its partners.", pairs=visit.names(PAIR.name),
     )  # fmt: skip
+
+
+@PAGES.get(f"{_HOME}/partner")
+async def partner(visit: Visit) -> Response:
+    """Return a part of a page: the partner's DHCP server as its own cluster sees it."""
+    name, why = visit.query.get("name", ""), ""
+    try:
+        found = (await visit.run((PAIR.name, NAME, "getPartnerHealth"), name)).items[0].attributes
+    except CommandError as error:
+        found, why = {"server": f"of {name}"}, sentence(error.text)
+    return visit.page("partner_server.html", name=name, found={"health": "", **found}, why=why, home=_HOME)
+
+
+@PAGES.post(f"{_HOME}/reload-partner", command=(PAIR.name, NAME, "reloadPartner"))
+async def reload_partner(visit: Visit) -> Response:
+    """Have the partner's server run by the present configuration of its cluster."""
+    try:
+        answer = await visit.run((PAIR.name, NAME, "reloadPartner"), visit.form["name"])
+    except CommandError as refused:
+        visit.notice("error", sentence(refused.text))
+    else:
+        done = "The partner's DHCP server runs by its present configuration."
+        visit.notice("warning" if answer.status == 101 else "ok", "\n".join([done, *answer.lines]))
+    return visit.go(_HOME)
 
 
 @PAGES.get(f"{_HOME}/live")

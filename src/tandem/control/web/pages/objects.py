@@ -197,7 +197,10 @@ def _list(look: Look) -> Callable[[Visit], Any]:
 def _add(look: Look) -> Callable[[Visit], Any]:
     async def add(visit: Visit) -> Response:
         name, needed = visit.form["name"], _needed(visit, look.cls)
+        unknown = await forms.look_up(look.cls, visit.form, needed)
         values = forms.take(visit.form, needed, visit.session.clock())
+        for field in needed:
+            field.error = unknown.get(field.name, field.error)
         error = "" if name or visit.form["template"] else "Write a name."
         for one in needed:
             if one.attribute.required and not one.text and not one.error:
@@ -261,7 +264,10 @@ async def write(visit: Visit, editing: Editing) -> bool:
     """Save what the form says; return whether that worked, else ``editing`` tells what is wrong."""
     seen, present = visit.form["version"], editing.version
     editing.version = seen
+    unknown = await forms.look_up(editing.cls, visit.form, editing.fields)
     changes = forms.take(visit.form, editing.fields, visit.session.clock())
+    for one in editing.fields:
+        one.error = unknown.get(one.name, one.error)
     for rows in editing.parts:
         value = parts.take(visit.form, rows, editing.content)
         if value != editing.content.get(rows.part):
