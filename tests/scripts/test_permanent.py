@@ -8,6 +8,7 @@ from pair import Client, Server, World, config, scope
 from tandem.base.io import Datagram
 from tandem.base.ipv4 import parse_ipv4
 from tandem.base.units import FOREVER
+from tandem.config.compiled import ServerConfig
 from tandem.lease import binding as b
 from tandem.wire import dhcp
 
@@ -91,3 +92,44 @@ def test_asked_for_by_bootp_again_at_the_other_server_it_has_no_end(role: str) -
     world.run(3 * 7200)
     assert [entry(s).expires for s in (world.main, world.backup)] == [FOREVER, FOREVER]
     world.books_agree()
+
+
+@pytest.mark.parametrize("ended", ["expired", "released"])
+@pytest.mark.parametrize("endless_at", ["main", "backup"])
+def test_of_two_clients_the_one_whose_lease_has_no_end_keeps_it_when_the_others_is_over(
+    endless_at: str, ended: str
+) -> None:
+    """Each server gave the address to a client of its own; the other's was heard later, and its lease has ended."""
+
+    def make(main: bool) -> ServerConfig:
+        reserved = RESERVED if main == (endless_at == "main") else None
+        return config(main, scope(lease_s=7200, first="192.168.50.7", last="192.168.50.7", reservations=reserved))
+
+    world = World(lambda: make(True), lambda: make(False)).pair()
+    here, there = (world.main, world.backup) if endless_at == "main" else (world.backup, world.main)
+    world.cut = True
+    world.drop_connections_of(world.main)
+    world.run(10)
+    ask(here, Client(world, 1))
+    world.run(60)
+    assert there.node is not None
+    there.node.set_partner_down(world.now, here.address, world.now - 7200, True, out := [])
+    there.perform(out)
+    other = Client(world, 2)
+    assert other.lease(there) and other.address == HOST
+    if ended == "released":
+        other.release(there)
+    else:
+        world.run(3700)
+    assert (entry(here).expires, entry(there).status) == (FOREVER, b.EXPIRED if ended == "expired" else b.RELEASED)
+    world.cut = False
+    world.run(600)
+    world.books_agree()
+    for server in (world.main, world.backup):
+        assert entry(server).hardware == b"\x01\x02\x00\x00\x00\x00\x01" and entry(server).expires == FOREVER
+    said = [n for n in there.notes if "Warning 0616" in n and ("without end" in n or "has no end" in n)]
+    assert said and len(said) <= 2, "it is reported"
+    assert HOST in [conflict.address for conflict in there.endpoint.conflicts]
+    noted = len(world.main.notes)
+    world.run(7200)
+    assert not any("0616" in note for note in world.main.notes[noted:]), "once"

@@ -103,13 +103,8 @@ def _one_update(endpoint: Endpoint, update: Update, now: float, out: list[Effect
         return _never_used(endpoint, update, scope, out)
     if binding is None:
         binding = book.record(update.address, scope)
-    elif update.status == ACTIVE == binding.status and binding.expires > now and conflict.other_client(binding, update):
-        said = endpoint.conflicts.add(
-            update.address, view_of_binding(binding), view_of_update(update), THERE, 0,
-            "the main's word counts when both have leased one address", now,
-        )  # fmt: skip
-        text = f"Both servers have leased {format_ipv4(update.address)}: {said}"
-        endpoint.note("Warning", 6163, text, out, "no-failover-conflict")
+    elif update.status == ACTIVE and conflict.other_client(binding, update):
+        _two_clients(endpoint, binding, update, now, out)
     told = binding.up_to_date
     conflict.accept(book, binding, update, scope, int(now))
     if endpoint.config.main and binding.up_to_date and endpoint.queue.is_on_the_way(update.address):
@@ -137,6 +132,21 @@ def _never_used(
         return RejectReason.LESS_CRITICAL_BINDING, "the address was given to the backup meanwhile"
     shares.take_unused(endpoint, update.address, update.address, update.status, True, out)
     return None
+
+
+def _two_clients(endpoint: Endpoint, binding: Binding, update: Update, now: float, out: list[Effect]) -> None:
+    """One address, two clients, and the partner's keeps it: say it, if both leases run or the one here began later."""
+    if binding.status == ACTIVE and binding.expires > now:
+        why = "the main's word counts when both have leased one address"
+    elif binding.status in (EXPIRED, RELEASED) and binding.last_transaction > (update.last_transaction or 0):
+        why = "the lease here is over, the other one runs"
+    else:
+        return
+    said = endpoint.conflicts.add(
+        update.address, view_of_binding(binding), view_of_update(update), THERE, 0, why, now
+    )  # fmt: skip
+    text = f"Both servers have leased {format_ipv4(update.address)}: {said}"
+    endpoint.note("Warning", 6163, text, out, "no-failover-conflict")
 
 
 def _two_addresses(

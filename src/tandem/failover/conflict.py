@@ -85,16 +85,13 @@ def judge(
     if rule == ACCEPT:
         return None
     if rule == SAME_CLIENT:
-        if binding.expires <= now or not other_client(binding, update):
+        if binding.expires <= now or not _strangers(binding, update, scope):
             return None
         if not main:
-            # Deviation: the main's word counts when both have leased one address, not when its lease is over.
+            # Deviation: the main's word counts when both have leased one address, not when its lease is over (0008).
             if update.expires is None or update.expires > now:
                 return None
-            return RejectReason.OUTDATED_BINDING, f"the lease here runs for another {binding.expires - now} s"
-        reservation = scope.reserved.get(update.address)
-        if reservation is not None and reservation.key == b"h" + update.hardware == b"h" + binding.hardware:
-            return None  # the same host by its reservation, under another client identifier
+            return RejectReason.OUTDATED_BINDING, _runs(binding, now)
         return RejectReason.FATAL_CONFLICT, "the address is leased to another client here"
     if rule == LEASE_OVER:
         if binding.expires <= now and binding.expires != FOREVER:
@@ -103,7 +100,7 @@ def judge(
         endless = binding.expires == FOREVER and not other_client(binding, update)
         if status == EXPIRED and endless and _later(binding, update):
             return None
-        return RejectReason.OUTDATED_BINDING, f"the lease here runs for another {binding.expires - now} s"
+        return RejectReason.OUTDATED_BINDING, _runs(binding, now)
     # Deviation: a lease given after the address was abandoned is accepted. The partner that gave it had made the
     # address available again (in PARTNER-DOWN it does so alone), and a client holds it.
     if rule == AFTER_ABANDONED and (update.last_transaction or 0) > binding.start_of_state:
@@ -116,6 +113,13 @@ def judge(
         return RejectReason.OUTDATED_BINDING, "this server heard the client later"
     if rule in (REJECT, AFTER_ABANDONED):
         return RejectReason.LESS_CRITICAL_BINDING, "the address is marked unusable here"
+    # Deviation: what became of another client's lease says nothing of one that runs (decisions/0008). Where that has no
+    # end, each side would refuse the other for good.
+    if rule == TRANSACTION_LATER and _strangers(binding, update, scope):
+        if status == ACTIVE and (update.expires or 0) > now:
+            return None
+        if binding.status == ACTIVE and binding.expires > now:
+            return RejectReason.OUTDATED_BINDING, _runs(binding, now)
     # Deviation: at the same time ACTIVE wins on both sides. "Later" alone would leave each side refusing the other for
     # good within a second, and freeing a lease that a client may hold is the worse mistake.
     since, theirs = binding.last_transaction, update.last_transaction
@@ -139,6 +143,20 @@ def other_client(binding: Binding, update: Update) -> bool:
     if update.hardware == binding.hardware and update.client_id == binding.client_id:
         return False
     return client_key(update.client_id, update.hardware) != client_key(binding.client_id, binding.hardware)
+
+
+def _strangers(binding: Binding, update: Update, scope: CompiledScope) -> bool:
+    """Return whether the two name two clients: not one host, by its reservation, under two client identifiers."""
+    reservation = scope.reserved.get(update.address)
+    one = reservation is not None and reservation.key == b"h" + update.hardware == b"h" + binding.hardware
+    return not one and other_client(binding, update)
+
+
+def _runs(binding: Binding, now: int) -> str:
+    """Return the reason why the lease here counts."""
+    return "the lease here has no end" if binding.expires == FOREVER else (
+        f"the lease here runs for another {binding.expires - now} s"
+    )  # fmt: skip
 
 
 def _later(binding: Binding, update: Update) -> bool:
