@@ -24,6 +24,7 @@ from tandem.cluster.accounts import set_administrator
 from tandem.cluster.database import Database
 from tandem.cluster.log import ClusterLog
 from tandem.cluster.manager import Manager
+from tandem.cluster.partners import make_failover_certificate
 from tandem.cluster.supervisor import ControlSocket, Supervisor
 from tandem.control.rest import create_app
 
@@ -50,9 +51,9 @@ def _app() -> Any:
     database._db = sqlite3.connect(data / "ccm.db", isolation_level=None, check_same_thread=False)
     database._db.execute("PRAGMA synchronous=OFF")
     set_administrator(database, "admin", "geheim", ["superuser"])
-    return create_app(
-        Manager("test", 0x7F00000B, database, server, Supervisor(["false"], server, log), log, data / "dhcp.log")
-    )
+    manager = Manager("test", 0x7F00000B, database, server, Supervisor(["false"], server, log), log, data / "dhcp.log")
+    make_failover_certificate(manager.failover_certificate, "test")  # as a cluster does when it starts
+    return create_app(manager)
 
 
 schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", _app()).exclude(path_regex=_NEEDS_A_PROCESS)
