@@ -112,3 +112,15 @@ def test_a_sketch_has_all_that_a_book_has() -> None:
     assert world.main.node is not None
     book = world.main.node.book
     assert set(vars(Sketch(book, book.config.networks[0], b""))) == set(vars(book))
+
+
+def test_the_relay_and_any_option_of_the_message_are_taken_into_account() -> None:
+    world = World(lambda: few(True), lambda: few(False)).pair()
+    client = Client(world, 1)
+    assert world.main.node is not None
+    options = {55: b"\6", 77: b"x"}
+    told = explained(world.main, client, giaddr=parse_ipv4("192.168.50.2"), relay=b"\1\2p7", options=options)
+    codes = {option["code"]: option["value"] for option in told["options"]}
+    assert 82 in codes and 3 not in codes, "the relay's option returns, and only what is asked for"
+    with pytest.raises(CommandError, match="the message cannot be"):
+        explained(world.main, client, options={code: bytes(255) for code in range(100, 110)})

@@ -41,6 +41,9 @@ def page(request: Request) -> tuple[int, int | None]:
 
 COUNT = Argument("count", f"how many to show, at most {_PAGE_MAX} (default {_PAGE})", "number", optional=True)
 BEFORE = Argument("before", "show those before this number: the last one of the page before", "number", optional=True)
+_SEARCH = Argument(
+    "search", "words that stand in who, object, attribute, old or new value; all of the log is searched", optional=True
+)
 
 
 def _answer(changes: list[Change], session: Session) -> Answer:
@@ -60,7 +63,7 @@ def _answer(changes: list[Change], session: Session) -> Answer:
 
 async def _list(manager: Manager, request: Request) -> Answer:
     count, before = page(request)
-    return _answer(manager.database.changes(count, before), request.session)
+    return _answer(manager.database.changes(count, before, request.values["search"]), request.session)
 
 
 def _find(manager: Manager, request: Request) -> list[Change]:
@@ -254,7 +257,7 @@ def _nested(values: dict[str, Any]) -> dict[str, Any]:
 
 REGISTRY.add(
     Command(("change", "list"), "Show what was changed, by whom, when: the newest first.", "change list 20", _list,
-            (COUNT, BEFORE), role=READ_ONLY),
+            (COUNT, BEFORE, _SEARCH), role=READ_ONLY),
     Command(("change", NAME), "Show one change set: what one command changed.", "change 3", _show, role=READ_ONLY),
     Command(("change", NAME, "show"), "Show one change set: what one command changed.", "change 3 show", _show,
             role=READ_ONLY, route="GET /change/{name}"),

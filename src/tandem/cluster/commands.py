@@ -14,6 +14,7 @@ from tandem.base.errors import CommandError
 from tandem.base.units import parse_duration
 from tandem.cluster import administration as _administration  # noqa: F401  fills the registry
 from tandem.cluster import diagnosis as _diagnosis  # noqa: F401  fills the registry
+from tandem.cluster import lease_files as _lease_files  # noqa: F401  fills the registry
 from tandem.cluster import logs, objects
 from tandem.cluster import pair_certificates as _certificates  # noqa: F401  fills the registry
 from tandem.cluster import pair_commands as _pairs  # noqa: F401  fills the registry
@@ -258,6 +259,11 @@ async def _get_session(manager: Manager, request: Request) -> Answer:
     return Answer(lines=[f"{attribute}={values[attribute]}"])
 
 
+async def _locked(manager: Manager, request: Request) -> Answer:
+    """Nobody locks a cluster: each command takes effect at once and as a whole."""
+    return Answer()
+
+
 async def _save(manager: Manager, request: Request) -> Answer:
     return Answer()
 
@@ -299,6 +305,10 @@ REGISTRY.add(
     Command(("session", "set"), "Change how this session is answered.", "session set default-format=script",
             _set_session, (_ASSIGNMENTS,), route=COMMAND, role=READ_ONLY),
     Command(("save",), "Nothing is left to be done: every change is in the database at once.", "save", _save,
+            route=COMMAND, role=READ_ONLY),
+    Command(("force-lock",), "Nothing is to be locked: each command takes effect at once and as a whole.", "force-lock",
+            _locked, route=COMMAND, role=READ_ONLY),
+    Command(("session", "assert", "locked"), "Always holds: nobody locks a cluster.", "session assert locked", _locked,
             route=COMMAND, role=READ_ONLY),
     Command(("help",), "List the commands, or tell about some.", "help scope", _help, (_WORDS,),
             route=COMMAND, role=READ_ONLY),

@@ -56,6 +56,8 @@ _LOGINS_MAX = 10_000
 _TOKENS = "SELECT name, owner, role, created, expires FROM token"
 _CHANGES = """SELECT change_set.id, at, who, undoes, class, name, attribute, old, new, why
     FROM change JOIN change_set ON change_set.id = change_set"""
+_HAS_WORD = """instr(lower(who || ' ' || class || ' ' || name || ' ' || attribute || ' ' || coalesce(old, '') || ' ' ||
+    coalesce(new, '') || ' ' || why), lower(?))"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,10 +232,15 @@ class Database:
         self.document = draft.document
         return result, number
 
-    def changes(self, limit: int = 100, before: int | None = None) -> list[Change]:
-        """Return the newest ``limit`` changes of change sets below number ``before``, newest first."""
-        where = "" if before is None else f"WHERE change_set < {before:d}"
-        rows = self._db.execute(f"{_CHANGES} {where} ORDER BY change.id DESC LIMIT ?", (limit,))
+    def changes(self, limit: int = 100, before: int | None = None, search: str = "") -> list[Change]:
+        """Return the newest ``limit`` changes of change sets below number ``before``, newest first.
+
+        ``search`` is words all of which stand in who made it, the object, the attribute, the old or the new value, in
+        any case.
+        """
+        words = search.split()
+        where = " AND ".join(["true" if before is None else f"change_set < {before:d}", *(_HAS_WORD for _ in words)])
+        rows = self._db.execute(f"{_CHANGES} WHERE {where} ORDER BY change.id DESC LIMIT ?", (*words, limit))
         return [Change(*row) for row in rows]
 
     def change_set(self, number: int) -> list[Change]:

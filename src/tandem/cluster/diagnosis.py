@@ -17,6 +17,7 @@ from tandem.cluster.partners import PARTNER, address_of
 from tandem.cluster.registry import REGISTRY, Argument, Command, Request
 from tandem.config.access import READ_ONLY
 from tandem.config.dates import format_date
+from tandem.config.definitions import encoded
 from tandem.config.network_types import ClientKey
 
 _CLIENT = ClientKey()
@@ -50,9 +51,41 @@ async def explanation(manager: Manager, values: dict[str, str]) -> dict[str, Any
         "form": values["message"].lower() or "discover", "hardware": hardware.hex(),
         "client_id": key[1:].hex() if key[:1] == b"i" else "", "secs": int(values["secs"] or 0),
     }  # fmt: skip
+    args["relay"] = b"".join(
+        bytes((code, len(value))) + value
+        for code, name in ((1, "circuit-id"), (2, "remote-id"))
+        if (value := _octets(name, values[name]))
+    ).hex()
+    args["options"] = _options(manager, values["options"])
     for argument, name in (("address", "address"), ("giaddr", "giaddr"), ("link", "link"), ("interface", "local")):
         args[name] = values[argument]
     found: dict[str, Any] = await manager.ask("explain", **args)
+    return found
+
+
+def _octets(name: str, text: str) -> bytes:
+    """Return a value that is written as text, or as 0x and hexadecimal digits."""
+    try:
+        value = bytes.fromhex(text[2:]) if text.lower().startswith("0x") else text.encode()
+    except ValueError:
+        raise CommandError(316, f"{name}: {text!r}: write hexadecimal digits, two for each byte, after 0x") from None
+    if len(value) > 100:
+        raise CommandError(316, f"{name}: write at most 100 bytes")
+    return value
+
+
+def _options(manager: Manager, text: str) -> dict[str, str]:
+    """Return the options of a message, written NAME=VALUE;NAME=VALUE, as {number: hexadecimal}."""
+    found: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise CommandError(316, f"options: {part!r} is not NAME=VALUE; write them with ; between them")
+        try:
+            code, data = encoded(manager.database.document, name, value)
+            found[str(code)] = data.hex()
+        except ValueError as error:
+            raise CommandError(316, f"options: {error}; or write its bytes as {name}=0x...") from None
     return found
 
 
@@ -113,7 +146,12 @@ REGISTRY.add(
              Argument("link", "the relay's link selection (RFC 3527)", _AT, optional=True),
              Argument("interface", "this server's address where the message comes in", _AT, optional=True),
              Argument("hardware", "hardware address of a client that is named by its identifier", optional=True),
-             Argument("secs", "for how many seconds the client has been trying", "number", optional=True)),
+             Argument("secs", "for how many seconds the client has been trying", "number", optional=True),
+             Argument("circuit-id", "the relay's circuit identifier (option 82): text, or 0x and hexadecimal",
+                      optional=True),
+             Argument("remote-id", "the relay's remote identifier (option 82)", optional=True),
+             Argument("options", "options of the message, by name or number: 'vendor-class-identifier=MSFT 5.0;"
+                      "user-class=lab;60=0x4d53'", "option", optional=True)),
             role=READ_ONLY),
     Command(("dhcp", "checkPartner"), "See whether a partner is really down: link, echo, ports, API.",
             "dhcp checkPartner 192.168.60.2", _check_partner,

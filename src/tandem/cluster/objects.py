@@ -150,9 +150,9 @@ def _commands_of(cls: ObjectClass) -> list[Command]:
         return Answer([item(manager, request.session, cls.name, request.name)])
 
     async def get(manager: Manager, request: Request) -> Answer:
-        attribute, document = request.values["attribute"], manager.database.document
-        config.get(document, cls.name, request.name, attribute)
-        text = config.show(document, cls.name, request.name, request.session.clock()).get(attribute, "")
+        content = config.read_object(manager.database.document, cls.name, request.name)
+        attribute = config.attribute_of(cls, request.name, request.values["attribute"]).name
+        text = config.shown(cls, content, request.session.clock()).get(attribute, "")
         return Answer(lines=[f"{attribute}={text}"])
 
     async def set_(manager: Manager, request: Request) -> Answer:

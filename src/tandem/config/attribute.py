@@ -87,6 +87,8 @@ class ObjectClass:
     """Type of the names of the objects; None = any that ``is_name`` takes."""
     more_names: tuple[str, ...] = ()
     """Names beyond those of type ``names``."""
+    also_called: Mapping[str, str] = field(default_factory=dict)
+    """Other names that operators may write for attributes: those that the reference uses besides."""
     by_name: Mapping[str, Attribute] = field(init=False)
     defaults: Mapping[str, Any] = field(init=False)
     """Used form of each attribute's default; None where it has none."""
@@ -97,6 +99,7 @@ class ObjectClass:
         assert self.sync in SYNC_ROWS, self.sync
         assert not any(part in by_name for part in self.parts), self.name
         assert all(name in by_name for name in self.create), self.name
+        assert all(o not in by_name and a in by_name for o, a in self.also_called.items()), self.name
         assert all(part in self.parts and row in SYNC_ROWS for part, row in self.part_sync.items()), self.name
         defaults = {a.name: None if a.default is None else a.type.use(a.default) for a in self.attributes}
         object.__setattr__(self, "by_name", by_name)

@@ -10,10 +10,24 @@ from typing import Any
 
 from tandem.config.policy_types import policy_option
 from tandem.wire.option_types import KINDS, LISTS
-from tandem.wire.options import OptionDef, all_options, find_option
+from tandem.wire.options import OptionDef, all_options, encode_value, find_option
 
 Document = Mapping[str, Any]
 _UNKNOWN = "unassigned"
+
+
+def encoded(document: Document, name: str, text: str) -> tuple[int, bytes]:
+    """Return number and value of an option, by name or number, also of one that only clients send.
+
+    ``text`` is written as its type demands, or as 0x and hexadecimal digits. Raises ValueError.
+    """
+    try:
+        option = find_definition(document, name)
+    except ValueError:
+        option = find_option(name)
+    if text.lower().startswith("0x"):
+        return option.code, bytes.fromhex(text[2:])
+    return option.code, encode_value(option, text)
 
 
 def find_definition(document: Document, text: str) -> OptionDef:
@@ -32,6 +46,13 @@ def find_definition(document: Document, text: str) -> OptionDef:
             if isinstance(content, dict) and content.get("id") == found.code:
                 return definition(other, content)
     return found
+
+
+def with_numbers(document: Document, text: str) -> str:
+    """Return a list of options, with commas, in which custom ones stand by their numbers."""
+    custom = _section(document, "option")
+    words = [word.strip() for word in text.split(",")]
+    return ",".join(str(definition(w.lower(), custom[w.lower()]).code) if w.lower() in custom else w for w in words)
 
 
 def standard_names() -> list[str]:

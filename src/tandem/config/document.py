@@ -19,9 +19,10 @@ from tandem.base.errors import CommandError
 from tandem.base.ipv4 import format_ipv4, parse_ipv4
 from tandem.config.attribute import Attribute, ObjectClass
 from tandem.config.dates import EPOCH, Clock
-from tandem.config.definitions import wrong_definition
+from tandem.config.definitions import with_numbers, wrong_definition
 from tandem.config.network_types import ClientKey
 from tandem.config.places import Document, class_of, contents, find, list_names, listed, read_object, tidy, write_object
+from tandem.config.policy_types import OptionNames
 from tandem.config.reservations import insert
 from tandem.config.schema import CLASSES, SCOPE
 from tandem.config.schema_clients import EMBEDDED
@@ -34,7 +35,7 @@ __all__ = ["Document", "class_of", "list_names", "listed", "read_object", "write
 def attribute_of(cls: ObjectClass, name: str, attribute: str) -> Attribute:
     """Return the declaration of an attribute of an object. Raises CommandError 308, with the likeliest meant."""
     try:
-        return cls.by_name[attribute]
+        return cls.by_name[cls.also_called.get(attribute, attribute)]
     except KeyError:
         near = get_close_matches(attribute, cls.by_name, 1)
         hint = f"did you mean {near[0]}?" if near else f"write one of {', '.join(cls.by_name)}"
@@ -48,7 +49,7 @@ def get(document: Document, cls: str, name: str, attribute: str) -> Any:
     """
     content = read_object(document, cls, name)
     declared = attribute_of(class_of(cls), name, attribute)
-    return content.get(attribute, declared.default)
+    return content.get(declared.name, declared.default)
 
 
 def show(document: Document, cls: str, name: str = "", clock: Clock = EPOCH) -> dict[str, str]:
@@ -71,8 +72,7 @@ def shown(cls: ObjectClass, content: Mapping[str, Any], clock: Clock = EPOCH) ->
 
 def is_set(document: Document, cls: str, name: str, attribute: str) -> bool:
     """Return whether an attribute was set, rather than has its default. Raises CommandError 302, 308."""
-    attribute_of(class_of(cls), name, attribute)
-    return attribute in read_object(document, cls, name)
+    return attribute_of(class_of(cls), name, attribute).name in read_object(document, cls, name)
 
 
 def set_attribute(
@@ -83,7 +83,7 @@ def set_attribute(
     declared = attribute_of(class_of(cls), name, attribute)
     _refuse_read_only(cls, name, declared)
     value = _parse(document, cls, name, declared, text, clock)
-    write_object(document, cls, name)[attribute] = value
+    write_object(document, cls, name)[declared.name] = value
 
 
 def set_value(document: Document, cls: str, name: str, attribute: str, value: object) -> None:
@@ -96,7 +96,7 @@ def set_value(document: Document, cls: str, name: str, attribute: str, value: ob
     except ValueError as error:
         raise CommandError(316, f"{class_of(cls).label(name)}: {attribute}: {error}") from None
     check_reference(document, cls, name, declared, value)
-    write_object(document, cls, name)[attribute] = value
+    write_object(document, cls, name)[declared.name] = value
 
 
 def enable(document: Document, cls: str, name: str, attribute: str, on: bool) -> None:
@@ -122,7 +122,7 @@ def unset_attribute(document: Document, cls: str, name: str, attribute: str) -> 
             386, f"Required attribute cannot be deleted: {label}: {attribute}; to change it, {_recreate(cls)}"
         )
     _refuse_read_only(cls, name, declared)
-    write_object(document, cls, name).pop(attribute, None)
+    write_object(document, cls, name).pop(declared.name, None)
     tidy(document, cls, name)
 
 
@@ -156,9 +156,8 @@ def create_object(
         texts.setdefault(declared.attributes[0].name, name)
     content = {}
     for attribute, text in texts.items():
-        content[attribute] = _parse(
-            document, cls, name, attribute_of(declared, name, attribute), text, clock
-        )
+        kind = attribute_of(declared, name, attribute)
+        content[kind.name] = _parse(document, cls, name, kind, text, clock)
     missing = [a.name for a in declared.attributes if a.required and a.name not in content]
     if missing:
         raise CommandError(310, f"{label} needs {' and '.join(missing)}; write '{usage}'")
@@ -229,6 +228,8 @@ def users(document: Document) -> dict[tuple[str, str], str]:
 
 def _parse(document: Document, cls: str, name: str, declared: Attribute, text: str, clock: Clock) -> Any:
     try:
+        if isinstance(declared.type, OptionNames):
+            text = with_numbers(document, text)
         value = declared.type.parse(text, clock)
     except ValueError as error:
         raise CommandError(316, f"{class_of(cls).label(name)}: {declared.name}: {error}") from None

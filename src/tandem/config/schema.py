@@ -53,6 +53,10 @@ DHCP = ObjectClass(
     name="dhcp",
     help="The DHCP server.",
     singleton=True,
+    also_called={
+        "lease-period-factor": "failover-lease-period-factor",
+        "failover-back-percentage": "failover-backup-percentage",
+    },
     sync="other",
     attributes=(
         Attribute("failover", Bool(), False, "Whether failover is on, server-wide.", sync="failover"),
@@ -219,6 +223,7 @@ SCOPE = ObjectClass(
     sync="scope",
     create=("addr", "mask"),
     parts=("ranges", "reservations", EMBEDDED),
+    also_called={"failover-back-percentage": "failover-backup-percentage"},
     attributes=(
         Attribute("addr", IpAddress(), None, "Network address of the subnet.", required=True, read_only=True),
         Attribute("mask", Mask(), None, "Mask of the subnet.", required=True, read_only=True),

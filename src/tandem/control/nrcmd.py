@@ -144,6 +144,8 @@ def file_of(line: str) -> tuple[str, str | None]:
         return "", None  # the cluster says what is wrong with it
     verb = words[0].lower() if words else ""
     found = [word[5:] for word in words if word.startswith("file=") and len(word) > 5]
+    if [word.lower() for word in words[:2]] == ["export", "leases"] and len(words) == 4:
+        found = found or words[3:]
     return verb, found[0] if found and verb in ("export", "import") else None
 
 

@@ -67,6 +67,8 @@ class Told:
     """This server's address on the interface where the message comes in."""
     secs: int = 0
     """For how long the client says it has been trying."""
+    relay: bytes = b""
+    """Sub-options of the relay's option 82, besides its link selection."""
     options: dict[int, bytes] = field(default_factory=dict)
     """Further options of the message."""
 
@@ -83,8 +85,9 @@ class Told:
         if kind:
             options[wire.OPT_PARAMETER_LIST] = _ASKED
         options |= self.options
-        if self.link:
-            options[wire.OPT_RELAY_INFO] = bytes((wire.SUB_LINK_SELECTION, 4)) + self.link.to_bytes(4, "big")
+        link = bytes((wire.SUB_LINK_SELECTION, 4)) + self.link.to_bytes(4, "big") if self.link else b""
+        if link or self.relay:
+            options[wire.OPT_RELAY_INFO] = self.relay + link
         has = self.address if self.form in ("renew", "release", "inform") else 0
         return Message(
             xid=1, htype=self.hardware[0] if self.hardware else 1, chaddr=self.hardware[1:], ciaddr=has,
@@ -102,7 +105,11 @@ def explain(node: Node, now: float, told: Told) -> dict[str, object]:
     if not local:
         local = next(iter(node.dhcp.addresses), 0) or next((s.subnet + 1 for s in node.config.scopes), 0)
     message = told.message(local)
-    datagram = Datagram(wire.encode(message), told.giaddr or message.ciaddr, 67 if told.giaddr else 68,
+    try:
+        data = wire.encode(message)
+    except ValueError as error:
+        raise CommandError(316, f"the message cannot be: {error}") from None
+    datagram = Datagram(data, told.giaddr or message.ciaddr, 67 if told.giaddr else 68,
                         Interface("explained", 0, local))  # fmt: skip
     return _Case(node, now, told, datagram).result()
 

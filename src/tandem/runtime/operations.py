@@ -119,6 +119,7 @@ class Operations:
         if not isinstance(secs, int) or not 0 <= secs <= 0xFFFF:
             raise CommandError(316, "secs: write seconds, 0 to 65535")
         told = explain.Told(form, _bytes(args, "hardware", 17), _bytes(args, "client_id", 255), secs=secs)
+        told.relay, told.options = _bytes(args, "relay", 240), _options(args)
         for name in ("address", "giaddr", "link", "local"):
             setattr(told, name, _address(args, name) if args.get(name) else 0)
         return explain.explain(self._server.node, time.time(), told)
@@ -188,6 +189,21 @@ def _bytes(args: Arguments, name: str, most: int) -> bytes:
     if len(value) > most or (name == "hardware" and len(value) == 1):
         raise CommandError(316, f"{name}: at most {most} bytes; a hardware address has its type byte first")
     return value
+
+
+_OF_THE_MESSAGE = frozenset((0, 50, 52, 53, 54, 61, 82, 255))
+"""Options that other arguments of a message to be explained tell, or that its form has."""
+
+
+def _options(args: Arguments) -> dict[int, bytes]:
+    """Return the options of a message to be explained, given as {"60": "hexadecimal"}."""
+    given = args.get("options", {})
+    if not isinstance(given, dict) or not all(code.isdecimal() and int(code) < 256 for code in given):
+        raise CommandError(316, 'options: write them by number, e.g. {"60": "4d534654"}')
+    wrong = sorted(_OF_THE_MESSAGE & {int(code) for code in given})
+    if wrong:
+        raise CommandError(316, f"options: option {wrong[0]} is made of the other arguments (message, client, relay)")
+    return {int(code): _bytes(given, code, 255) for code in given}
 
 
 def _partner_down(args: Arguments) -> tuple[int, float | None, bool]:

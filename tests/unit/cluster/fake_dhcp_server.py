@@ -29,7 +29,8 @@ CONFLICT = {
 }  # fmt: skip
 LEASE = {
     "address": "192.168.50.10", "state": "leased", "flags": "reserved", "scope-name": "examplescope",
-    "client-mac-addr": "1,6,00:d0:ba:d3:bd:3b", "expiration": 1004486400,
+    "client-mac-addr": "1,6,00:d0:ba:d3:bd:3b", "expiration": 1004486400, "client-id": "", "client-host-name": "pc",
+    "start-time-of-state": 1004482800, "client-last-transaction-time": 1004482800,
 }  # fmt: skip
 
 

@@ -31,15 +31,15 @@ def _row(visit: Visit, item: Item) -> dict[str, Any]:
 
 @PAGES.get(_HOME, entry=Entry("Change Log", "Change Log"))
 async def log(visit: Visit) -> Response:
-    """Show the newest changes, or those before a set; a search looks at a thousand of them."""
+    """Show the newest thousand changes, or those before a set; a search finds them among all."""
     before = visit.query.get("before", "")
     before = before if before.isdecimal() and len(before) < 10 else ""
-    found = await visit.run(("change", "list"), count=str(_COUNT), before=before)
+    found = await visit.run(("change", "list"), count=str(_COUNT), before=before, search=visit.query.get("q", ""))
     listing = Listing.of(
         visit.query, _HOME, _COLUMNS, [_row(visit, item) for item in found.items], "-set", noun="changes",
         kept={"before": before} if before else {}, empty="Nothing was changed yet.",
     )  # fmt: skip
-    older = found.items[-1].name if len(found.items) == _COUNT else ""
+    older = listing.address(before=found.items[-1].name, page=1) if len(found.items) == _COUNT else ""
     return visit.page("changes.html", title="Change Log", listing=listing, older=older)
 
 
