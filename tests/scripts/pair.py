@@ -352,6 +352,8 @@ class Client:
         self.address = 0
         self.expires = 0.0
         self.server = 0
+        self.extra: dict[int, bytes] = {}
+        """Options that it adds to each message."""
 
     def send(
         self, to: Sequence[Host], kind: int, ciaddr: int = 0, secs: int = 0, **options: bytes
@@ -365,6 +367,7 @@ class Client:
         for name, value in options.items():
             message.options[names[name]] = value
         message.options[55] = bytes([1, 3, 51, 58, 59])
+        message.options |= self.extra
         data = dhcp.encode(message)
         for server in to:
             for reply in server.handle(Datagram(data, ciaddr, 68, server.interface)):

@@ -160,6 +160,37 @@ class TestInterestingOptions:
         }  # fmt: skip
         assert binding(world.backup, client.address).reply_options == update.reply_options
 
+    def test_the_options_of_the_request_travel_and_no_others(self) -> None:
+        """The six of table 7.1.1-2, with the lease and, remembered, with its release."""
+        world = World().pair()
+        wire = Wire(world.backup)
+        client = Client(world, 1)
+        lan = parse_ipv4("192.168.50.0").to_bytes(4, "big")
+        wanted = {12: b"anna", 60: b"phone-1", 77: b"\x03lab", 81: b"\0\0\0anna.lan", 82: b"\1\4port", 118: lan}
+        client.extra = wanted | {57: b"\x05\xdc", 61: b"\x01me", 93: b"\0\0"}
+        assert client.lease(world.main)
+        world.run(1)
+        client.extra = {61: b"\x01me"}
+        client.release()
+        world.run(1)
+        leased, released = wire.updates()
+        assert (leased.status, released.status) == (ACTIVE, RELEASED)
+        assert dhcp.unpack_options(leased.request_options) == wanted
+        assert released.request_options == leased.request_options
+        assert binding(world.backup, leased.address).hardware == b"\x01" + client.chaddr
+
+    @pytest.mark.parametrize("extra", [{}, {61: b"\xffme"}])
+    def test_a_client_identifier_goes_with_clients_that_use_one(self, extra: dict[int, bytes]) -> None:
+        """And the hardware address with its type with each."""
+        world = World().pair()
+        wire = Wire(world.backup)
+        client = Client(world, 1)
+        client.extra = extra
+        assert client.lease(world.main)
+        world.run(1)
+        (update,) = wire.updates()
+        assert (update.hardware, update.client_id) == (b"\x01" + client.chaddr, extra.get(61, b""))
+
     def test_what_is_too_large_is_kept_in_part_and_what_cannot_be_read_not_at_all(self) -> None:
         world = World().pair()
         update = Update(FIRST, ACTIVE, hardware=HARDWARE, expires=int(world.now) + 60, potential=int(world.now) + 90)

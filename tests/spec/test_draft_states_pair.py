@@ -292,3 +292,19 @@ def test_10_a_server_that_was_away_itself_starts_the_safe_period_anew() -> None:
     assert world.backup.state == "COMMUNICATIONS-INTERRUPTED"
     world.run(200)
     assert world.backup.state == "PARTNER-DOWN"
+
+
+def test_5_10_a_partner_that_is_refused_is_not_taken_for_down() -> None:
+    """Its clock is beyond the limit, so no connection comes about; but it serves its clients."""
+    settings: dict[str, object] = {"safe_period_s": 600, "clock_skew_max_s": 30}
+    world = World(lambda: config(True, **settings), lambda: config(False, **settings)).pair()
+    world.cut = True
+    world.run(70)
+    world.main.skew_s += 120
+    world.cut = False
+    world.run(3600)
+    assert world.main.state == world.backup.state == "COMMUNICATIONS-INTERRUPTED"
+    assert world.backup.endpoint.safe_period_end() > world.now
+    world.main.crash()
+    world.run(420)
+    assert world.backup.state == "PARTNER-DOWN"

@@ -63,5 +63,7 @@ def clock_set_back(endpoint: Endpoint, seconds: float) -> None:
     endpoint.store_at -= seconds
     endpoint.answer_until -= seconds
     endpoint.acknowledged_until -= seconds
+    if endpoint.refusal is not None:
+        endpoint.refusal = endpoint.refusal[0] - seconds, endpoint.refusal[1]
     if endpoint.link is not None:
         endpoint.link.clock_set_back(seconds)

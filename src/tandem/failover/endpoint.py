@@ -35,6 +35,8 @@ from tandem.lease.pool import Pool
 from tandem.wire.failover import ServerState as S
 from tandem.wire.failover import State, UpdateRequest, UpdateRequestAll
 
+ALIVE_S = 300.0
+"""For how long a connection that was refused says that the partner runs: longer than the pause between attempts."""
 REFUSED_S = 60.0
 """After how long a refused update is told again (section 7.2.2: not immediately)."""
 _PARTNER_STATES = tuple(int(cause) for cause in Cause if cause < Cause.LINK_DOWN)
@@ -195,10 +197,14 @@ class Endpoint:
         )  # fmt: skip
 
     def safe_period_end(self) -> float:
-        """When this server enters PARTNER-DOWN by itself (section 10); infinity = it does not."""
+        """When this server enters PARTNER-DOWN by itself (section 10); infinity = it does not.
+
+        Not while the partner runs: connections that one of the two refuses say that it does (section 5.10).
+        """
         if self.state != S.COMMUNICATIONS_INTERRUPTED or self.config.safe_period_s is None:
             return INFINITY
-        return self.saved.since + self.config.safe_period_s
+        end = self.saved.since + self.config.safe_period_s
+        return end if self.refusal is None else max(end, self.refusal[0] + ALIVE_S)
 
     # --- life -------------------------------------------------------------------------------------------
 
