@@ -223,10 +223,10 @@ def test_7_8_2_step_8_the_hash_bucket_assignment_is_kept_for_normal() -> None:
 
 
 def test_7_8_2_step_8_a_backup_that_refuses_the_hash_bucket_assignment_is_named_and_called_again() -> None:
-    partner = Partner(True, balance_backup_pct=50)
+    partner = Partner(True, balance_backup_pct=50, balance_delay_s=4)
     partner.answer_call()
     asked = partner.heard[-1]
-    assert isinstance(asked.message, wire.Connect)
+    assert isinstance(asked.message, wire.Connect) and asked.message.delayed_service == 4
     assert from_wire(asked.message.hash_buckets) == partner.endpoint.backup_buckets
     partner.say(wire.ConnectAck(RELATIONSHIP, version=1, tls_reply=0, reject=18, text="mine differ"), asked.xid)
     assert partner.closed == [partner.link]
