@@ -3,6 +3,7 @@ Roles" and the last cases of its state-transition table), as transcripts of two 
 
 from __future__ import annotations
 
+import pytest
 from pair import BACKUP, MAIN, NAME, Client, Server, World, config, scope
 from test_integration import partner_down, path
 from test_shares import reload, sizes
@@ -240,3 +241,43 @@ def test_a_scope_leaves_a_pair_that_goes_on_and_comes_back() -> None:
     ours, theirs = world.main.node.book.pools[1], world.backup.node.book.pools[1]
     for address in range(0xC0A83C0A, 0xC0A83C1E):
         assert not (ours.owner_of_unused(address) == b.FREE and theirs.owner_of_unused(address) == b.BACKUP)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_scope_leaves_a_pair_on_the_backup_alone_and_comes_back(apart: bool) -> None:
+    """What was the backup's share is the main's, which was not told, or the backup's again within moments."""
+    world = World(lambda: two_scopes(True, second=True), lambda: two_scopes(False, second=True)).pair()
+    reload(world, world.backup, two_scopes(False, second=False))
+    world.run(30)
+    if apart:
+        world.cut = True
+        world.drop_connections_of(world.backup)
+        world.run(30)
+    reload(world, world.backup, two_scopes(False, second=True))
+    if apart:
+        world.run(30)
+        world.cut = False
+    world.run(30)
+    assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")
+    world.books_agree()
+    assert world.main.node is not None and world.backup.node is not None
+    ours, theirs = world.main.node.book.pools[1], world.backup.node.book.pools[1]
+    assert list(ours.backup.unused) == list(theirs.backup.unused) and ours.backup.size == 2
+    assert list(ours.main.unused) == list(theirs.main.unused)
+
+
+def test_a_scope_that_comes_back_to_the_backup_before_the_main_has_no_two_owners() -> None:
+    world = World(lambda: two_scopes(True, second=True), lambda: two_scopes(False, second=True)).pair()
+    for server, main in ((world.main, True), (world.backup, False)):
+        reload(world, server, two_scopes(main, second=False))
+    world.run(4000)
+    reload(world, world.backup, two_scopes(False, second=True))
+    world.run(30)
+    assert world.main.node is not None and world.backup.node is not None
+    assert not world.backup.node.book.pools[1].backup.size, "nothing is its own before the main says so"
+    assert Client(world, 9, "192.168.60.1").lease(world.main)
+    reload(world, world.main, two_scopes(True, second=True))
+    world.run(30)
+    world.books_agree()
+    ours, theirs = world.main.node.book.pools[1], world.backup.node.book.pools[1]
+    assert list(ours.backup.unused) == list(theirs.backup.unused) and ours.backup.size

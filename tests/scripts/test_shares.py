@@ -12,6 +12,7 @@ from tandem.base.io import Effect, LinkData, Reply
 from tandem.base.ipv4 import parse_ipv4
 from tandem.config.compiled import ServerConfig
 from tandem.failover import shares, telling
+from tandem.lease.binding import FREE
 from tandem.wire.failover import ServerState as S
 from tandem.wire.failover import State, decode
 
@@ -99,7 +100,7 @@ def test_a_range_that_is_taken_back_while_the_backup_tells_everything_is_the_mai
     shares.rebalance(world.main.endpoint, world.now, takes)
     telling.flush(world.main.endpoint, world.now, takes)
     world.main.perform(takes)
-    assert world.main.endpoint.queue.is_taking_back(*next(iter(theirs.backup.unused)))
+    assert world.main.endpoint.queue.moving(*next(iter(theirs.backup.unused)), FREE)
     for _ in range(20):
         world.step()
         assert not any(ours.main.unused.overlap(lo, hi) for lo, hi in theirs.backup.unused)

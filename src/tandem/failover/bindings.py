@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tandem.base.io import Effect, SaveAcked, SaveBinding
 from tandem.base.ipv4 import format_ipv4
+from tandem.base.ranges import RangeSet
 from tandem.config.compiled import CompiledScope
 from tandem.failover import conflict, shares, telling, words
 from tandem.failover.calling import ANSWER_S
@@ -185,7 +186,8 @@ def _range_update(
 ) -> tuple[int, str] | None:  # fmt: skip
     """The owner of never-used addresses changes (our extension): the main gives them, or takes them back.
 
-    The backup says it only in answer to a request for everything. That may cross the main's taking back, to which the
+    The backup says what is the main's when a scope comes back to it, and what is its own only in answer to a request
+    for everything. That may cross the main's taking back, to which the
     backup agrees then: the main's word counts, or each would end with what the other had said.
     """
     lo, hi = update.address, update.last_address
@@ -201,9 +203,14 @@ def _range_update(
         return RejectReason.OUTDATED_BINDING, "an address of the range is being given to a client here"
     if update.status == FREE and _keeps_its_own(endpoint, now):
         return _MAY_HAVE_CLIENTS
-    if endpoint.config.main and update.status == BACKUP and endpoint.queue.is_taking_back(lo, hi):
+    if endpoint.config.main and update.status == BACKUP and endpoint.queue.moving(lo, hi, FREE):
         return RejectReason.OUTDATED_BINDING, "the main is taking addresses of the range back"
-    shares.take_unused(endpoint, lo, hi, update.status, True, out)
+    taken = RangeSet([(lo, hi)])
+    if endpoint.config.main and update.status == FREE:
+        for move in endpoint.queue.moving(lo, hi, BACKUP):
+            taken.remove(move.lo, move.hi)  # given since: the backup takes that
+    for a, b in taken:
+        shares.take_unused(endpoint, a, b, update.status, True, out)
     return None
 
 
@@ -291,7 +298,8 @@ def _refused(endpoint: Endpoint, answer: Answer, sent: Sent, now: float, out: li
     if isinstance(item, Move):
         endpoint.move_refused = True
         giver = FREE if item.owner == BACKUP else BACKUP
-        if item.unused and giver == (FREE if endpoint.config.main else BACKUP):
+        gave = endpoint.config.main or endpoint.dialect.main_asks  # else it only said that they are not its own
+        if item.unused and gave and giver == (FREE if endpoint.config.main else BACKUP):
             shares.take_unused(endpoint, item.lo, item.hi, giver, True, out)  # it was never taken: it stays ours
         return
     duel = answer.reject == RejectReason.LESS_CRITICAL_BINDING

@@ -77,7 +77,8 @@ class Endpoint:
         self.unacked: dict[int, Binding] = {}
         """Bindings of which the partner has not acknowledged the latest state, by address."""
         self.lost_moves: list[Move] = []
-        """Ranges given away before a restart that the partner may not know of."""
+        """Ranges of which the partner may not know whose they are: given away before a restart, or a scope's that came
+        to this relationship."""
         self.asked_xid: int | None = None
         self.pool_xid: int | None = None
         self.answer_until = INFINITY
@@ -256,6 +257,9 @@ class Endpoint:
     def forget_strangers(self) -> None:
         """Scopes have left this relationship: nothing of them is to be told any more."""
         self.unacked = {b.address: b for b in self.bindings() if not b.up_to_date}
+        mine = {pool.scope.index for pool in self.pools()}
+        places = [(move, self.book.scope_at(move.lo)) for move in self.lost_moves]
+        self.lost_moves = [move for move, scope in places if scope is not None and scope.index in mine]
 
     def tick(self, now: float, out: list[Effect]) -> None:
         """Do what is due."""
@@ -451,6 +455,7 @@ class Endpoint:
         everything = self.saved.ask_all or not self.saved.met
         if everything and self.state == S.RECOVER:
             forgotten.own_is_old(self)
+            self.lost_moves = []
             for pool in self.pools():  # the partner says which never-used addresses are the backup's
                 for lo, hi in pool.scope.ranges:
                     shares.take_unused(self, lo, hi, FREE, True, out)

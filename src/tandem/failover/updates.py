@@ -95,14 +95,13 @@ class UpdateQueue:
         """Whether an update of the address has been sent and not been answered yet."""
         return address in self._addresses_on_the_way
 
-    def is_taking_back(self, lo: int, hi: int) -> bool:
-        """Whether never-used addresses between lo and hi are on the way to become the main's."""
-        for sents in self.on_the_way.values():
-            for sent in sents.values():
-                move = sent.item
-                if isinstance(move, Move) and move.unused and move.owner == FREE and move.lo <= hi and lo <= move.hi:
-                    return True
-        return False
+    def moving(self, lo: int, hi: int, owner: int) -> list[Move]:
+        """Return the moves of never-used addresses between lo and hi that are on the way to make them ``owner``'s."""
+        items = [sent.item for sents in self.on_the_way.values() for sent in sents.values()]
+        return [
+            item for item in items
+            if isinstance(item, Move) and item.unused and item.owner == owner and item.lo <= hi and lo <= item.hi
+        ]  # fmt: skip
 
     def add(self, item: Item) -> None:
         """Put a changed binding, or a move, in line (once)."""
@@ -187,7 +186,7 @@ class UpdateQueue:
                 # Only with ACTIVE does the partner acknowledge a potential expiration (table 7.1-1).
                 sents.append(Sent(item, item.generation, item.sent_potential if item.status == ACTIVE else 0))
             else:
-                if item.unused and item.owner == BACKUP and self._clipped(item):
+                if item.unused and (item.owner == BACKUP or not self._main) and self._clipped(item):
                     continue
                 told = self.book.by_address.get(item.lo)
                 if item.lo in self._addresses_on_the_way or any(sent.item is told for sent in sents):
@@ -214,17 +213,18 @@ class UpdateQueue:
         return Move(move.lo, move.lo, move.owner, True)
 
     def _clipped(self, move: Move) -> bool:
-        """Put what is still never-used of a range back into line in its place; return False when all of it is.
+        """Put what is still never-used, and its owner's, of a range back into line in its place; return False when all
+        of it is.
 
         While the partner was away addresses of the range may have been given to clients (section 9.4.2); the
         partner must never count those as its own.
         """
         scope = self.book.scope_at(move.lo)
-        parts = [] if scope is None else self.book.pools[scope.index].backup.unused.overlap(move.lo, move.hi)
+        parts = [] if scope is None else self.book.pools[scope.index].side(move.owner).unused.overlap(move.lo, move.hi)
         if parts == [(move.lo, move.hi)]:
             return False
         for lo, hi in reversed(parts):
-            self.waiting.appendleft(Move(lo, hi, BACKUP, True))
+            self.waiting.appendleft(Move(lo, hi, move.owner, True))
             self._also_for(move.lo, lo)
         if not any(lo == move.lo for lo, _ in parts):
             self._settle(move.lo)

@@ -29,7 +29,8 @@ def relationships(config: ServerConfig) -> dict[tuple[int, int], str]:
 def join(book: Book, endpoint: Endpoint, pools: list[Pool], now: float, out: list[Effect]) -> None:
     """The scopes of ``pools`` have come to ``endpoint``, whose partner knows nothing of their leases.
 
-    The main tells all of it, its old division of the addresses included; the backup owns nothing until it is told.
+    The main tells all of it, its old division of the addresses included; the backup owns nothing until it is told, and
+    says so where the relationship goes on: its main may not know that the scope was away.
     """
     for pool in pools:
         for lo, hi in list(pool.backup.unused):
@@ -37,6 +38,8 @@ def join(book: Book, endpoint: Endpoint, pools: list[Pool], now: float, out: lis
                 endpoint.lost_moves.append(Move(lo, hi, BACKUP, True))
             else:
                 shares.take_unused(endpoint, lo, hi, FREE, True, out)
+        if not endpoint.config.main and endpoint.dialect.extensions and endpoint.saved.met:
+            endpoint.lost_moves += [Move(lo, hi, FREE, True) for lo, hi in pool.main.unused]
     indexes = {pool.scope.index for pool in pools}
     for binding in endpoint.bindings():
         scope = book.scope_at(binding.address)
