@@ -68,7 +68,7 @@ _QUERIES = {
     "/dhcp/explain": "client=00:11:22:33:44:55&giaddr=192.168.50.1", "/dhcp/related/partner-down": f"partner={BACKUP}",
     "/dhcp/failover/sync": f"name={PAIR}&verb=run", "/dhcp/failover/report": f"name={PAIR}&operation=exact",
 }  # fmt: skip
-_PARTS = ("/live", "/badge", "/follow", "/status", "/data", "/partner", "/login", "/login/link", "/preview")
+_PARTS = ("/live", "/badge", "/follow", "/status", "/data", "/file", "/partner", "/login", "/login/link", "/preview")
 """How the addresses of what is no page end: parts of pages, and what is left at once."""
 
 

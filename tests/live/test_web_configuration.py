@@ -175,6 +175,32 @@ def _synchronized(page: Page, bar: Locator, backup: Cluster) -> None:
     said(page, "The partner's DHCP server runs by its present configuration.")
 
 
+def test_a_configuration_is_taken_out_changed_and_taken_in(tmp_path: Path, page: Page) -> None:
+    with clusters(tmp_path, MAIN) as (main,):
+        main.ok("scope office create 192.168.50.0 255.255.255.0")
+        log_in(page, main, "/dhcp/server")
+        page.get_by_role("link", name="Export or Import").click()
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download").click()
+        text = download.value.path().read_text()
+        wrong, right = tmp_path / "wrong.json", tmp_path / "right.json"
+        wrong.write_text(text.replace("255.255.255.0", "255.0.255.0"))
+        right.write_text(text.replace('"office"', '"lab"'))
+        page.get_by_label("File", exact=True).set_input_files(wrong)
+        expect(page.get_by_label("Text of the file")).to_have_value(re.compile("255.0.255.0"))
+        page.get_by_role("button", name="Preview").click()
+        expect(page.get_by_role("row", name=re.compile("255.0.255.0"))).to_contain_text("mask")
+        assert barriers(page) == []
+        page.get_by_label("File", exact=True).set_input_files(right)
+        expect(page.get_by_label("Text of the file")).to_have_value(re.compile("lab"))
+        page.get_by_role("button", name="Preview").click()
+        expect(page.get_by_role("row", name=re.compile("scope office the object"))).to_contain_text("deleted")
+        assert barriers(page) == []
+        page.get_by_role("button", name=re.compile("^Import")).click()
+        said(page, "The configuration is what the file says")
+        assert main.ok("scope listnames")[1:] == ["lab"]
+
+
 def test_a_change_is_taken_back_from_the_change_log(servers: list[Cluster], page: Page) -> None:
     main, _ = servers
     main.ok("scope office create 192.168.50.0 255.255.255.0")

@@ -26,6 +26,9 @@ from tandem.config.schema import SECTIONS, SERVED
 
 _MARK, _FORMAT = "tandem-configuration", 1
 _HIDDEN = "********"
+REFUSED = "the configuration in the file cannot work, nothing was changed:"
+"""The first line of a refusal; on each of the others is one thing that is wrong."""
+_WRONG_MAX = 50
 _FIRST = ("option", "option-set", "vendor-option", "policy", "client-class")
 """Classes that objects of others refer to."""
 MOVED: Mapping[str, ObjectClass] = {
@@ -64,19 +67,37 @@ def imported(text: str, present: Document) -> Document:
     if unknown:
         raise CommandError(316, f"the file has the unknown class {unknown[0]!r}; known are {', '.join(MOVED)}")
     document: Document = {}
+    wrong: list[CommandError] = []
     for cls in MOVED.values():
         section = content.get(cls.name, {})
-        had = present.get(cls.name, {})
         if not isinstance(section, dict):
-            raise CommandError(316, f"{cls.name}: this is not a JSON object")
-        if cls.singleton:
-            apply(document, cls.name, "", _unstarred(cls, section, had))
+            wrong.append(CommandError(316, f"{cls.name}: this is not a JSON object"))
             continue
-        for name, values in section.items():
-            if not isinstance(values, dict):
-                raise CommandError(316, f"{cls.label(name)}: this is not a JSON object")
-            make(document, cls.name, name, _unstarred(cls, values, had.get(cls.stored_name(name), {})))
+        for name, values in ({"": section} if cls.singleton else section).items():
+            try:
+                _take(document, cls, name, values, present.get(cls.name, {}))
+            except CommandError as refused:
+                wrong.append(refused)
+    if len(wrong) == 1:
+        raise wrong[0]
+    if wrong:
+        raise _refused([one.text for one in wrong])
     return document
+
+
+def _take(document: Document, cls: ObjectClass, name: str, values: object, had: Mapping[str, Any]) -> None:
+    """Put one object of a file into ``document``. Raises CommandError."""
+    if not isinstance(values, dict):
+        raise CommandError(316, f"{cls.label(name)}: this is not a JSON object")
+    if cls.singleton:
+        apply(document, cls.name, "", _unstarred(cls, values, had))
+    else:
+        make(document, cls.name, name, _unstarred(cls, values, had.get(cls.stored_name(name), {})))
+
+
+def _refused(wrong: list[str]) -> CommandError:
+    more = [f"and {len(wrong) - _WRONG_MAX} more"] if len(wrong) > _WRONG_MAX else []
+    return CommandError(316, "\n".join([REFUSED, *wrong[:_WRONG_MAX], *more]))
 
 
 def _unstarred(cls: ObjectClass, values: Mapping[str, Any], had: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,13 +127,13 @@ async def _import(manager: Manager, request: Request) -> Answer:
     problems = manager.problems(served)
     fatal = [str(problem) for problem in problems if problem.fatal]
     if fatal:
-        raise CommandError(316, "the configuration in the file cannot work, nothing was changed:\n" + "\n".join(fatal))
+        raise _refused(fatal)
     rows = [list(row) for row in changes(present, wanted, MOVED)]
     lines = table([["Object", "Attribute", "Now", "In the file"], *rows]) if rows else ["The file changes nothing."]
     lines += [str(problem) for problem in problems]
-    if not check:
-        edit_many(manager, request, lambda draft: _replace(draft, wanted))
-    return Answer(lines=lines)
+    number = None if check else edit_many(manager, request, lambda draft: _replace(draft, wanted))
+    data = {"changes": rows, "warnings": [str(problem) for problem in problems], "change_set": number}
+    return Answer(lines=lines, data=data)
 
 
 def _replace(draft: Draft, wanted: Document) -> None:

@@ -35,6 +35,8 @@ from tandem.control.web.visit import THEME_COOKIE, Form, Visit
 _HERE = Path(__file__).parent
 _STATIC = _HERE / "static"
 _FORM_BYTES_MAX = 2_000_000
+_FILE_BYTES_MAX = 32_000_000
+"""Of who has logged in: a whole configuration may be in it."""
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -98,7 +100,8 @@ class Site:
             try:
                 self._identify(visit)
                 if page.method == "POST":
-                    visit.form = await _read_form(request)
+                    most = _FORM_BYTES_MAX if visit.browser is None else _FILE_BYTES_MAX
+                    visit.form = await _read_form(request, most)
                     self._refuse_forged(visit)
                 if page.role != PUBLIC:
                     if visit.browser is None:
@@ -193,16 +196,16 @@ class Site:
         return {"primary": primary, "secondary": secondary, "here": here.path if here else "", "bar": bar}
 
 
-async def _read_form(request: Request) -> Form:
-    """Return the fields that were sent. Raises CommandError 316."""
+async def _read_form(request: Request, most: int) -> Form:
+    """Return the fields that were sent, of ``most`` bytes. Raises CommandError 316."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     if kind != "application/x-www-form-urlencoded":
         raise CommandError(316, "this address takes forms (application/x-www-form-urlencoded)")
     body = b""
     async for piece in request.stream():
         body += piece
-        if len(body) > _FORM_BYTES_MAX:
-            raise CommandError(316, f"the form is larger than {_FORM_BYTES_MAX} bytes; send it in parts")
+        if len(body) > most:
+            raise CommandError(316, f"the form is larger than {most} bytes; send it in parts")
     try:
         return Form(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=20_000))
     except ValueError:

@@ -133,7 +133,7 @@ def test_static_files_are_served_and_nothing_else(admin: Browser) -> None:
     ("body", "kind", "status"),
     [
         (b"\xff\xfe", "application/x-www-form-urlencoded", 400),
-        (b"a" * 2_100_000, "application/x-www-form-urlencoded", 400),
+        (b"a" * 32_100_000, "application/x-www-form-urlencoded", 400),
         (b"{}", "application/json", 400),
         (b"a=b&" * 30_000, "application/x-www-form-urlencoded", 400),
     ],
@@ -141,3 +141,8 @@ def test_static_files_are_served_and_nothing_else(admin: Browser) -> None:
 def test_a_body_that_is_no_form_is_refused(admin: Browser, body: bytes, kind: str, status: int) -> None:
     answer = admin._runner.run(admin._client.post("/dhcp/scope", content=body, headers={"Content-Type": kind}))
     assert answer.status_code == status
+
+
+def test_a_guest_may_not_send_much(browse: Browse) -> None:
+    answer = browse("").post("/login", name="a" * 2_100_000)
+    assert answer.status_code == 400 and "larger than 2000000 bytes" in answer.text

@@ -39,6 +39,14 @@ document.addEventListener("submit", (event) => {
 });
 document.addEventListener("reset", (event) => setTimeout(() => event.target.classList.remove("changed")));
 
+// A file that is chosen is shown in the text field that data-into names.
+document.addEventListener("change", async (event) => {
+  const field = document.getElementById(event.target.dataset.into);
+  if (!field || !event.target.files.length) return;
+  field.value = await event.target.files[0].text();
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+});
+
 // A button with data-add copies the last row of the group it stands in; data-remove empties its row.
 document.addEventListener("click", (event) => {
   const add = event.target.closest("[data-add]"), remove = event.target.closest("[data-remove]");
