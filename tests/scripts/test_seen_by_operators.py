@@ -377,3 +377,21 @@ def test_the_preview_of_partner_down_is_what_the_order_does() -> None:
     assert (view["since"], view["use-other-available-time"]) == (told["since"], told["use-other-available-time"])
     assert told["scopes"][0]["partners"] == 19 and any("19 addresses" in sentence for sentence in told["changes"])
     assert "already" in preview(world.main)["why-not"]
+
+
+@pytest.mark.parametrize("on_main", [True, False])
+def test_a_lease_that_is_forced_available_is_so_on_both_partners_whichever_was_told(on_main: bool) -> None:
+    world = World(lambda: config(True, scope()), lambda: config(False, scope())).pair()
+    client = Client(world, 1)
+    assert client.lease(world.main)
+    world.run(5)
+    told = world.main if on_main else world.backup
+    assert told.node is not None
+    told.node.force_available(world.now, client.address, out := [])
+    told.perform(out)
+    world.run(5)
+    for server, state in ((world.main, "available"), (world.backup, "other-available")):
+        assert server.node is not None
+        seen = views.lease(server.node, client.address, world.now)
+        assert seen is not None and seen["state"] == state
+    assert world.main.state == world.backup.state == "NORMAL"

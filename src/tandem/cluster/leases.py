@@ -15,16 +15,21 @@ from tandem.cluster.answer import Answer, Item
 from tandem.cluster.display import item_of
 from tandem.cluster.manager import Manager
 from tandem.cluster.objects import edit, table
+from tandem.cluster.pairs import Side, remote_of, side_of
 from tandem.cluster.registry import NAME, REGISTRY, Argument, Command, Request, Session
+from tandem.cluster.remote import call
 from tandem.config import document as config
 from tandem.config.access import DHCP_ADMIN, READ_ONLY
 from tandem.config.document import Document
+from tandem.config.pairs import PAIR, Pair, pair_of_scopes
 from tandem.config.places import find, scope_of
 from tandem.config.schema import RESERVATION
 from tandem.config.scopes import add_reservation
 
 PAGE = 50
 PAGE_MAX = 1000
+_PARTNER_S = 10.0
+"""How long the partner's cluster is waited for."""
 _NOT_THERE = "'scope NAME listRanges' shows those of the scopes, 'dhcp reload' loads new ones"
 
 
@@ -112,15 +117,48 @@ async def _force_available(manager: Manager, request: Request) -> Answer:
 
 
 async def _deactivate(manager: Manager, request: Request) -> Answer:
-    await manager.ask("set_deactivated", address=_address(request), deactivated=True)
-    manager.log.note("Info", "Lease", 60013, f"{request.who} deactivated lease {request.name}.")
-    return Answer()
+    return await _set_deactivated(manager, request, True)
 
 
 async def _activate(manager: Manager, request: Request) -> Answer:
-    await manager.ask("set_deactivated", address=_address(request), deactivated=False)
-    manager.log.note("Info", "Lease", 60014, f"{request.who} activated lease {request.name}.")
-    return Answer()
+    return await _set_deactivated(manager, request, False)
+
+
+async def _set_deactivated(manager: Manager, request: Request, on: bool) -> Answer:
+    """Do it here, then on the partner's cluster; what keeps the partner from knowing is a warning."""
+    address, where = _address(request), request.values["where"]
+    if where not in ("", "here"):
+        raise CommandError(316, f"where: {where!r}: write here (this server only), or leave it out for both partners")
+    await manager.ask("set_deactivated", address=address, deactivated=on)
+    word, ident = ("deactivate", 60013) if on else ("activate", 60014)
+    manager.log.note("Info", "Lease", ident, f"{request.who} {word}d lease {request.name}.")
+    side = None if where else _side_of(manager, address)
+    if side is None:
+        return Answer()
+    path = f"/lease/{format_ipv4(address)}/{word}"
+    try:
+        await call(remote_of(manager, side), "POST", path, {"where": "here"}, answer_s=_PARTNER_S)
+    except CommandError as error:
+        text = f"{word}d on this server only, its partner {side.partner} was not told: {error.text}"
+        cure = f"or write 'lease {request.name} {word}' on the partner's cluster too"
+        return Answer(lines=[text, cure], status=101, text="Ok, with warnings")
+    return Answer(lines=[f"{word}d on both partners"])
+
+
+def _side_of(manager: Manager, address: int) -> Side | None:
+    """Return the failover pair that an address belongs to; None when it belongs to none, or that has no object."""
+    document = manager.database.document
+    try:
+        pair = pair_of_scopes(document)[scope_of(document, format_ipv4(address))]
+    except CommandError:
+        return None
+    for name, content in document.get(PAIR.name, {}).items():
+        if pair == Pair(content["main-server"], content["backup-server"]):
+            try:
+                return side_of(manager, name)
+            except CommandError:
+                return None
+    return None
 
 
 async def client_of_lease(manager: Manager, request: Request) -> str:
@@ -195,6 +233,7 @@ _ARGUMENTS = (
     Argument("after", "address after which the page begins: where the page before ended", "ipv4", optional=True),
     Argument("limit", f"how many to show, at most {PAGE_MAX} (default {PAGE})", "number", optional=True),
 )  # fmt: skip
+_WHERE = Argument("where", "here: on this server only", optional=True)
 
 REGISTRY.add(
     Command(("lease", "list"), "Show leases, a page at a time, or search them.", "lease list state=leased limit=20",
@@ -206,14 +245,14 @@ REGISTRY.add(
             _history, role=READ_ONLY),
     Command(("lease", NAME, "get-scope-name"), "Show the name of the scope that a lease is in.",
             "lease 192.168.50.10 get-scope-name", _scope_name, role=READ_ONLY),
-    Command(("lease", NAME, "force-available"), "End a lease, although its client may still use the address.",
+    Command(("lease", NAME, "force-available"), "End a lease, on both partners, even if its client uses the address.",
             "lease 192.168.50.10 force-available", _force_available, role=DHCP_ADMIN, effect="server"),
     Command(("lease", NAME, "forceAvailable"), "The same as force-available.", "lease 192.168.50.10 forceAvailable",
             _force_available, role=DHCP_ADMIN, effect="server", route="POST /lease/{name}/force-available"),
-    Command(("lease", NAME, "deactivate"), "Keep an address from clients, on this server; its lease is not renewed.",
-            "lease 192.168.50.10 deactivate", _deactivate, role=DHCP_ADMIN, effect="server"),
-    Command(("lease", NAME, "activate"), "Let clients have an address again that was deactivated.",
-            "lease 192.168.50.10 activate", _activate, role=DHCP_ADMIN, effect="server"),
+    Command(("lease", NAME, "deactivate"), "Keep an address from clients, on both partners; its lease is not renewed.",
+            "lease 192.168.50.10 deactivate", _deactivate, (_WHERE,), role=DHCP_ADMIN, effect="server"),
+    Command(("lease", NAME, "activate"), "Let clients have an address again that was deactivated, on both partners.",
+            "lease 192.168.50.10 activate", _activate, (_WHERE,), role=DHCP_ADMIN, effect="server"),
     Command(("lease", NAME, "reserve"), "Reserve a lease's address for the client that holds or last held it.",
             "lease 192.168.50.10 reserve", _reserve, role=DHCP_ADMIN, effect="configuration"),
     Command(("lease", NAME, "send-reservation"), "Have the running server know the reservation without a reload.",

@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 from managed import Run
 
+from tandem.base.errors import CommandError
+from tandem.cluster import leases
 from tandem.cluster.manager import Manager
+from tandem.cluster.remote import Remote
 
 
 def test_a_page_says_where_the_next_begins(run: Run, manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,3 +51,34 @@ def test_a_reservation_is_made_of_a_lease_and_told_to_the_running_server(run: Ru
     assert run("scope s addReservation 192.168.50.10")[0] == "100 Ok"  # of the lease's client
     assert run("lease 192.168.50.99 reserve")[0].startswith("302 ")
     assert run("lease 192.168.50.10 send-reservation")[0] == "100 Ok"
+
+
+def test_an_address_is_deactivated_on_both_partners_and_it_is_said_when_one_was_not_told(
+    run: Run, manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, str, Any]] = []
+
+    async def call(remote: Remote, method: str, path: str, body: object = None, answer_s: float = 0) -> object:
+        if remote.username != "sync":
+            raise CommandError(501, "it refused the log-in")
+        told.append((remote.address, path, body))
+        return {}
+
+    monkeypatch.setattr(leases, "call", call)
+    for line in (
+        "scope s create 192.168.50.0 255.255.255.0", "scope s addRange 192.168.50.10 192.168.50.20",
+        "scope alone create 10.0.0.0 255.0.0.0 failover=scope-disabled", "dhcp enable failover",
+        "dhcp set failover-main-server=127.0.0.11 failover-backup-server=127.0.0.12",
+    ):  # fmt: skip
+        assert run(line)[0] == "100 Ok", run(line)
+    lines = run("lease 192.168.50.10 deactivate")
+    assert lines[0] == "101 Ok, with warnings" and "127.0.0.12 was not told: failover-pair" in lines[1]
+    run("failover-pair 127.0.0.11-127.0.0.12 set remote-username=else remote-password=x")
+    assert "not told: it refused the log-in" in run("lease 192.168.50.10 activate")[1]
+    run("failover-pair 127.0.0.11-127.0.0.12 set remote-username=sync")
+    assert run("lease 192.168.50.10 deactivate") == ["100 Ok", "deactivated on both partners"]
+    assert run("lease 192.168.50.10 activate") == ["100 Ok", "activated on both partners"]
+    assert told == [("127.0.0.12", f"/lease/192.168.50.10/{word}", {"where": "here"})
+                    for word in ("deactivate", "activate")]  # fmt: skip
+    assert run("lease 192.168.50.10 deactivate where=here") == run("lease 10.0.0.1 deactivate") == ["100 Ok"]
+    assert len(told) == 2 and run("lease 192.168.50.10 deactivate where=there")[0].startswith("316")

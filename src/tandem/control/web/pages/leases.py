@@ -123,7 +123,7 @@ async def _order(visit: Visit, verb: str, done: str) -> Response:
     except CommandError as refused:
         visit.notice("error", sentence(refused.text))
     else:
-        visit.notice("ok", "\n".join([done, *answer.lines]))
+        visit.notice("warning" if answer.status == 101 else "ok", "\n".join([done, *answer.lines]))
     return visit.go(f"{HOME}/lease?address={address}")
 
 
