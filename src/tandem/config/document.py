@@ -11,7 +11,7 @@ a document is kept. Source: SYSTEM S2; reference "commands and attributes" secti
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -26,7 +26,7 @@ from tandem.config.policy_types import OptionNames
 from tandem.config.reservations import insert
 from tandem.config.schema import CLASSES, SCOPE
 from tandem.config.schema_clients import EMBEDDED
-from tandem.config.schema_options import OPTION
+from tandem.config.schema_options import OPTION, OPTION_SET, VENDOR_OPTION
 from tandem.config.types import Bool, Reference, quote
 
 __all__ = ["Document", "class_of", "list_names", "listed", "read_object", "write_object"]
@@ -223,7 +223,18 @@ def users(document: Document) -> dict[tuple[str, str], str]:
                 value = content.get(attribute, default)
                 if value is not None and (cls, value) not in found:
                     found[cls, value] = f"{owner.label(owner_name)} ({attribute})"
+        for owner_name, content in contents(document, owner) if "options" in owner.parts else ():
+            for used in _definitions_used(content):
+                found.setdefault(used, f"{owner.label(owner_name)} (options)")
     return found
+
+
+def _definitions_used(policy: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what a policy's options may be defined by: those of the standard are no objects."""
+    yield from ((OPTION.name, option) for option in policy.get("options", {}))
+    for option_set, options in policy.get("vendor-options", {}).items():
+        yield OPTION_SET.name, option_set
+        yield from ((VENDOR_OPTION.name, option) for option in options)
 
 
 def _parse(document: Document, cls: str, name: str, declared: Attribute, text: str, clock: Clock) -> Any:

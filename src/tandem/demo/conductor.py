@@ -149,9 +149,7 @@ class Conductor:
         """Return how to get to the servers' pages: links that log in once."""
         lines = ["Or open a server's pages; each link logs you in once, within ten minutes:"]
         for server in (self.main, self.backup):
-            (reply,) = await server.nrcmd("session loginLink")
-            path = next(line for line in reply.lines if line.startswith("/"))
-            lines.append(f"  {server.web}{path}    # the {server.role}")
+            lines.append(f"  {await self._stage.login_link(server)}    # the {server.role}")
         return lines
 
     # --- showing ------------------------------------------------------------------------------------------

@@ -22,6 +22,8 @@ POLL_S: Final = 1
 POLL_TIMEOUT_S: Final = 3
 LEAD_S: Final = 20
 LEASE_S: Final = 40
+GRACE_S: Final = 5
+"""How long the address of a lease that has ended is kept for its client: by default longer than the story is."""
 BACKUP_PERCENT: Final = 15
 
 FIRST_CLIENTS: Final = 220
@@ -57,6 +59,7 @@ def batch(main: str, backup: str) -> list[str]:
         f"scope {SCOPE} create {NETWORK >> 24}.{NETWORK >> 16 & 255}.0.0 {MASK}",
         f"scope {SCOPE} addRange {RANGE[0]} {RANGE[1]}",
         f"policy default setLeaseTime {LEASE_S}",
+        f"policy default set grace-period={GRACE_S}",
         "policy default setOption routers 10.50.0.1",
         "dhcp reload",
     ]

@@ -1,7 +1,8 @@
 """What a spectator may do to the pair when the story is over: kill and start servers, cut the line and mend it.
 
 Taken over a Unix socket from the demonstration's page (``control.web.pages.demo``), one JSON line each way:
-``{"do": "kill main"}`` is answered by how things are, with ``error`` when it cannot be done now.
+``{"do": "kill main"}`` is answered by how things are, with ``error`` when it cannot be done now, and ``{"do": "open
+main"}`` with ``link``, the address of that server's pages, which logs in once.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tandem.demo.population import Population
-from tandem.demo.servers import KILLED, SOCKET, Server
+from tandem.demo.servers import KILLED, SOCKET, DemoError, Server
 from tandem.demo.story import Story
 
 
@@ -30,6 +31,7 @@ class Stage:
             "start main": lambda: self._start(story.main), "start backup": lambda: self._start(story.backup),
             "cut": self._cut, "mend": self._mend,
         }  # fmt: skip
+        self._pages = {"open main": story.main, "open backup": story.backup}
         self._server: asyncio.Server | None = None
 
     async def open(self) -> None:
@@ -40,6 +42,13 @@ class Stage:
         """End it."""
         if self._server is not None:
             self._server.close()
+
+    async def login_link(self, server: Server) -> str:
+        """Return an address of a server's pages that logs in once. Raises DemoError when it does not answer."""
+        if server.life == KILLED:
+            raise DemoError(f"the {server.role} is killed; start it first")
+        (reply,) = await server.nrcmd("session loginLink")
+        return server.web + next(line for line in reply.lines if line.startswith("/"))
 
     async def _start(self, server: Server) -> None:
         if server.life == KILLED:
@@ -69,13 +78,19 @@ class Stage:
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             wanted, error = await _order(reader)
+            link = ""
             if wanted and not self._story.over:
                 error = "the story is still being told; what you order would spoil it"
+            elif wanted in self._pages:
+                try:
+                    link = await self.login_link(self._pages[wanted])
+                except DemoError as refused:
+                    error = str(refused)
             elif wanted and wanted not in self._acts:
-                error = f"{wanted!r} is none of {', '.join(self._acts)}"
+                error = f"{wanted!r} is none of {', '.join((*self._acts, *self._pages))}"
             elif wanted:
                 await self._acts[wanted]()
-            writer.write(json.dumps({**self._state(), "error": error}).encode() + b"\n")
+            writer.write(json.dumps({**self._state(), "error": error, "link": link}).encode() + b"\n")
             await writer.drain()
         except ConnectionError:
             pass  # the page was closed before it had its answer

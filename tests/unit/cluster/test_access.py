@@ -93,6 +93,9 @@ def test_every_example_runs(prepared: Path, tmp_path: Path, command: Command) ->
     shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     manager = open_manager(tmp_path)
     run = runner(manager)
+    if command.path[0] in ("option-set", "vendor-option") and command.path[-1] in ("create", "delete"):
+        for owner in [line.split(" setVendorOption")[0] for line in PREPARE.splitlines() if "setVendorOption" in line]:
+            assert run(f"{owner} unsetVendorOption examplevendoroption exampleset")[0] == "100 Ok"
     for made, undo in _MISSING_FIRST.items():
         if command.example.startswith(made):
             assert run(undo)[0] == "100 Ok"

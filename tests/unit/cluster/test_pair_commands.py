@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fake_dhcp_server import RELATED
 from managed import Run
 
-from tandem.cluster import partner_check
+from tandem.cluster import pair_drift, partner_check
 from tandem.cluster.manager import Manager
 from tandem.cluster.pairs import PairNotes
+from tandem.cluster.remote import LoginRefused
 
 PAIR = "failover-pair 127.0.0.11-127.0.0.12"
 SERVERS = "failover-main-server=127.0.0.11 failover-backup-server=127.0.0.12"
@@ -110,6 +113,38 @@ def test_clients_that_take_the_partners_offers_are_a_sign_of_life(
     assert told[-1].startswith("Clients take the partner's offers, so it serves them. Do not set it down")
     assert any("took its offers: 10.1.0.1 " in line for line in told)
     assert any(line.startswith("another server, 10.0.0.9") for line in told)
+
+
+def test_a_refused_password_is_not_tried_again_until_it_is_another_one(
+    run: Run, manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(f"dhcp set {SERVERS}")
+    run(f"{PAIR} set remote-username=sync remote-password=wrong drift-check-interval=1")
+    clock, tried = itertools.count(), []
+
+    async def observe(manager: Manager, name: str) -> None:
+        password = manager.database.document["failover-pair"][name]["remote-password"]
+        tried.append(password)
+        if password == "wrong":
+            raise LoginRefused(501, "refused")
+
+    monkeypatch.setattr(pair_drift, "observe", observe)
+    monkeypatch.setattr(pair_drift, "_TICK_S", 0)
+    monkeypatch.setattr(pair_drift, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+
+    async def watch() -> None:
+        async with asyncio.timeout(10):
+            watching = asyncio.create_task(pair_drift.watch_drift(manager))
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert tried == ["wrong"]
+            manager.database.document["failover-pair"]["127.0.0.11-127.0.0.12"]["remote-password"] = "right"
+            while len(tried) < 3:
+                await asyncio.sleep(0)
+            watching.cancel()
+
+    asyncio.run(watch())
+    assert tried == ["wrong", "right", "right"]
 
 
 def test_what_is_known_of_a_pair_outlasts_a_restart(tmp_path: Path) -> None:

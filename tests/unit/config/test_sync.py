@@ -146,7 +146,7 @@ def test_what_is_declared_of_table_16_2() -> None:
 @pytest.mark.parametrize("name", [name for name in TABLE_16_2 if name not in NOT_YET])
 def test_each_attribute_of_table_16_2(name: str, operation: str) -> None:
     attribute = DHCP.by_name[name]
-    there, here = VALUES.get(name) or (None, _other(attribute))
+    there, here = VALUES.get(name) or (None, other_value(attribute))
     source, target = {"dhcp": dict(AB)}, {"dhcp": dict(AB)}
     for document, value in ((source, there), (target, here)):
         document["dhcp"].pop(name, None)
@@ -159,7 +159,7 @@ def test_each_attribute_of_table_16_2(name: str, operation: str) -> None:
     assert made.result(target)["dhcp"].get(name) == there
 
 
-def _other(attribute: Attribute) -> Any:
+def other_value(attribute: Attribute) -> Any:
     for value in (True, False, 7, 1.75, "x", ["x"], *getattr(attribute.type, "names", ())):
         try:
             attribute.type.use(value)

@@ -21,7 +21,7 @@ from typing import Any
 import httpx2
 import made_certificates
 import pytest
-from tests.unit.config.test_sync import ROWS, TABLE_16_2
+from tests.unit.config.test_sync import NOT_YET, ROWS, TABLE_16_2, VALUES, other_value
 
 from tandem.config.schema import DHCP
 from tandem.config.synctables import OPERATIONS
@@ -89,14 +89,18 @@ class Cluster:
 
 
 def start(data: Path, address: str, port: int) -> Cluster:
+    """Start a cluster; ``wait_ready`` waits until it serves."""
     words = [sys.executable, str(HERE / "fake_cluster.py"), "--data", str(data), "--address", address]
     words += ["--api-port", str(port), "--name", data.name]
     env = os.environ | {"TANDEM_ADMIN_PASSWORD": "geheim"}
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=env)
-    assert process.stdout is not None and "ready" in process.stdout.readline()
     base = f"https://{address}:{port}"
     client = httpx2.Client(base_url=base, auth=("admin", "geheim"), timeout=60, trust_env=False, verify=False)
     return Cluster(data, address, port, process, client)
+
+
+def wait_ready(cluster: Cluster) -> None:
+    assert cluster.process.stdout is not None and "ready" in cluster.process.stdout.readline()
 
 
 def end(cluster: Cluster) -> None:
@@ -113,6 +117,8 @@ def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster
     main = start(data / "main", MAIN, free_port(MAIN))
     backup = start(data / "backup", BACKUP, free_port(BACKUP))
     try:
+        wait_ready(main)
+        wait_ready(backup)
         yield main, backup
     finally:
         end(main)
@@ -124,7 +130,7 @@ def pair(clusters: tuple[Cluster, Cluster]) -> tuple[Cluster, Cluster]:
     """A main with failover on and its pair, and a backup that knows of nothing."""
     main, backup = clusters
     for cluster in clusters:
-        for cls in ("scope", "policy", "failover-pair"):
+        for cls in ("scope", "client", "client-class", "policy", "option", "failover-pair"):
             for name in cluster.get(f"/{cls}"):
                 assert cluster.call("DELETE", f"/{cls}/{name}").status_code == 200
         settings = {name: None for name in cluster.get("/dhcp")}
@@ -163,52 +169,66 @@ def test_a_report_changes_nothing_and_a_run_all_of_it_and_undo_takes_it_back(pai
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_rows_of_table_16_1(pair: tuple[Cluster, Cluster], operation: str) -> None:
+    """Of each kind of data one object that both servers have, one of the main's and one of the backup's."""
     main, backup = pair
     main.do("dhcp set failover-poll-interval=7 max-dhcp-requests=700", "dhcp disable defer-lease-extensions")
     main.put("/scope/s", SCOPE)
-    main.put("/policy/both", {"grace-period": 60, "options": {"routers": "10.1.0.1", "domain-name": "main"}})
-    main.put("/policy/mains", {"grace-period": 61})
     backup.do("dhcp set failover-poll-interval=8", "dhcp set max-dhcp-requests=800")
-    backup.put("/policy/both", {"offer-timeout": 9, "options": {"domain-name": "backup", "ip-forwarding": "true"}})
-    backup.put("/policy/backups", {})
     backup.put("/policy/theirs", {})
     backup.put("/scope/theirs", THEIRS | {"policy": "theirs"})
     backup.put("/scope/s", SCOPE | {"renew-only": True})
-    assert main.sync(operation)["status"] == 100
+    for cluster, grace, domain, tag, code in ((main, 60, "main", "red", 224), (backup, 90, "backup", "blue", 225)):
+        own = "mains" if cluster is main else "backups"
+        kind = "string" if cluster is main else "ip"
+        cluster.do(f"option {own} create {code} string", f"option both create 226 {kind}")
+        cluster.do(f"option {own}-unused create {code + 10} string")
+        cluster.put("/policy/both", {"grace-period": grace, "options": {own: "x", "domain-name": domain}})
+        cluster.put(f"/policy/{own}", {})
+        for name, client in (("both", "1,6,00:00:00:00:00:01"), (own, f"1,6,00:00:00:00:00:{code % 100}")):
+            cluster.put(f"/client-class/{name}", {"selection-criteria": [tag]})
+            cluster.put(f"/client/{client}", {"client-class-name": name, "host-name": tag})
+    answer = main.sync(operation)
+    assert answer["status"] == 100, answer
     function = {row: functions[OPERATIONS.index(operation)] for row, functions in ROWS.items()}
-    dhcp, policies, scopes = backup.get("/dhcp"), backup.get("/policy"), backup.get("/scope")
+    dhcp, scopes = backup.get("/dhcp"), backup.get("/scope")
     assert (dhcp["failover-poll-interval"], dhcp["defer-lease-extensions"]) == (7, False)
     assert dhcp["max-dhcp-requests"] == {"no change": 800, "replace": 700}[function["other"]]
-    assert policies["mains"] == {"grace-period": 61}
-    assert ("backups" in policies) == (function["policy"] == "replace") and "theirs" in policies
-    assert policies["both"]["grace-period"] == 60 and "offer-timeout" not in policies["both"]
-    assert policies["both"]["options"] == {
-        "ensure": {"domain-name": "backup", "ip-forwarding": "true", "routers": "10.1.0.1"},
-        "replace": {"domain-name": "main", "ip-forwarding": "true", "routers": "10.1.0.1"},
-        "exact": {"domain-name": "main", "routers": "10.1.0.1"},
-    }[function["policy-options"]]  # fmt: skip
     assert scopes == {"s": SCOPE, "theirs": THEIRS | {"policy": "theirs"}}
+    for cls in ("policy", "client-class", "client"):
+        mine, theirs = main.get(f"/{cls}"), backup.get(f"/{cls}")
+        assert theirs.keys() >= mine.keys() and all(theirs[name] == mine[name] for name in mine if name != "both"), cls
+        only = {"backups", "1,6,00:00:00:00:00:25"} & theirs.keys()
+        assert bool(only) == (function[cls] == "replace"), "what only the backup has goes under exact"
+    assert backup.get("/client-class/both")["selection-criteria"] == ["red"], "replaced by all three"
+    assert "theirs" in backup.get("/policy"), "a scope that stays uses it"
+    policy = backup.get("/policy/both")
+    assert policy["grace-period"] == 60
+    assert policy["options"] == {
+        "ensure": {"domain-name": "backup", "backups": "x", "mains": "x"},
+        "replace": {"domain-name": "main", "backups": "x", "mains": "x"},
+        "exact": {"domain-name": "main", "mains": "x"},
+    }[function["policy-options"]]  # fmt: skip
+    options = backup.get("/option")
+    assert options["both"]["type"] == {"ensure": "ip", "exact": "string"}[function["option"]]
+    assert "mains" in options and ("backups-unused" in options) == (function["option"] == "ensure")
+    assert ("backups" in options) == ("backups" in policy["options"]), "what only the backup has stays while it is used"
 
 
-def test_attributes_of_table_16_2(pair: tuple[Cluster, Cluster]) -> None:
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_attributes_of_table_16_2(pair: tuple[Cluster, Cluster], operation: str) -> None:
+    """All that are declared, set to another value than the backup has; each is an entry of the run and arrives."""
     main, backup = pair
-    numbers = {"failover-poll-interval": 7, "failover-safe-period": 777, "failover-backup-percentage": 17,
-               "failover-dynamic-bootp-backup-percentage": 27, "failover-lease-period-factor": 1.75}  # fmt: skip
-    names = [name for name in TABLE_16_2 if name in DHCP.by_name]
-    settings: dict[str, Any] = {}
-    for name in names:
-        attribute = DHCP.by_name[name]
-        if name in numbers:
-            settings[name] = numbers[name]
-        elif isinstance(attribute.default, bool) and name != "failover":
-            settings[name] = not attribute.default
+    names = [name for name in TABLE_16_2 if name not in NOT_YET]
+    settings = {name: other_value(DHCP.by_name[name]) for name in names if name not in VALUES}
     assert main.call("PATCH", "/dhcp", settings).status_code == 200
     backup.do("dhcp set failover-recover=-3d")
-    assert main.sync("update")["status"] == 100
+    answer = main.sync(operation)
+    assert answer["status"] == 100, answer
+    told = {entry["attribute"]: entry for entry in answer["data"]["entries"] if entry["class"] == "dhcp"}
+    assert set(names) <= told.keys() and {told[name]["function"] for name in names} == {"replace"}
     there, here = main.get("/dhcp"), backup.get("/dhcp")
-    for name in names:
-        assert here.get(name) == there.get(name), name
-    assert here["failover-main-server"] == MAIN and "failover-recover" not in here and len(here) >= 10
+    assert {name: here.get(name) for name in names} == {name: there.get(name) for name in names}
+    assert settings.items() <= here.items() and here["failover-main-server"] == MAIN and "failover-recover" not in here
 
 
 def test_all_kinds_of_objects_reach_a_partner_that_is_a_cluster_object(pair: tuple[Cluster, Cluster]) -> None:
@@ -325,8 +345,6 @@ def test_a_refused_password_is_not_tried_until_the_account_is_locked(pair: tuple
 
     main.do(f"failover-pair {PAIR} set remote-username=sync remote-password=wrong drift-check-interval=1")
     wait_for(tried)
-    since = time.monotonic()
-    wait_for(lambda: time.monotonic() > since + 2.5)  # two intervals, in which nothing is to happen
     assert tried() == ["failed"]
     main.do(f"failover-pair {PAIR} set remote-password=right-one")
     wait_for(lambda: tried()[0] == "ok")
@@ -401,6 +419,7 @@ def test_a_partner_that_dies_half_way_has_all_of_it_or_nothing(pair: tuple[Clust
     reservations = [{"address": f"10.4.{i // 250}.{i % 250 + 1}", "key": key} for i, key in enumerate(clients)]
     main.put("/scope/s", {"addr": "10.4.0.0", "mask": "255.255.0.0", "reservations": reservations})
     victim = start(tmp_path / "victim", BACKUP, free_port(BACKUP))
+    wait_ready(victim)
     try:
         size = len(httpx2.Request("POST", "http://x", json={"document": {"scope": main.get("/scope")}}).content)
         for count in (size // 2, size):  # in the middle of the order; with all but the end of it
@@ -411,6 +430,7 @@ def test_a_partner_that_dies_half_way_has_all_of_it_or_nothing(pair: tuple[Clust
                 assert lost["status"] == 501 and "whether it was carried out is not known" in lost["text"], lost
             victim.process.wait(30)
             victim = start(victim.data, BACKUP, victim.port)
+            wait_ready(victim)
             assert victim.everything() == untouched
         main.do(f"failover-pair {PAIR} set remote-scp-port={victim.port}")
         assert main.sync("exact")["status"] == 100

@@ -10,10 +10,10 @@ import json
 import os
 from typing import Any
 
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from tandem.base.errors import CommandError
-from tandem.config.access import FAILOVER_OPERATOR
+from tandem.config.access import FAILOVER_OPERATOR, SUPERUSER
 from tandem.control.web.forms import sentence
 from tandem.control.web.live import shown, stream
 from tandem.control.web.navigation import Entry, Pages
@@ -67,7 +67,14 @@ async def act(visit: Visit) -> Response:
     return visit.go(_HOME)
 
 
+async def cross(visit: Visit) -> Response:
+    """Go to the pages of one of the servers, logged in: its own session ends when it is killed."""
+    answer = await _ask(f"open {visit.query.get('server', '')}")
+    return RedirectResponse(answer["link"], status_code=303)
+
+
 if _STAGE:
     PAGES.get(_HOME, entry=Entry("Monitoring", "Demonstration"))(show)
     PAGES.get(f"{_HOME}/live")(live)
+    PAGES.get(f"{_HOME}/open", role=SUPERUSER)(cross)
     PAGES.post(f"{_HOME}/act", role=FAILOVER_OPERATOR, effect="server")(act)
