@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 
 import pytest
-from pair import Client, Server, World, config, scope
+from pair import NAME, Client, Server, World, config, scope
 
 from tandem.base.io import Tick
 from tandem.lease import binding as b
@@ -322,3 +322,22 @@ def test_a_main_that_served_alone_and_learns_then_that_it_lost_its_data_gives_no
     assert not who_gets(world, world.main, client.address, 10)
     world.run(alone_since + MCLT_S - world.now)
     assert Client(world, 20).lease()
+
+
+def test_after_a_restart_a_lease_that_was_over_is_not_the_clients_because_its_partner_asked_for_everything() -> None:
+    """The partner may have given the address to another client while this server was away for long."""
+    world = pair()
+    client = Client(world, 1)
+    assert client.lease(world.main)
+    world.run(5)
+    world.cut = True
+    world.drop_connections_of(world.backup)
+    world.backup.crash()
+    world.run(5)
+    world.main.crash()
+    world.main.disk.states[NAME]["owes_all"] = True  # it died before it had told everything
+    world.run(2 * LEASE_S)
+    world.main.boot()
+    world.run(60)
+    assert world.main.state == "COMMUNICATIONS-INTERRUPTED"
+    assert not client.lease(world.main)

@@ -228,7 +228,7 @@ class Endpoint:
             if not binding.up_to_date:
                 self.unacked[binding.address] = binding
         if saved.owes_all:
-            forgotten.partner_forgot(self, now)
+            forgotten.nothing_agreed(self)
         self.store_at = now + min(5.0, self.config.poll_interval_s / 2)
         self.adopt_powers()
         chosen = startup.go_on_serving(self) if served else None

@@ -25,7 +25,7 @@ def partner_forgot(endpoint: Endpoint, now: float) -> None:
 
     It is told the latest potential expiration that either side has named. A lease that ends before what the partner
     may have given goes on until then, for both servers: neither gives the address to another client before.
-    What is raised here is stored when it is sent; a restart before that does all of this again (``Saved.owes_all``).
+    What is raised here is stored when it is sent; a partner that a restart keeps from having all of it asks again.
     """
     served_until = _served_until(endpoint, now)
     if endpoint.away_s >= endpoint.mclt_s and endpoint.saved.partner_served:
@@ -33,14 +33,21 @@ def partner_forgot(endpoint: Endpoint, now: float) -> None:
         endpoint.saved.own_from = max(endpoint.saved.own_from, served_until + endpoint.longest_mclt_s)
         endpoint.adopt_powers()
     for binding in endpoint.bindings():
-        binding.up_to_date = False
-        binding.generation += 1  # an acknowledgement that is on its way is one of the old memory
-        endpoint.unacked[binding.address] = binding
         if endpoint.saved.partner_served and binding.status in (ACTIVE, EXPIRED, RELEASED):
             until = _promised_until(endpoint, binding, served_until)
             if until > max(binding.expires, now):
                 binding.expires = until
                 endpoint.book.set_status(binding, ACTIVE, int(now))
+    nothing_agreed(endpoint)
+
+
+def nothing_agreed(endpoint: Endpoint) -> None:
+    """The partner has forgotten all that was agreed: it is to be told anew. So too after a restart, before it has asked
+    again; which leases it may have promised matters then only (``rights.free_at`` has the same bound)."""
+    for binding in endpoint.bindings():
+        binding.up_to_date = False
+        binding.generation += 1  # an acknowledgement that is on its way is one of the old memory
+        endpoint.unacked[binding.address] = binding
         _agreed_on_nothing(binding)
 
 
