@@ -90,7 +90,8 @@ def _what_is_remembered(endpoint: Endpoint) -> dict[int, bytes]:
 
 
 def _heard(vendor: dict[int, bytes], vendor_class: bytes | None) -> int:
-    return int.from_bytes(vendor.get(VENDOR_HEARD, b""), "big") if vendor_class == VENDOR_CLASS else 0
+    value = vendor.get(VENDOR_HEARD, b"")
+    return int.from_bytes(value, "big") if vendor_class == VENDOR_CLASS and len(value) == 4 else 0
 
 
 def _met(vendor: dict[int, bytes], vendor_class: bytes | None) -> bool | None:
