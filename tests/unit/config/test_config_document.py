@@ -46,8 +46,8 @@ REFUSED: list[tuple[Callable[[Document], object], int, str]] = [
     (lambda x: d.set_attribute(x, "scope", "wan", "renew-only", "on"), 302,
      "scope 'wan' does not exist; 'scope listnames' shows those that do"),
     (lambda x: d.get(x, "dhcp", "", "fail-over"), 308, "dhcp has no attribute 'fail-over'; did you mean failover?"),
-    (lambda x: d.set_attribute(x, "dhcp", "", "failover-back-percentage", "5"), 308,
-     "dhcp has no attribute 'failover-back-percentage'; did you mean failover-backup-percentage?"),
+    (lambda x: d.set_attribute(x, "dhcp", "", "failover-backup-percent", "5"), 308,
+     "dhcp has no attribute 'failover-backup-percent'; did you mean failover-backup-percentage?"),
     (lambda x: d.unset_attribute(x, "policy", "short", "zzz"), 308,
      "policy short has no attribute 'zzz'; write one of grace-period, offer-timeout, unavailable-timeout,"
      " permanent-leases, allow-lease-time-override, packet-siaddr, packet-server-name, packet-file-name,"
