@@ -8,6 +8,7 @@ and attributes" section 2.2.
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 from tandem.base.errors import CommandError
@@ -39,6 +40,34 @@ def make_scope(document: Document, template: str, subnet: str, name: str = "") -
     create_object(document, SCOPE.name, name, [format_ipv4(address), format_ipv4(mask)])
     apply_template(document, template, name)
     return name
+
+
+EXPRESSIONS = ("scope-name", "ranges-expr", "options-expr")
+"""The attributes of a template that are expressions."""
+
+
+def sketch_scope(document: Document, content: Mapping[str, Any], subnet: str) -> tuple[str, Document, dict[str, str]]:
+    """Return what a template of this content would make of a subnet: the scope's name, the scope, and what is wrong
+    with each expression. Nothing is changed. Raises CommandError 316 for a subnet that is none.
+    """
+    wrong: dict[str, str] = {}
+    whole = {attribute: value for attribute, value in content.items() if attribute not in EXPRESSIONS}
+    name, scope = _sketch(document, whole, subnet)
+    for attribute in EXPRESSIONS:
+        if attribute in content:
+            try:
+                name, scope = _sketch(document, {**whole, attribute: content[attribute]}, subnet)
+            except CommandError as error:
+                wrong[attribute] = error.text.rpartition(f"{attribute}: ")[2]
+            else:
+                whole[attribute] = content[attribute]
+    return name, scope, wrong
+
+
+def _sketch(document: Document, content: Mapping[str, Any], subnet: str) -> tuple[str, Document]:
+    trial: Document = {**document, SCOPE.name: {}, SCOPE_TEMPLATE.name: {"": dict(content)}}
+    name = make_scope(trial, "", subnet)
+    return name, trial[SCOPE.name][name]
 
 
 def apply_template(document: Document, template: str, scope: str) -> None:

@@ -31,6 +31,7 @@ from tandem.control.web import pages as page_modules
 from tandem.control.web.forms import plain
 from tandem.control.web.navigation import BARS, PUBLIC, Link, Page
 from tandem.control.web.visit import THEME_COOKIE, Form, Visit
+from tandem.control.web.words import on_pages
 
 _HERE = Path(__file__).parent
 _STATIC = _HERE / "static"
@@ -73,7 +74,7 @@ def _templates() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    made.filters["plain"] = plain
+    made.filters |= {"plain": plain, "on_pages": on_pages}
     made.globals |= {"static": static, "bars": list(BARS)}
     return made
 

@@ -19,6 +19,7 @@ from tandem.config.attribute import Attribute, ObjectClass
 from tandem.config.dates import Clock
 from tandem.config.types import Bool, Enum, Flags, Reference, Secret, String, Tags, Time
 from tandem.control.web.visit import Form
+from tandem.control.web.words import on_pages
 
 _TAGS = "Words, with commas between them."
 CHOSEN = ".chosen"
@@ -201,7 +202,8 @@ def _plain(value: Any) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return ``text`` as a sentence."""
+    """Return ``text`` as a sentence, in the words of pages."""
+    text = on_pages(text)
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?")) else ".")
 
 

@@ -367,3 +367,19 @@ def test_a_server_may_be_written_by_its_host_name(
     assert errors_of(refused.text) == {"failover-backup-server": "Elsewhere.example cannot be looked up."}
     admin.post("/dhcp/server/edit", with_fields(page, failover_main_server="main.example"))
     assert manager.database.document["dhcp"] == {"failover-main-server": "192.168.50.2"}
+
+
+def test_what_a_template_gives_is_shown_while_it_is_written(admin: Browser, manager: Manager) -> None:
+    admin.post("/dhcp/scope-template", name="branch")
+    before = manager.database.snapshot()
+    fields = {"name": "branch", "subnet": "10.7.0.0/24", "scope-name": '(concat "b-" subnet)',
+              "ranges-expr": "(create-range 10 (- nhosts 4))",
+              "options-expr": '(create-option "routers" (create-ipaddr subnet 1))'}  # fmt: skip
+    page = text_of(admin.post("/dhcp/scope-template/preview", **fields).text)
+    assert "Name b-10.7.0.0/24 Ranges 10.7.0.10 – 10.7.0.250 Options routers: 10.7.0.1" in page
+    wrong = fields | {"ranges-expr": "(create-range 10", "options-expr": '(create-option "nosuch" 1)'}
+    page = text_of(admin.post("/dhcp/scope-template/preview", **wrong).text)
+    assert "Name b-10.7.0.0/24 Ranges none Ranges Expression: " in page and "nosuch" in page
+    page = text_of(admin.post("/dhcp/scope-template/preview", **fields | {"subnet": "10.7.0.1"}).text)
+    assert "10.7.0.1" in page and "Name" not in page
+    assert manager.database.snapshot() == before
