@@ -27,6 +27,8 @@ _QUOTED: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (r"scope (.+) (?:listRanges|removeRange).*", lambda m: "the ranges on the scope's page"),
     (r"scope (.+) (?:listReservations|removeReservation).*", lambda m: "DHCP › Reservations"),
     (r"lease (\S+) send-reservation", lambda m: f"Reload ({_SERVER})"),
+    (r"lease (\S+) (activate|deactivate|force-available)",
+     lambda m: f"{m[2].replace('-', ' ').title()} (DHCP › Leases › {m[1]})"),
     (r"failover-pair (\S+) checkDrift", lambda m: f"what differs ({_FAILOVER})"),
     (r"failover-pair (\S+) sync(?: \w+)? -report", lambda m: f"Report ({_FAILOVER})"),
     (r"failover-pair (\S+) sync", lambda m: f"Run ({_FAILOVER})"),

