@@ -49,7 +49,8 @@ def compile_config(
     policies = PolicyBook(items["policy"], problems, document if isinstance(document, dict) else None)
     check_definitions(items, problems)
     clients = compile_clients(items, server, policies, problems)
-    scopes = [_compile_scope(item, policies, problems) for item in items["scope"].values()]
+    upgrade_s = server.values["upgrade-unavailable-timeout"]
+    scopes = [_compile_scope(item, policies, upgrade_s, problems) for item in items["scope"].values()]
     scopes.sort(key=lambda s: (s.scope.subnet, s.scope.mask))
     for index, s in enumerate(scopes):
         s.scope.index = index
@@ -84,7 +85,7 @@ def compile_config(
 # --- one scope ------------------------------------------------------------------------------------------
 
 
-def _compile_scope(item: Item, policies: PolicyBook, problems: Problems) -> ScopeInSegment:
+def _compile_scope(item: Item, policies: PolicyBook, upgrade_s: int, problems: Problems) -> ScopeInSegment:
     values = item.values
     subnet, mask = values["addr"], values["mask"]
     if subnet & ~mask:
@@ -122,6 +123,7 @@ def _compile_scope(item: Item, policies: PolicyBook, problems: Problems) -> Scop
             tags=values["selection-tag-list"],
             links=links,
             own_policies=any(reservation.links for reservation in reserved.values()),
+            partner_unavailable_s=0 if any("unavailable_s" in link.settings for link in links) else upgrade_s,
         ),
     )
 

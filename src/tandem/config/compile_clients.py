@@ -46,7 +46,8 @@ def compile_clients(
     user_class = server.values["map-user-class-id"]
     if user_class == NONE and server.values["append-user-class-id-to-selection-tag"]:
         user_class = "append-to-tag"
-    return Clients(by_key, default, classes, user_class)
+    lookup = server.values["client-class-lookup-id"]
+    return Clients(by_key, default, classes, user_class, lookup, maker.numbers)
 
 
 class _Maker:
@@ -55,7 +56,7 @@ class _Maker:
     def __init__(self, policies: PolicyBook, problems: Problems) -> None:
         self._policies = policies
         self._problems = problems
-        self._numbers = 0
+        self.numbers = 0
         self._plain: dict[str | None, Profile] = {}
 
     def of_class(self, item: Item) -> Profile:
@@ -108,8 +109,8 @@ class _Maker:
         return (Link(names, {}), *own) if names else own
 
     def _number(self) -> int:
-        self._numbers += 1
-        return self._numbers
+        self.numbers += 1
+        return self.numbers
 
     def _no_class(self, item: Item, attribute: str, name: str) -> None:
         self._problems.error(

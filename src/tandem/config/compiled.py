@@ -145,6 +145,8 @@ class CompiledScope:
     """What ``policy`` was made of, the most specific first."""
     own_policies: bool = False
     """Whether a reservation has a policy of its own."""
+    partner_unavailable_s: int = 0
+    """How long an address stays unavailable that the partner calls so; 0 = as long as the policy says."""
     _made: dict[tuple[int, int], EffectivePolicy] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def policy_at(self, address: int, profile: Profile | None) -> EffectivePolicy:

@@ -7,10 +7,11 @@ Source: SYSTEM S3.4; reference "commands and attributes" sections 2.4, 2.5 and 3
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from tandem.config.compiled import CompiledScope, Link
+from tandem.config.packet_expressions import Packet, Text, user_class
 
 USER_CLASS = 77
 _VARIANTS_MAX = 1000
@@ -77,7 +78,11 @@ class Clients:
     """What a client is that only has a class, by the name of that."""
     user_class: str = NONE
     """One of USER_CLASS_IS."""
-    _variants: dict[tuple[int, str], Profile] = field(default_factory=dict, init=False, repr=False)
+    lookup: Text | None = None
+    """Names the client-class of a client whose entry names none (client-class-lookup-id)."""
+    numbers: int = 0
+    """The highest number of a profile."""
+    _variants: dict[tuple[int, str, str], Profile] = field(default_factory=dict, init=False, repr=False)
 
     def entry(self, client_id: bytes, hardware: bytes) -> Profile | None:
         """Return the profile of the client's entry: by its identifier, by its hardware address, or the default."""
@@ -89,33 +94,49 @@ class Clients:
         found = self.entry(client_id, hardware)
         if found is not None and found.until and now >= found.until:
             found = found.after
+        if self.lookup is not None and (found is None or not found.client_class):
+            found = self._in_class(found, self.lookup(Packet(client_id, hardware, options)))
         if self.user_class != NONE and USER_CLASS in options:
             return self._with_user_class(found, user_class(options[USER_CLASS]))
         return found
 
+    def _in_class(self, found: Profile | None, name: str) -> Profile | None:
+        """Return an entry that names no class as one of class ``name``, if there is that: its own values come first."""
+        mine = self.classes.get(name)
+        if mine is None:
+            return found
+        if found is None:
+            return mine
+        return self._variant(found, "class", name, lambda: replace(
+            found,
+            number=self._next_number(),
+            client_class=mine.client_class,
+            links=(*found.links, *mine.links),
+            criteria=found.criteria or mine.criteria,
+            excluded=found.excluded or mine.excluded,
+            host_name=found.host_name or mine.host_name,
+        ))  # fmt: skip
+
     def _with_user_class(self, found: Profile | None, word: str) -> Profile | None:
         if self.user_class == "map-as-class":
-            return found if found is not None and found.client_class else self.classes.get(word, found)
+            return found if found is not None and found.client_class else self._in_class(found, word)
         base = found or _NOBODY
         if self.user_class == "map-as-tag" and base.criteria:
             return found
-        key = (id(base), word)
+        return self._variant(base, "tag", word, lambda: replace(base, criteria=base.criteria | {word}))
+
+    def _variant(self, base: Profile, kind: str, word: str, make: Callable[[], Profile]) -> Profile:
+        key = (id(base), kind, word)
         variant = self._variants.get(key)
         if variant is None:
             if len(self._variants) >= _VARIANTS_MAX:  # clients choose the words
                 self._variants.clear()
-            variant = self._variants[key] = replace(base, criteria=base.criteria | {word})
+            variant = self._variants[key] = make()
         return variant
+
+    def _next_number(self) -> int:
+        self.numbers += 1
+        return self.numbers
 
 
 _NOBODY = Profile(0)
-
-
-def user_class(value: bytes) -> str:
-    """Return a user class as text: the first of a list (RFC 3004), or, as Microsoft's clients send it, all of it."""
-    at, items = 0, []
-    while at < len(value) and value[at] and at + value[at] < len(value):
-        items.append(value[at + 1 : at + 1 + value[at]])
-        at += 1 + value[at]
-    data = items[0] if items and at == len(value) else value
-    return data.rstrip(b"\0").decode("ascii", "replace")

@@ -16,6 +16,7 @@ from tandem.config.access import ADMIN
 from tandem.config.attribute import Attribute, ObjectClass
 from tandem.config.compiled import DESIRED, OFF, REQUIRED
 from tandem.config.network_types import ClientKey, Fingerprints, IpAddress, Mask, Subnet
+from tandem.config.packet_expressions import PacketExpression
 from tandem.config.pairs import CLUSTER, PAIR
 from tandem.config.policy_types import OptionNames
 from tandem.config.profiles import NONE, USER_CLASS_IS
@@ -173,6 +174,12 @@ DHCP = ObjectClass(
             sync="failover-tuning",
         ),
         Attribute(
+            "upgrade-unavailable-timeout", Time(lo=1), 86400,
+            "How long an address that the partner calls unavailable, without saying for how long, stays so, where no"
+            " policy of its scope sets unavailable-timeout.",
+            unit="seconds", sync="failover-tuning",
+        ),
+        Attribute(
             "ip-history-max-age", Time(lo=0, hi=31449600), 4 * 604800,
             "How long it is kept who had which address when. 0: it is not.", unit="seconds",
         ),
@@ -190,8 +197,15 @@ DHCP = ObjectClass(
             sync="client-class-properties",
         ),
         Attribute(
+            "client-class-lookup-id", PacketExpression(), None,
+            "An expression that names the client-class of each client whose entry names none, out of what it sends:"
+            ' (if (starts-with (request get chaddr) "00:d0:ba") "phones"). A name that no client-class has counts for'
+            " nothing.",
+            sync="client-class-properties",
+        ),
+        Attribute(
             "skip-client-lookup", Bool(), False,
-            "Whether client entries count for nothing; what map-user-class-id says still does.",
+            "Whether client entries count for nothing; client-class-lookup-id and map-user-class-id still do.",
             sync="client-class-properties",
         ),
         Attribute(

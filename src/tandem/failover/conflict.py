@@ -223,7 +223,7 @@ def accept(book: Book, binding: Binding, update: Update, scope: CompiledScope, n
         book.set_status(binding, ACTIVE, started)
     elif status == ABANDONED:
         book.set_client(binding, b"", b"")
-        binding.expires = now + scope.policy.unavailable_s
+        binding.expires = now + (scope.partner_unavailable_s or scope.policy.unavailable_s)
         book.set_status(binding, ABANDONED, started)
     else:
         if update.hardware:

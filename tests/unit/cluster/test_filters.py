@@ -135,9 +135,8 @@ LATER = {
 """Commands of the chapter that belong to what is not there yet."""
 LATER_ATTRIBUTES = {
     "sms-network-discovery": "network discovery for a management system",
-    "client-class-lookup-id": "expressions", "use-ldap-client-data": "LDAP", "force-dns-updates": "dynamic DNS",
+    "use-ldap-client-data": "LDAP", "force-dns-updates": "dynamic DNS",
     "dynamic-dns-fwd-key": "dynamic DNS", "dynamic-dns-rev-key": "dynamic DNS", "dynamic-dns-tsig": "dynamic DNS",
-    "upgrade-unavailable-timeout": "partners before version 6.0, which speak another protocol",
 }  # fmt: skip
 ATTRIBUTES = [
     "failover", "failover-main-server", "failover-backup-server", "failover-backup-percentage",

@@ -226,7 +226,7 @@ def test_the_chapters_defaults() -> None:
         "max-dhcp-responses": "1000",
         "defer-lease-extensions": "on",
         "client-class": "off",
-        "skip-client-lookup": "off",
+        "client-class-lookup-id": None, "upgrade-unavailable-timeout": "1d", "skip-client-lookup": "off",
         "validate-client-name-as-mac": "off",
         "map-user-class-id": "none",
         "append-user-class-id-to-selection-tag": "off",

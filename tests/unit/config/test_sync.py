@@ -55,10 +55,10 @@ _TABLE_16_2 = """
     validate-client-name-as-mac
 """
 NOT_YET = {
-    "client-class-lookup-id", "dynamic-dns-fwd-key", "dynamic-dns-rev-key", "dynamic-dns-tsig", "force-dns-updates",
-    "upgrade-unavailable-timeout", "use-ldap-client-data",
+    "dynamic-dns-fwd-key", "dynamic-dns-rev-key", "dynamic-dns-tsig", "force-dns-updates",
+    "use-ldap-client-data",
 }  # fmt: skip
-"""Attributes of table 16-2 that nothing in the server stands behind yet: DNS updates, LDAP, expressions."""
+"""Attributes of table 16-2 that nothing in the server stands behind yet: DNS updates, LDAP."""
 TABLE_16_2 = _TABLE_16_2.split()  # the chapter has client-class and client-class-lookup-id in one cell
 VALUES: dict[str, tuple[Any, Any]] = {  # where the default and its opposite will not do
     "failover-main-server": (A, None), "failover-backup-server": (B, None), "failover": (True, False),
