@@ -341,3 +341,28 @@ def test_after_a_restart_a_lease_that_was_over_is_not_the_clients_because_its_pa
     world.run(60)
     assert world.main.state == "COMMUNICATIONS-INTERRUPTED"
     assert not client.lease(world.main)
+
+
+@pytest.mark.parametrize("word", ["stop", "shut_down"])
+def test_a_main_that_lost_its_data_and_hears_only_that_its_partner_goes_away_waits_for_it(word: str) -> None:
+    """It knows that it has met its partner, whose leases it does not know: it does not serve alone as a new main."""
+    world = pair()
+    client = Client(world, 1)
+    assert client.lease(world.main)
+    world.run(10)
+    assert world.backup.node is not None
+    world.main.crash(keep_disk=False)
+    getattr(world.backup.node, word)(world.now, out := [])
+    world.backup.perform(out)
+    lost_at = world.now
+    world.main.boot()
+    world.run(2)
+    world.backup.crash()
+    world.run(60)
+    assert world.main.state == "RECOVER"
+    world.backup.boot()
+    world.run(60)
+    assert world.main.state == "RECOVER-WAIT"
+    world.run(lost_at + MCLT_S + 10 - world.now)
+    assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")
+    world.books_agree()

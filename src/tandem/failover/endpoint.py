@@ -190,7 +190,7 @@ class Endpoint:
         if self.link is not None:
             link = self.link.deadline()
         else:
-            link = INFINITY if self.connecting else max(self.retry_at, self.quiet_until)
+            link = INFINITY if self.connecting or self.state in _STOPPING else max(self.retry_at, self.quiet_until)
         safe = self.safe_period_end()
         return min(
             link, safe, self.flush_at, self.startup_until, self.wait_until, self.balance_at, self.refused_at,
@@ -510,6 +510,8 @@ class Endpoint:
         if self.state == S.STARTUP:
             if message.state in _PARTNER_STATES:
                 self.decide(message.state, now, out)
+            if self.state == S.STARTUP and not self.previous and self.partner_met is not False:
+                saved.ask_all, saved.failed_at = True, int(self.started_at)  # lost; the partner goes away, it says
             saved.met = True
             self.save(out)
             self.adopt_powers()

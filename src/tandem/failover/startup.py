@@ -112,6 +112,9 @@ def leave_startup_alone(endpoint: Endpoint, now: float, out: list[Effect]) -> tu
                 "The partner could not be reached, and this server was down for longer than the MCLT: the partner "
                 "may have taken over, so no new leases are given until it is back, or is set down."
             )
+    elif saved.ask_all:
+        target = int(S.RECOVER)
+        why = "The partner, which went away, knows this server, which has lost its lease database."
     elif endpoint.config.main:
         target = int(S.PARTNER_DOWN)
         why = "This main has never met its backup, so it serves all clients alone."
