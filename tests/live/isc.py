@@ -64,6 +64,9 @@ subnet 192.168.50.0 netmask 255.255.255.0 {{
 """
 
 
+_SHUT_DOWN = "server 127.0.0.1\nport 7911\nconnect\nnew control\nopen\nset state = 2\nupdate\n"
+
+
 def dhcpd_conf(main: bool, split: int = 128, lease_s: int = LEASE_S, mclt_s: int = MCLT_S) -> str:
     """Return a dhcpd.conf for the main (ISC: primary) or the backup (secondary), with times for the impatient."""
     own, peer = (MAIN, BACKUP) if main else (BACKUP, MAIN)
@@ -209,6 +212,10 @@ class Dhcpd:
         if "can't" in said:
             raise LabError(f"omshell: {said}")
         return said
+
+    def shut_down(self) -> None:
+        """Tell it to shut down in good order; it goes on for a while."""
+        self.space.run("omshell", text=_SHUT_DOWN)
 
     def partner_down(self) -> None:
         """Tell it that its partner is down."""

@@ -138,26 +138,31 @@ def test_link_cut_while_both_live(pair: Lab, how: str) -> None:
     pair.books_equal()
 
 
-def test_a_lost_lease_database_is_recovered_from_the_partner(pair: Lab) -> None:
-    """The main loses its database: it asks for everything, waits out the MCLT, and holds every lease again."""
+@pytest.mark.parametrize("victim", ["main", "backup"])
+def test_a_lost_lease_database_is_recovered_from_the_partner(pair: Lab, victim: str) -> None:
+    """S4.2 e: it asks for everything, waits out the MCLT, and holds every lease again; its partner serves meanwhile."""
     ledger = Ledger()
     port = LanPort(pair.client_space("raw"), "eth0")
     clients = [PyClient(port, n, ledger) for n in range(1, 6)]
     for client in clients:
         client.lease()
     pair.books_equal()
-    pair.main.kill()
-    for file in sorted((pair.main.data / "dhcp").glob("*.db*")):
+    loser, other = (pair.main, pair.backup) if victim == "main" else (pair.backup, pair.main)
+    mark = loser.mark()
+    loser.kill()
+    for file in sorted((loser.data / "dhcp").glob("*.db*")):
         file.unlink()
-    wait_for("the backup noticed", lambda: pair.backup.state == "COMMUNICATIONS-INTERRUPTED", 20)
-    pair.main.start()
-    wait_for("the main recovers", lambda: pair.main.state.startswith("RECOVER"), 20)
+    wait_for("the partner noticed", lambda: other.state == "COMMUNICATIONS-INTERRUPTED", 20)
+    loser.start()
+    wait_for("it recovers", lambda: loser.state.startswith("RECOVER"), 20)
     deadline = time.monotonic() + MCLT_S
-    while time.monotonic() < deadline and pair.main.state.startswith("RECOVER"):
+    while time.monotonic() < deadline and loser.state.startswith("RECOVER"):
         for client in clients:
             was = client.address
             answer = client.rebind()
-            assert answer is not None and client.address == was, "the backup goes on meanwhile"
+            assert answer is not None and client.address == was, "the partner goes on meanwhile"
     pair.both_normal(timeout=MCLT_S + 30)
+    loser.said("update request all", since=mark)
+    loser.went("RECOVER", "RECOVER-WAIT", "RECOVER-DONE", "NORMAL", since=mark)
     pair.books_equal()
     ledger.check()

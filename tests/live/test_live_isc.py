@@ -169,6 +169,27 @@ def test_stop_for_long(isc_lab: MixedLab, ours: str) -> None:
     pair.check()
 
 
+def test_dhcpd_is_shut_down_by_its_operator(isc_lab: MixedLab, ours: str) -> None:
+    """By OMAPI, which takes it some 20 s and leaves it in RECOVER: Tandem serves meanwhile, and it comes back."""
+    pair = Pair(isc_lab, ours)
+    clients = pair.leased_by_both()
+    pair.lab.books_equal()
+    pair.isc.shut_down()
+
+    def gone() -> bool:
+        pair.keep([c for c in clients if c.expires - time.time() < c.lease_s / 2], ANYBODY)
+        return not pair.isc.alive()
+
+    wait_for("dhcpd has ended", gone, 40)
+    wait_for("Tandem noticed", lambda: pair.tandem.state in ("COMMUNICATIONS-INTERRUPTED", "PARTNER-DOWN"), 10)
+    pair.keep(clients, pair.tandem.address)
+    newcomer = pair.client()
+    newcomer.lease()
+    pair.bring_back(pair.isc.launch, [*clients, newcomer])
+    pair.lab.books_equal()
+    pair.ledger.check()
+
+
 @pytest.mark.parametrize("victim", ["isc", "tandem"])
 def test_partner_down_and_recovery(isc_lab: MixedLab, ours: str, victim: str) -> None:
     """The survivor is told that its partner is down; the partner comes back, recovers, both are NORMAL."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 from tests.live.clients import Dhclient
@@ -207,6 +208,8 @@ def test_relays_that_reach_only_one_partner_and_scopes_that_differ(lab: Lab) -> 
     client = PyClient(relay, 1, ledger)
     client.lease()
     lab.books_equal()
+    for server in (lab.main, lab.backup):  # "DHCPLEASEQUERY and Failover": the partner knows what the relay agent said
+        assert relay.agent.hex(":") in server.nrcmd(f"lease {client.address} show\n")
     lab.main.kill()
     wait_for("the backup noticed", lambda: lab.backup.state == INTERRUPTED, 20)
     assert client.rebind(timeout=2) is None
@@ -272,3 +275,28 @@ def test_set_partner_down_with_dates_and_the_allocation_boundary(lab: Lab) -> No
     got = [client.lease() for client in rest]
     assert got[:18] == [f"192.168.50.{n}" for n in range(43, 61)]
     assert got[18] == "192.168.50.12", "an hour is more than the MCLT: the main's may be given now"
+
+
+def test_the_partners_are_named_as_the_chapter_names_them(lab: Lab) -> None:
+    """By the names of their hosts: in "Making Nonfailover Servers Failover Mains", and with setPartnerDown."""
+    named = QUICK.replace(f"={MAIN}", "=dhcp1.example.com.").replace(f"={BACKUP}", "=dhcp2.example.com.")
+    folders = [Path("/etc/netns") / space.name for space in (lab.main_space, lab.backup_space)]
+    try:
+        for folder in folders:  # "ip netns exec" puts it in the place of /etc/hosts
+            folder.mkdir(parents=True)
+            (folder / "hosts").write_text(f"{MAIN} dhcp1.example.com\n{BACKUP} dhcp2.example.com\n")
+        lab.start_pair(named)
+        assert lab.backup.nrcmd("dhcp get failover-main-server\n").endswith(f"failover-main-server={MAIN}\n")
+        lab.main.kill()
+        wait_for("the backup noticed", lambda: lab.backup.state == INTERRUPTED, 20)
+        since = time.time()
+        said = lab.backup.nrcmd(
+            "server dhcp setPartnerDown dhcp1.example.com. -3d\n"
+            "server dhcp setPartnerDown dhcp1.example.com. Oct 31 00:00:00 2001\n"
+            "dhcp reload\n"
+        )
+        assert f"partner {MAIN} is taken as down since" in said and "not earlier than communications" in said
+        assert lab.backup.state == DOWN and since - lab.backup.ask("related_servers")[0]["since"] < 20
+    finally:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)

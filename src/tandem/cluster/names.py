@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Mapping
 from ipaddress import IPv4Address
 from socket import AF_INET, SOCK_DGRAM, gaierror
+from typing import Any
 
 from tandem.base.errors import CommandError
 from tandem.config.attribute import ObjectClass
@@ -41,9 +42,17 @@ def _is_name(text: str) -> bool:
     return not text.replace(".", "").isdigit()
 
 
+async def look_up(name: str) -> list[Any]:
+    """Return what ``getaddrinfo`` knows of a host's IPv4 addresses. Raises gaierror, UnicodeError.
+
+    A dot at the end, as the DNS writes names, is left off: /etc/hosts has none.
+    """
+    return await asyncio.get_running_loop().getaddrinfo(name.removesuffix("."), None, family=AF_INET, type=SOCK_DGRAM)
+
+
 async def _address_of(attribute: str, name: str) -> str:
     try:
-        infos = await asyncio.get_running_loop().getaddrinfo(name, None, family=AF_INET, type=SOCK_DGRAM)
+        infos = await look_up(name)
     except gaierror as error:
         raise CommandError(
             316, f"{attribute}: {name} cannot be looked up ({error.strerror}); write the address, or mend the name"

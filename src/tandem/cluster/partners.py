@@ -6,7 +6,6 @@ Source: reference "commands and attributes" sections 1.2 and 1.7; SYSTEM S4.9, S
 from __future__ import annotations
 
 import asyncio
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from tandem.cluster import certificates
 from tandem.cluster.answer import Answer, Item
 from tandem.cluster.display import item_of, related_lines
 from tandem.cluster.manager import Manager
+from tandem.cluster.names import look_up
 from tandem.cluster.objects import table
 from tandem.cluster.registry import REGISTRY, Argument, Command, Request
 from tandem.config.access import DHCP_ADMIN, FAILOVER_OPERATOR, READ_ONLY
@@ -128,7 +128,7 @@ async def address_of(server: str) -> int:
         return parse_ipv4(server)
     except ValueError:
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(server, None, family=socket.AF_INET)
+            found = await look_up(server)
         except (OSError, UnicodeError):
             raise CommandError(
                 302,

@@ -30,7 +30,7 @@ from tandem.lease.pool import Pool
 from tandem.node.alarms import lasts_s
 from tandem.node.node import Node
 
-_HOST_NAME = 12
+_HOST_NAME, _RELAY_INFO = 12, 82
 
 
 def scopes(node: Node, now: float, names: Sequence[str] | None = None) -> list[dict[str, object]]:
@@ -123,6 +123,9 @@ def lease_view(node: Node, binding: Binding, now: float) -> dict[str, object]:
         view["received-potential-expiration"] = binding.received_potential
         if scope is not None:
             view["why-short"] = _why_short(endpoint, scope, binding, now)
+    relay = _kept(binding.options, _RELAY_INFO)
+    if relay:
+        view["relay-agent-info"] = relay.hex(":")
     if scope is not None and binding.address in scope.reserved:
         key = scope.reserved[binding.address].key
         view["reservation-lookup-key"] = format_hardware(key[1:]) if key[:1] == b"h" else key[1:].hex(":")
@@ -154,13 +157,18 @@ def _why_short(endpoint: Endpoint, scope: CompiledScope, binding: Binding, now: 
 
 def host_name(options: bytes) -> str:
     """Return the host name among the options that are kept of a client."""
+    return _kept(options, _HOST_NAME).decode("ascii", "replace")
+
+
+def _kept(options: bytes, wanted: int) -> bytes:
+    """Return the contents of an option that is kept of a client's request; nothing when there is none."""
     at = 0
     while at + 2 <= len(options):
         code, length = options[at], options[at + 1]
-        if code == _HOST_NAME:
-            return options[at + 2 : at + 2 + length].decode("ascii", "replace")
+        if code == wanted:
+            return options[at + 2 : at + 2 + length]
         at += 2 + length
-    return ""
+    return b""
 
 
 def lease(node: Node, address: int, now: float) -> dict[str, object] | None:
