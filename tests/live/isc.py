@@ -214,8 +214,10 @@ class Dhcpd:
         return said
 
     def shut_down(self) -> None:
-        """Tell it to shut down in good order; it goes on for a while."""
-        self.space.run("omshell", text=_SHUT_DOWN)
+        """Tell it to shut down in good order: it goes on for a while, and keeps omshell waiting."""
+        script = self.directory / "shut-down"
+        script.write_text(_SHUT_DOWN)
+        self.space.start("sh", "-c", f"exec omshell < {script}", name="omshell")
 
     def partner_down(self) -> None:
         """Tell it that its partner is down."""

@@ -170,7 +170,7 @@ def test_stop_for_long(isc_lab: MixedLab, ours: str) -> None:
 
 
 def test_dhcpd_is_shut_down_by_its_operator(isc_lab: MixedLab, ours: str) -> None:
-    """By OMAPI, which takes it some 20 s and leaves it in RECOVER: Tandem serves meanwhile, and it comes back."""
+    """By OMAPI, which takes it some 15 s and leaves it in RECOVER: Tandem takes over, and it comes back."""
     pair = Pair(isc_lab, ours)
     clients = pair.leased_by_both()
     pair.lab.books_equal()
