@@ -66,12 +66,12 @@ def lone(**changes: Any) -> EffectivePolicy:
 
 
 def normal_main() -> Powers:
-    return Powers(ANSWER_ALL, FREE, NEVER, MCLT, "failover is in NORMAL state", connected=True)
+    return Powers(ANSWER_ALL, FREE, NEVER, MCLT, "failover is in NORMAL state", connected=True, partner_tells=True)
 
 
 def normal_backup() -> Powers:
     why = "failover is in NORMAL state, in which the main answers"
-    return Powers(ANSWER_RENEWALS, BACKUP, NEVER, MCLT, why, connected=True)
+    return Powers(ANSWER_RENEWALS, BACKUP, NEVER, MCLT, why, connected=True, partner_tells=True)
 
 
 def interrupted(own: int) -> Powers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pair import MAIN, Client, World, config, scope
+from pair import BACKUP, MAIN, Client, World, config, scope
 
 from tandem.base.io import LinkData, LinkUp
 from tandem.lease import binding as b
@@ -107,3 +107,22 @@ def test_a_client_that_released_its_lease_to_the_other_server_gets_it_again_for_
     world.run(2)
     assert address in world.main.active()
     world.books_agree()
+
+
+def test_a_client_of_a_server_that_lost_its_data_before_it_told_of_the_lease_is_believed_while_that_waits() -> None:
+    world = World().pair()
+    world.cut = True  # the lease, and the end of the connection, are not heard of
+    client = Client(world, 1)
+    assert client.lease(world.main) and client.left_s == 3600
+    world.main.crash(keep_disk=False)
+    world.cut = False
+    world.main.boot()
+    world.run(20)
+    assert (world.main.state, world.backup.state) == ("RECOVER-WAIT", "COMMUNICATIONS-INTERRUPTED")
+    address = client.address
+    assert client.renew() and client.server == BACKUP and client.left_s == 3600
+    world.run(1800)
+    assert client.renew() and client.address == address
+    world.run(1800)
+    assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")
+    assert address in world.main.active() and address in world.backup.active()

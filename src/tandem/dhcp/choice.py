@@ -87,10 +87,11 @@ class Choice:
     def believable(self, query: Query, scope: CompiledScope, address: int) -> bool:
         """Return whether a client that extends a lease unknown here is to be believed (draft section 3.1.2).
 
-        While the partner cannot be asked, it may have given the address and died before it could say so. Only what
-        contradicts it counts against the client: another's lease, offer or reservation.
+        While the partner cannot be asked, it may have given the address and died before it could say so; one that is
+        back and recovers may have lost what it gave. Only what contradicts it counts against the client: another's
+        lease, offer or reservation.
         """
-        if not scope.endpoint or query.powers.connected or query.closed(scope):
+        if not scope.endpoint or query.powers.partner_tells or query.closed(scope):
             return False
         reservation = scope.reserved.get(address)
         if reservation is not None:

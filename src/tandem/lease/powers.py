@@ -35,6 +35,8 @@ class Powers:
     """From when our own may be given. Later than now only where the partner may have given them meanwhile."""
     connected: bool = False
     """True when a change will be told to the partner at once."""
+    partner_tells: bool = False
+    """True when a lease that the partner gave is known here: it is connected, and has not forgotten any."""
     partner_forgets: bool = False
     """Whether the partner, should it take over, heeds the ends of leases that it knows and no potential expiration."""
     clock_lost_s: int = 0

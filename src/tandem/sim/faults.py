@@ -254,7 +254,7 @@ def force_available(story: Story, fault: Fault, machine: Machine) -> None:
 
 def lose_database(story: Story, fault: Fault, machine: Machine) -> None:
     """The server dies with its disk, and is started with an empty one."""
-    if machine.node is None or story.must_live(machine) or not story.has_met(machine):
+    if machine.node is None or not story.may_lose_data(machine) or not story.has_met(machine):
         return
     for endpoint in machine.endpoints:
         story.wires.hurry(machine.address, endpoint.config.peer)
@@ -268,7 +268,7 @@ def lose_database(story: Story, fault: Fault, machine: Machine) -> None:
 def restore_database(story: Story, fault: Fault, machine: Machine, honest: bool = True) -> None:
     """The server dies, an old copy of its database is put in place, and failover-recover says from when it is."""
     copies = [copy for copy in story.copies.get(machine.address, ()) if copy[1].states]
-    if machine.node is None or story.must_live(machine) or not copies:
+    if machine.node is None or not story.may_lose_data(machine) or not copies:
         return
     made_at, copy = copies[int(fault.amount * len(copies))]
     machine.crash(silently=True)

@@ -158,6 +158,11 @@ class Story:
         others = [self.field.machines[a] for a in self.verdicts.amnesia if a != machine.address]
         return any(other.node is None or any(e.state not in _WHOLE for e in other.endpoints) for other in others)
 
+    def may_lose_data(self, machine: Machine) -> bool:
+        """Whether a server's data may be lost now: the others live on, and can give it theirs. (Two that both have lost
+        their data, and do not run, would wait for each other.)"""
+        return not self.must_live(machine) and all(other.fuse is None for other in self.machines)
+
     def has_met(self, machine: Machine) -> bool:
         """Whether all partners of a server run and have been in NORMAL with it."""
         partners = [self.field.machines[endpoint.config.peer] for endpoint in machine.endpoints]
