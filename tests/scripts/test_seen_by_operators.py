@@ -318,6 +318,21 @@ def test_a_restart_forgets_neither_how_large_the_share_was_nor_how_many_come() -
     assert world.main.state == "NORMAL" and kinds(world.main) == []
 
 
+def test_a_lease_that_only_one_server_extended_during_a_cut_is_no_conflict_to_alarm_anybody() -> None:
+    world = World().pair()
+    clients = [Client(world, n) for n in range(20)]
+    assert all(client.lease() for client in clients)
+    cut(world)
+    world.run(1800)
+    assert all(client.renew(world.backup) for client in clients)
+    world.run(2400)
+    world.cut = False
+    world.run(60)
+    assert world.main.state == world.backup.state == "NORMAL"
+    assert {c["reject-reason"][:9] for c in conflicts(world.backup) + conflicts(world.main)} == {"reason 15"}
+    assert kinds(world.main) == kinds(world.backup) == []
+
+
 def test_a_client_that_takes_the_partners_offer_is_a_sign_of_life() -> None:
     world = World().pair()
     cut(world)

@@ -65,7 +65,7 @@ async def observe(manager: Manager, name: str) -> tuple[list[str], dict[str, Any
     except CommandError as error:
         manager.pair_notes.note(name, drift=f"not known: {error.text}", differences=[], drift_checked=checked)
         raise
-    found = f"{', '.join(kinds)} differ" if kinds else "none"
+    found = f"different: {', '.join(kinds)}" if kinds else "none"
     manager.pair_notes.note(name, drift=found, differences=_differences(report), drift_checked=checked)
     return kinds, report
 

@@ -60,7 +60,8 @@ class Watch:
     async def look(self) -> None:
         """Note what is wrong now, and take samples if it is time. A disk that refuses is said once in the log."""
         now = time.time()
-        found = await self._wrong() + self._drifting() + self._expiring(now)
+        wrong = await self._wrong()
+        found = wrong + self._drifting(wrong) + self._expiring(now)
         try:
             raised, cleared = self._history().note_alarms(int(now), found)
             await self._sample(now)
@@ -119,13 +120,14 @@ class Watch:
             found.append(_own("database", "Error", text, "free space on its disk; it is tried again by itself"))
         return found
 
-    def _drifting(self) -> list[dict[str, Any]]:
-        """The pairs whose configurations do not agree, or of which that is not known (S10.2)."""
+    def _drifting(self, wrong: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The pairs whose configurations do not agree, or of which nobody knows (S10.2) although both are there."""
+        lost = {alarm["subject"] for alarm in wrong if alarm["kind"] == "communications-interrupted"}
         found = []
         for name in self._manager.pair_notes.pairs():
             notes = self._manager.pair_notes.of(name)
             drift = notes.get("drift", "none")
-            if drift == "none":
+            if drift == "none" or (name in lost and drift.startswith("not known")):
                 continue
             text = "; ".join([drift.split("\n")[0], *notes["differences"][:3]])
             cure = f"see 'failover-pair {name} checkDrift'; 'failover-pair {name} sync' mends it"

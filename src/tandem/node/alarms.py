@@ -17,6 +17,7 @@ from tandem.failover.states import SERVING, state_name
 from tandem.lease.binding import BACKUP
 from tandem.lease.pool import Pool
 from tandem.node.node import Node
+from tandem.wire.failover import RejectReason
 from tandem.wire.failover import ServerState as S
 
 LASTS_S = 3600.0
@@ -69,7 +70,9 @@ def _of_endpoint(endpoint: Endpoint, now: float) -> Iterator[Alarm]:
             "clocks-differ", "Warning", name, 0, f"the partner's clock differs by {endpoint.skew.smoothed_s:+.1f} s",
             "keep both servers' clocks right by NTP; leases are corrected for it meanwhile",
         )  # fmt: skip
-    recent = [conflict for conflict in endpoint.conflicts if 0 <= now - conflict.last < LASTS_S]
+    # After an interruption each server tells what the other knows better, of hundreds of leases: that is no conflict.
+    told = (conflict for conflict in endpoint.conflicts if conflict.reason != RejectReason.OUTDATED_BINDING)
+    recent = [conflict for conflict in told if 0 <= now - conflict.last < LASTS_S]
     if recent:
         shown = ", ".join(format_ipv4(conflict.address) for conflict in recent[-3:])
         yield _alarm(

@@ -459,7 +459,7 @@ def test_drift_is_found_named_and_an_alarm(pair: tuple[Cluster, Cluster]) -> Non
         alarms = [item["attributes"] for item in main.get("/dhcp/getAlarms")["items"]]
         return [a["text"] for a in alarms if a["kind"] == "configuration-drift" and not a.get("cleared")]
 
-    wait_for(lambda: any("scope, policy differ; scope s renew-only: main -, backup on" in text for text in drift()))
+    wait_for(lambda: any("different: scope, policy; scope s renew-only: main -, backup on" in text for text in drift()))
     main.sync("complete")
     wait_for(lambda: not drift())
     assert "Cleared: configuration-drift" in main.log()

@@ -10,6 +10,7 @@ import json
 import os
 from typing import Any
 
+from starlette.background import BackgroundTask
 from starlette.responses import RedirectResponse, Response
 
 from tandem.base.errors import CommandError
@@ -59,8 +60,14 @@ async def live(visit: Visit) -> Response:
 
 
 async def act(visit: Visit) -> Response:
-    """Do one thing."""
+    """Do one thing. The server that answers here says where to go on before it is killed."""
+    own, other = visit.manager.name, "main" if visit.manager.name == "backup" else "backup"
     try:
+        if visit.form["do"] == f"kill {own}":
+            link = (await _ask(f"open {other}"))["link"] if visit.may(SUPERUSER) else ""
+            page = visit.page("demo_killed.html", title="Killed", own=own, other=other, link=link)
+            page.background = BackgroundTask(_ask, f"kill {own}")
+            return page
         await _ask(visit.form["do"])
     except CommandError as error:
         visit.notice("error", sentence(error.text))
