@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.live.lab import BACKUP, EXAMPLE, FAR_RELAY, MAIN, MCLT_S, Lab, Tandem
+from tests.live.lab import BACKUP, EXAMPLE, FAR_RELAY, MAIN, MCLT_S, PASSWORD, Lab, Tandem
 from tests.live.netns import wait_for
 from tests.live.pyclient import LanPort, Ledger, PyClient, RelayPort
 
@@ -41,16 +41,22 @@ def wait_states(server: Tandem, *states: str, timeout: float = 30) -> None:
 def test_symmetrical_failover(lab: Lab) -> None:
     """Each server is main for one scope and backup for the other: two endpoints with one partner, one per role."""
     near, far = f"{MAIN}-{BACKUP}", f"{BACKUP}-{MAIN}"
-    configuration = batch(
-        SCOPES, TIMES, scope_pair("examplescope", MAIN, BACKUP), scope_pair("farscope", BACKUP, MAIN),
-        "scope farscope set failover-backup-percentage=50", "dhcp reload",
-    )  # fmt: skip
+    mine = [line for line in SCOPES if "far" not in line]
+    its = [line for line in SCOPES if "far" in line]
+    configurations = (
+        batch(mine, TIMES, scope_pair("examplescope", MAIN, BACKUP)),
+        batch(its, TIMES, scope_pair("farscope", BACKUP, MAIN), "scope farscope set failover-backup-percentage=50"),
+    )
     servers = lab.main, lab.backup
     for server in servers:
         server.launch()
-    for server in servers:
+    for server, configuration in zip(servers, configurations, strict=True):
         server.wait_up()
         server.nrcmd(configuration)
+    for server, pair in zip(servers, (near, far), strict=True):  # each carries its own scopes to the other
+        login = f"failover-pair {pair} set remote-username=admin remote-password={PASSWORD}\n"
+        said = server.nrcmd(f"{login}failover-pair {pair} sync exact -reload\ndhcp reload\n")
+        assert "The DHCP server of the partner has reloaded." in said
     for server in servers:
         wait_states(server, NORMAL, NORMAL)
         assert set(server.states()) == {near, far}

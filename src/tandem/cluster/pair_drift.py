@@ -107,7 +107,7 @@ async def _check_drift(manager: Manager, request: Request) -> Answer:
     count = len(report["entries"]) + report["left_off"]
     if not kinds:
         return Answer(lines=["The backup has what it must have of the main's configuration."], data={"differences": []})
-    lines = [f"{count} properties differ:", *_differences(report)]
+    lines = ["1 property differs:" if count == 1 else f"{count} properties differ:", *_differences(report)]
     lines.append(f"'failover-pair {request.name} sync complete -report' shows what would make them the same.")
     return Answer(lines=lines, status=101, text="Ok, with warnings", data={"differences": report["entries"]})
 

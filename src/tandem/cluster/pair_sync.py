@@ -124,7 +124,8 @@ def _lines(report: dict[str, Any]) -> list[str]:
     count = len(report["entries"]) + report["left_off"]
     where = "the partner" if report["changes"] == "partner" else "this cluster"
     verb = f"changed on {where}" if report["ran"] else f"would be changed on {where}"
-    lines = [f"{report['operation']}, {report['direction']}: {count or 'no'} properties {verb}."]
+    what = "1 property" if count == 1 else f"{count or 'no'} properties"
+    lines = [f"{report['operation']}, {report['direction']}: {what} {verb}."]
     rows = [["Object", "Attribute", "Before", "After", "Function"]]
     for entry in report["entries"]:
         before, after = (value_shown(entry, entry[key]) for key in ("before", "after"))

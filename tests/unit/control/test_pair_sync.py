@@ -271,6 +271,38 @@ def test_the_other_way(pair: tuple[Cluster, Cluster]) -> None:
     assert main.get("/scope/s") == SCOPE
 
 
+def test_symmetrical_failover_and_a_third_main_each_pair_carries_its_own_scopes(pair: tuple[Cluster, Cluster]) -> None:
+    """Each of the two is main for one scope and backup for the other's; the second is backup of a third main, too."""
+    one, two = pair
+    reverse = f"{BACKUP}-{MAIN}"
+    one.do(f"failover-pair {PAIR} unset remote-username remote-password remote-scp-port", "dhcp disable failover",
+           "dhcp unset failover-main-server failover-backup-server", "failover-pair listnames",
+           "policy ones create")  # fmt: skip
+    enabled = "failover=scope-enabled failover-main-server={} failover-backup-server={}"
+    one.do(f"scope first create 10.1.0.0 255.255.255.0 policy=ones {enabled.format(MAIN, BACKUP)}",
+           "scope first addRange 10.1.0.10 10.1.0.200")  # fmt: skip
+    two.do("policy twos create", "policy nobodys create",
+           f"scope second create 10.2.0.0 255.255.255.0 policy=twos {enabled.format(BACKUP, MAIN)}")  # fmt: skip
+    two.put("/scope/theirs", THEIRS)
+    login = "set remote-username=admin remote-password=geheim drift-check-interval=0 remote-scp-port="
+    one.do(f"failover-pair {PAIR} {login}{two.port}")
+    two.do(f"failover-pair {reverse} {login}{one.port}")
+    ran = one.line(f"failover-pair {PAIR} sync exact")
+    assert ran["status"] == 100, ran
+    assert two.get("/scope") == {"first": one.get("/scope/first"), "second": two.get("/scope/second"), "theirs": THEIRS}
+    assert {"ones", "twos"} <= two.get("/policy").keys() and "nobodys" not in two.get("/policy")
+    assert not {"failover", "failover-main-server"} & two.get("/dhcp").keys(), "the servers' own settings are no pair's"
+    ran = two.line(f"failover-pair {reverse} sync complete")
+    assert ran["status"] == 100, ran
+    assert one.get("/scope") == {name: two.get(f"/scope/{name}") for name in ("first", "second")}
+    for cluster, name, scope in ((one, PAIR, "first"), (two, reverse, "second")):
+        cluster.do(f"scope {scope} enable renew-only")
+        found = cluster.line(f"failover-pair {name} checkDrift")
+        assert found["lines"][1:3] == ["1 property differs:", f"scope {scope} renew-only: main on, backup -"], found
+    assert one.line(f"failover-pair {PAIR} sync update")["status"] == 100
+    assert one.get("/scope/second") != two.get("/scope/second"), "it is the other pair's"
+
+
 def test_a_scope_that_takes_another_ones_name_and_back(pair: tuple[Cluster, Cluster]) -> None:
     main, backup = pair
     main.put("/scope/s", SCOPE)
