@@ -15,7 +15,7 @@ _DATES = frozenset({
     "start-time-of-state", "client-last-transaction-time", "sent-potential-expiration",
     "acked-potential-expiration", "received-potential-expiration", "est-end-recover-time", "safe-period-end",
     "use-other-available-time", "first-time", "last-time", "here-expiration", "partner-expiration",
-    "here-heard-client", "partner-heard-client", "earliest", "raised", "cleared",
+    "here-heard-client", "partner-heard-client", "earliest", "raised", "cleared", "last-renewal",
     "drift-checked", "last-synchronization-time",
 })  # fmt: skip
 """Keys of the server's views that hold seconds since 1970; 0 = never."""

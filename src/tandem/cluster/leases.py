@@ -96,12 +96,15 @@ async def _history(manager: Manager, request: Request) -> Answer:
     address = _address(request)
     lines = await manager.ask("lease_history", address=address)
     items = [item_of(format_ipv4(address), line, request.session) for line in lines]
-    rows = [["Since", "State", "Client", "Granted by", "Until"]]
+    rows = [["Since", "State", "Client", "Granted by", "Until", "Renewals", "Last renewal"]]
     for item in items:
         shown = item.attributes
         client = shown.get("client-mac-addr", "") or shown.get("client-id", "")
         until = shown.get("expiration", "-") if shown["state"] == "ACTIVE" else "-"
-        rows.append([shown.get("start-time-of-state", ""), shown["state"], client, shown.get("granted-by", "-"), until])
+        rows.append([
+            shown.get("start-time-of-state", ""), shown["state"], client, shown.get("granted-by", "-"), until,
+            shown.get("renewals", "0"), shown.get("last-renewal", "-"),
+        ])  # fmt: skip
     nothing = ["Nothing is known of its past: it is kept for ip-history-max-age from when a change happens."]
     return Answer(items, table(rows) if items else nothing)
 

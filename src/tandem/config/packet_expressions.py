@@ -22,7 +22,7 @@ from typing import Any
 
 from tandem.base.errors import WireError
 from tandem.config.expressions import parse
-from tandem.config.types import String
+from tandem.config.types import Expression
 from tandem.wire.dhcp import relay_suboptions
 from tandem.wire.options import find_option
 
@@ -44,18 +44,15 @@ Test = Callable[[Packet], bool]
 
 
 @dataclass(frozen=True)
-class PacketExpression(String):
+class PacketExpression(Expression):
     """An expression over a packet. Used as the function that it means."""
-
-    word = "expression"
-    bytes_max: int = 4000
 
     @property
     def allowed(self) -> str:
         return 'an expression, e.g. (if (starts-with (request get chaddr) "00:d0:ba") "phones" "pcs")'
 
-    def _use(self, stored: object) -> Text:  # type: ignore[override]
-        return compile_text(parse(super()._use(stored)))
+    def _use(self, stored: object) -> Any:
+        return compile_text(parse(str(super()._use(stored))))
 
 
 def compile_text(tree: Any) -> Text:

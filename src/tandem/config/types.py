@@ -123,7 +123,20 @@ class Expression(String):
     def allowed(self) -> str:
         return 'an expression, e.g. (concat "lab-" subnet), (create-range 2 100) or (create-option "routers" 10.0.0.1)'
 
-    def _use(self, stored: object) -> str:
+    def parse(self, text: str, clock: Clock = EPOCH) -> str:
+        """Return the stored form of ``text``. Raises ValueError that says what is wrong, and what is allowed."""
+        self.use(text.strip())
+        return text.strip()
+
+    def use(self, stored: object) -> Any:
+        """Return the used form. Raises ValueError as ``parse`` does."""
+        try:
+            return self._use(stored)
+        except ValueError as error:
+            why = f" ({error})" if str(error) else ""
+            raise ValueError(f"{quote(stored)} is not {self.allowed}{why}") from None
+
+    def _use(self, stored: object) -> Any:
         text = super()._use(stored)
         parse_expression(text)
         return text

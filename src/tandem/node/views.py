@@ -198,6 +198,8 @@ def history(rows: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
             "client-id": _octets(row["client_id"]).hex(":"),
             "expiration": row["expires"],
             "granted-by": _GRANTED_BY[_int(row["granted_by"])] if row["status"] == ACTIVE else "",
+            "renewals": _int(row["renewals"]),
+            "last-renewal": _int(row["last_transaction"]) if row["renewals"] else 0,
         }
         for row in rows
     ]

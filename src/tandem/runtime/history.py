@@ -1,7 +1,8 @@
 """The history of each address: a line whenever its state or its client changed, off the path of clients.
 
 Rows are the saves that the lease database gets, handed over as they are; a thread of its own sorts out what is new
-(renewals are not) and appends it to ``dhcp/history.db``, at most once a second. Bounded: lines are kept for a time and
+and appends it to ``dhcp/history.db``, at most once a second. Renewals are no lines of their own: a line of a lease
+counts them, and has the time and the end of the last. Bounded: lines are kept for a time and
 up to a number; when the thread falls behind, lines are left out and counted. Losing this file loses no lease, so its
 commits wait for no disk.
 
@@ -18,7 +19,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from tandem.base.io import SaveBinding
-from tandem.lease.binding import COLUMNS
+from tandem.lease.binding import ACTIVE, COLUMNS
 from tandem.runtime.store import Save
 
 FILE = "history.db"
@@ -31,14 +32,24 @@ _WAITING_MAX = 5000
 """Lists of saves that may wait for the thread."""
 _KNOWN_MAX = 200_000
 _KEPT = ("address", "start_of_state", "status", "hardware", "client_id", "expires", "granted_by", "last_transaction")
+_SHOWN = (*_KEPT, "renewals")
 _AT = tuple(COLUMNS.index(name) for name in _KEPT)
-_ADDRESS, _START, _STATUS = (COLUMNS.index(name) for name in ("address", "start_of_state", "status"))
+_ADDRESS, _START, _STATUS, _LAST = (
+    COLUMNS.index(name) for name in ("address", "start_of_state", "status", "last_transaction")
+)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS history (address INTEGER NOT NULL, start_of_state INTEGER NOT NULL, status INTEGER NOT NULL,
     hardware BLOB NOT NULL, client_id BLOB NOT NULL, expires INTEGER NOT NULL, granted_by INTEGER NOT NULL,
-    last_transaction INTEGER NOT NULL, PRIMARY KEY (address, start_of_state, status)) WITHOUT ROWID;
+    last_transaction INTEGER NOT NULL, renewals INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (address, start_of_state, status)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS history_by_time ON history (start_of_state);
 """
+_UPGRADE = "ALTER TABLE history ADD COLUMN renewals INTEGER NOT NULL DEFAULT 0"
+_APPEND = f"""INSERT INTO history ({", ".join(_SHOWN)}) VALUES ({", ".join("?" * len(_SHOWN))})
+    ON CONFLICT (address, start_of_state, status) DO UPDATE SET renewals = renewals + excluded.renewals + 1,
+    expires = excluded.expires, last_transaction = excluded.last_transaction, granted_by = excluded.granted_by
+    WHERE excluded.last_transaction > last_transaction AND status = {ACTIVE}"""
+"""A line, or what a line of the same lease says anew; ``renewals``: how many lie between it and the one before."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -47,6 +58,8 @@ def connect(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.executescript(_SCHEMA)
+    if "renewals" not in [column[1] for column in connection.execute("PRAGMA table_info(history)")]:
+        connection.execute(_UPGRADE)
     return connection
 
 
@@ -62,7 +75,7 @@ class History:
         """Saves that were not looked at because the thread was behind."""
         self._trouble = trouble
         self._queue: SimpleQueue[list[Save] | None] = SimpleQueue()
-        self._known: dict[object, tuple[object, object]] = {}
+        self._known: dict[object, tuple[object, object, object]] = {}
         self._failing = False
         self._trim_at = 0.0
         self._ending = threading.Event()
@@ -89,12 +102,12 @@ class History:
         connection = connect(self.path)
         try:
             rows = connection.execute(
-                f"SELECT {', '.join(_KEPT)} FROM history WHERE address = ? ORDER BY start_of_state DESC, status DESC"
+                f"SELECT {', '.join(_SHOWN)} FROM history WHERE address = ? ORDER BY start_of_state DESC, status DESC"
                 " LIMIT ?", (address, SHOWN_MAX),
             ).fetchall()  # fmt: skip
         finally:
             connection.close()
-        return [dict(zip(_KEPT, row, strict=True)) for row in rows]
+        return [dict(zip(_SHOWN, row, strict=True)) for row in rows]
 
     # --- in the thread ----------------------------------------------------------------------------------
 
@@ -105,7 +118,7 @@ class History:
             if item is None:
                 return
             self._ending.wait(_GATHER_S)  # for company: nobody waits for this
-            rows: list[tuple[object, ...]] = []
+            rows: list[list[object]] = []
             try:
                 while item is not None:
                     rows += self._new(item)
@@ -116,26 +129,40 @@ class History:
             if rows:
                 self._append(rows)
 
-    def _new(self, saves: list[Save]) -> list[tuple[object, ...]]:
-        """Return the lines of those saves whose state or client is another than last time."""
+    def _new(self, saves: list[Save]) -> list[list[object]]:
+        """Return the lines of those saves that tell another state, client or, of a lease, transaction than last time.
+
+        Of the renewals of one lease that come together only the last is a line; it counts the others.
+        """
         known, found = self._known, []
+        renewed: dict[object, list[object]] = {}
         for save in saves:
             if type(save) is SaveBinding:
                 row = save.row
-                state = row[_START], row[_STATUS]
-                if known.get(row[_ADDRESS]) != state:
-                    known[row[_ADDRESS]] = state
-                    found.append(tuple(row[i] for i in _AT))
+                address = row[_ADDRESS]
+                state = row[_START], row[_STATUS], row[_LAST] if row[_STATUS] == ACTIVE else 0
+                was = known.get(address)
+                if was == state:
+                    continue
+                known[address] = state
+                line = [*(row[i] for i in _AT), 0]
+                before = renewed.get(address)
+                if before is not None and was is not None and was[:2] == state[:2]:
+                    line[-1] = int(str(before[-1])) + 1
+                    before[:] = line
+                else:
+                    renewed[address] = line
+                    found.append(line)
         if len(known) > _KNOWN_MAX:
             known.clear()
         return found
 
-    def _append(self, rows: list[tuple[object, ...]]) -> None:
+    def _append(self, rows: list[list[object]]) -> None:
         try:
             connection = connect(self.path)
             try:
                 connection.execute("BEGIN")
-                connection.executemany(f"INSERT OR IGNORE INTO history VALUES ({', '.join('?' * len(_KEPT))})", rows)
+                connection.executemany(_APPEND, rows)
                 if time.monotonic() >= self._trim_at:
                     self._trim_at = time.monotonic() + _TRIM_S
                     self._trim(connection)

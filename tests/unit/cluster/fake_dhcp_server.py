@@ -78,7 +78,8 @@ def perform(op: str, args: dict[str, Any]) -> Any:
         return dict(EXPLAINED)
     if op == "lease_history":
         return [{"start-time-of-state": 1004486400, "state": "ACTIVE", "client-mac-addr": "1,6,00:d0:ba:d3:bd:3b",
-                 "client-id": "", "expiration": 1004490000, "granted-by": "this server"}]  # fmt: skip
+                 "client-id": "", "expiration": 1004490000, "granted-by": "this server", "renewals": 2,
+                 "last-renewal": 1004488200}]  # fmt: skip
     if op == "alarms":
         return [dict(ALARM)]
     if op == "scopes":

@@ -22,7 +22,8 @@ from pair import MAIN, Client, Server, World, config, scope
 PAGES = ("/dhcp/pair", "/dhcp/related", "/dhcp/failover-servers", "/dhcp/leases", "/dhcp/alarms", "/dhcp/logs",
          "/dhcp/explain?client=00:11:22:33:44:55", "/dhcp/utilization")  # fmt: skip
 
-_PAST = {"start_of_state": 1, "status": 2, "hardware": b"\1\2", "client_id": b"", "expires": 5, "granted_by": 1}
+_PAST = {"start_of_state": 1, "status": 2, "hardware": b"\1\2", "client_id": b"", "expires": 5, "granted_by": 1,
+         "last_transaction": 4, "renewals": 2}  # fmt: skip
 
 
 class NodeServer(ControlSocket):
