@@ -223,6 +223,8 @@ def accept(book: Book, binding: Binding, update: Update, scope: CompiledScope, n
         book.set_status(binding, ACTIVE, started)
     elif status == ABANDONED:
         book.set_client(binding, b"", b"")
+        # Nothing of a client goes with it. But whoever found the address in use was heard: it counts once it is RESET.
+        binding.last_transaction = max(binding.last_transaction, started)
         binding.expires = now + (scope.partner_unavailable_s or scope.policy.unavailable_s)
         book.set_status(binding, ABANDONED, started)
     else:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tandem.base.ranges import RangeSet
-from tandem.config.compiled import CompiledScope, EffectivePolicy
-from tandem.failover.conflict import judge
+from tandem.config.compiled import CompiledScope, EffectivePolicy, ServerConfig
+from tandem.failover.clock import Skew
+from tandem.failover.conflict import accept, judge
+from tandem.failover.updates import UpdateQueue
 from tandem.lease.binding import Binding, Status
+from tandem.lease.book import Book
 from tandem.wire.failover import Update
 
 NOW = 1_000_000
@@ -99,3 +104,14 @@ def test_missing_information_is_reason_3() -> None:
 
 def test_reserved_backup_of_an_unreserved_address_is_reason_19() -> None:
     assert reason(binding("FREE"), Update(5, Status.BACKUP, flags=1)) == 19
+
+
+def test_the_end_of_a_quarantine_that_the_partner_told_of_ends_no_later_lease() -> None:
+    scope = replace(SCOPE, mask=0xFFFFFF00)
+    book = Book(ServerConfig(scopes=[scope], networks=[]))
+    there = book.record(5, scope)
+    accept(book, there, Update(5, Status.ABANDONED, start_of_state=NOW - 500), scope, NOW - 500)
+    book.set_status(there, Status.RESET, NOW - 5)
+    told = UpdateQueue(book, False, Skew())._update_of(there, [])
+    assert told.last_transaction == NOW - 500
+    assert reason(binding("ACTIVE"), told) == 15
