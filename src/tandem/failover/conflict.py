@@ -53,10 +53,6 @@ RULES: dict[tuple[int, int], int] = {
 }
 """(status here, status received) -> rule."""
 
-_NO_SHARE = "The main gives the backup what is available on both sides; the backup had to agree to that first."
-UNREACHED: dict[tuple[int, int], str] = {(RELEASED, BACKUP): _NO_SHARE}
-"""Cells to which the simulator's stories do not come, and why."""
-
 _SAME_TIME_S = 5
 """Times of the two servers this near to each other may be the other way round: on a slow link the difference of their
 clocks is known no better (``failover.clock``)."""

@@ -265,7 +265,6 @@ _ROWS: list[Row] = [
         S.RECOVER, "9.5.2",
         never={
             "normal": _FIRST_STATE,
-            "paused": "The operator of the stories does not stop a server from which another gets its lease data.",
         },
         go={
             "conflict resolution-interrupted conflict-done": (

@@ -15,7 +15,7 @@ from unittest import mock
 from tandem.base.io import Effect, Input, Reply, SaveBinding, Send
 from tandem.config.compiled import CompiledScope
 from tandem.dhcp import lifecycle
-from tandem.failover import balance, conflict, endpoint, startup
+from tandem.failover import balance, conflict, endpoint, forgotten, startup
 from tandem.failover.clock import Skew
 from tandem.failover.endpoint import Endpoint
 from tandem.failover.updates import Move, Request, UpdateQueue
@@ -142,6 +142,30 @@ def recover_wait_skipped() -> AbstractContextManager[object]:
     return mock.patch.dict(endpoint._STEPS, {"leave-startup": forgetful})
 
 
+def recover_wait_cut_short() -> AbstractContextManager[object]:
+    """A server that lost its database waits in RECOVER-WAIT for half of the MCLT."""
+    target = startup.leave_startup
+
+    def impatient(self: Endpoint, now: float, out: list[Effect]) -> tuple[int, str]:
+        chosen = target(self, now, out)
+        if self.saved.failed_at:
+            self.saved.failed_at -= self.mclt_s // 2
+        return chosen
+
+    return mock.patch.dict(endpoint._STEPS, {"leave-startup": impatient})
+
+
+def promises_of_who_forgot_ignored() -> AbstractContextManager[object]:
+    """A partner that lost its database is told all, but what it may have promised is not waited for."""
+
+    return mock.patch.object(forgotten, "_promised_until", lambda self, binding, served_until: 0)
+
+
+def serves_without_having_waited() -> AbstractContextManager[object]:
+    """A server that lost its database and serves without RECOVER-WAIT gives its addresses at once."""
+    return mock.patch.object(forgotten, "not_waited", lambda *rest: None)
+
+
 def delta_time_ignored() -> AbstractContextManager[object]:
     """The partner's times are taken as they are."""
     return mock.patch.object(Skew, "whole_s", 0)
@@ -230,6 +254,12 @@ CANARIES: dict[str, Canary] = {
                share_taken_without_acknowledgement),
         Canary("both-own-a-share", "both sides own a share", ("network",), both_own_a_share, 10),
         Canary("no-recover-wait", "RECOVER-WAIT is skipped", ("databases",), recover_wait_skipped),
+        Canary("recover-wait-cut-short", "RECOVER-WAIT lasts half of the MCLT", ("databases",),
+               recover_wait_cut_short),
+        Canary("forgotten-promises", "promises of a partner that lost its database are not waited for",
+               ("databases", "ambush"), promises_of_who_forgot_ignored, 60),
+        Canary("never-waited", "who lost its database and serves without RECOVER-WAIT gives addresses at once",
+               ("databases", "ambush"), serves_without_having_waited, 60),
         Canary("delta-time-ignored", "clock differences are ignored", ("clocks",), delta_time_ignored),
         Canary("potential-not-limited", "leases exceed the lead time", ("crashes",), potential_not_limited, 2),
         Canary("update-done-early", "UPDDONE is sent early", ("databases",), update_done_early),

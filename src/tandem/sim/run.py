@@ -75,16 +75,22 @@ class Outcome:
 class Story:
     """A world with everything in it."""
 
-    def __init__(self, scenario: Scenario, tracing: bool = False) -> None:
+    def __init__(
+        self, scenario: Scenario, tracing: bool = False, settings: Settings | None = None,
+        faults: list[Fault] | None = None,
+    ) -> None:  # fmt: skip
+        """``settings`` and ``faults``: these, and not what the seed draws."""
         self.scenario = scenario
         self.profile = PROFILES[scenario.profile]
         self.world = world = World(scenario.seed, tracing)
-        self.settings = settings = draw_settings(
-            world.chance("settings"), scenario.clients, self.profile.layout, self.profile.safe_period,
-            self.profile.lease_s,
-        )  # fmt: skip
-        if self.profile.extras:
-            self.settings = settings = draw_extras(world.chance("extras"), settings)
+        if settings is None:
+            settings = draw_settings(
+                world.chance("settings"), scenario.clients, self.profile.layout, self.profile.safe_period,
+                self.profile.lease_s,
+            )  # fmt: skip
+            if self.profile.extras:
+                settings = draw_extras(world.chance("extras"), settings)
+        self.settings = settings
         self.ledger = Ledger(world, 0.0)
         self.verdicts = Verdicts(world, settings, self.ledger, self._entered, WHOLE_S * (1 + scenario.clients // 250))
         self.ambushes: list[Callable[[Machine, Endpoint], bool]] = []
@@ -99,7 +105,7 @@ class Story:
             world, self.field, self.ledger, scenario.clients, settings.subnets, 3600, self.profile.habits,
             self.profile.cloned,
         )  # fmt: skip
-        self.faults = draw_faults(
+        self.faults = faults if faults is not None else draw_faults(
             world.chance("faults"), self.profile.faults, scenario.hours * 3600, self.profile.every_s,
             len(self.machines),
         )  # fmt: skip
@@ -298,8 +304,12 @@ def _alone(machine: Machine) -> bool:
 
 def tell(scenario: Scenario, tracing: bool = False) -> Outcome:
     """Tell a story from beginning to end and return what came of it. Never raises for what servers do."""
-    story = Story(scenario, tracing)
-    outcome = Outcome(scenario)
+    return tell_story(Story(scenario, tracing))
+
+
+def tell_story(story: Story) -> Outcome:
+    """Tell a story that has been put together. Never raises for what servers do."""
+    outcome = Outcome(story.scenario)
     began = process_time()
     try:
         story.tell()
