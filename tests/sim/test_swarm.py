@@ -47,6 +47,9 @@ PINNED = (
     ("crashes", 206, "the end of an old quarantine, made known late, ended a lease"),
     ("ambush", 310, "a range that the main took back, and of which the backup told just then, had two owners"),
     ("declines", 315, "a server away for long gave back a lease that was over, and its partner had given the address"),
+    ("declines", 391, "the end of a quarantine that the partner had told of ended a lease"),
+    ("clocks", 1795534655, "a clock that was set put an earlier release after a renewal"),
+    ("databases", 83, "two servers without their data waited for each other, and neither was started"),
     ("databases", 33, "a main with an old database refused its backup's newer leases"),
 )
 
@@ -56,6 +59,11 @@ PINNED = (
 def test_what_was_found_once(profile: str, seed: int, was: str) -> None:
     outcome = tell(Scenario(seed, profile))
     assert not outcome.verdict, f"{outcome.text} (once: {was})"
+
+
+def test_a_clone_that_ignores_refusals_of_a_lease_given_up_by_the_other_holds_nothing() -> None:
+    outcome = tell(Scenario(1795545334, "safe-period", 1.75))
+    assert not outcome.verdict and outcome.tolerated == 1, outcome.text
 
 
 def test_one_seed_is_one_story_whatever_the_hash_seed() -> None:

@@ -264,10 +264,11 @@ class Client:
     def _take(self, message: dhcp.Message) -> None:
         options = message.options
         lease_s = int.from_bytes(options[51], "big")
+        over = self.end <= self._sent_at or (self.end > self.world.now and not self.ledger.of(self.address, self.key))
+        late = over and self.state in (RENEWING, REBINDING)  # over, or given up by a clone: then a NAK was ignored
         if self.address and self.address != message.yiaddr:
             self.ledger.drop(self.address, self.key)
         self.address, self.server = message.yiaddr, int.from_bytes(options[54], "big")
-        late = self.state in (RENEWING, REBINDING) and self.end <= self._sent_at
         late = late or self.world.now - self._released_at < _UNDER_WAY_S
         self.end = self._sent_at + lease_s
         self._t1 = self._sent_at + int.from_bytes(options[58], "big")
