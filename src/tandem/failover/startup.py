@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tandem.failover.endpoint import Endpoint
 
 _STARTUP_S_MIN = 5.0
-OLD_S = 60
+OLD_S = 20
 """By how much a server's record of itself may end before its partner's of it: it is stored every few seconds."""
 _LONG = 3
 """How many times longer a server looks for its partner when that may have taken over meanwhile (section 5.9)."""
