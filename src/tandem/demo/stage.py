@@ -48,7 +48,7 @@ class Stage:
         if server.life == KILLED:
             raise DemoError(f"the {server.role} is killed; start it first")
         (reply,) = await server.nrcmd("session loginLink")
-        return server.web + next(line for line in reply.lines if line.startswith("/"))
+        return server.web + next(line for line in reply.lines if line.startswith("/")) + "&next=/demo"
 
     async def _start(self, server: Server) -> None:
         if server.life == KILLED:

@@ -262,6 +262,19 @@ def test_all_kinds_of_objects_reach_a_partner_that_is_a_cluster_object(pair: tup
             "vendor-option ring delete", "option-set phones delete", "option ntp-hint delete")  # fmt: skip
 
 
+def test_undo_brings_a_secret_back(pair: tuple[Cluster, Cluster]) -> None:
+    main, backup = pair
+    main.do("dhcp set failover-shared-secret=new")
+    backup.do("dhcp set failover-shared-secret=old")
+    before = backup.call("GET", "/dhcp").headers["ETag"]  # of all that is stored, secrets included
+    ran = main.sync("complete")["data"]
+    secret = next(entry for entry in ran["entries"] if entry["attribute"] == "failover-shared-secret")
+    assert (secret["before"], secret["after"]) == ("********", "********")
+    assert backup.call("GET", "/dhcp").headers["ETag"] != before
+    main.do(f"failover-pair {PAIR} undoSync {ran['change_set']}")
+    assert backup.call("GET", "/dhcp").headers["ETag"] == before
+
+
 def test_the_other_way(pair: tuple[Cluster, Cluster]) -> None:
     main, backup = pair
     main.put("/scope/s", SCOPE)

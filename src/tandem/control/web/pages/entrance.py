@@ -46,7 +46,7 @@ async def log_in(visit: Visit) -> Response:
 async def link_page(visit: Visit) -> Response:
     """Show the page of a log-in link. The link is used up by its form only, not by programs that look at links."""
     secret = visit.query.get("secret", "")
-    return visit.page("login.html", title="Log In", link=secret, error="", name="", next="/")
+    return visit.page("login.html", title="Log In", link=secret, error="", name="", next=visit.query.get("next", "/"))
 
 
 @PAGES.post("/login/link", role=PUBLIC)
@@ -56,7 +56,7 @@ async def use_link(visit: Visit) -> Response:
         login = visit.manager.guard.use_link(visit.form["secret"], _address(visit))
     except LoginError as error:
         return visit.page("login.html", status=401, title="Log In", link="", error=_plain(error), name="", next="/")
-    return _enter(visit, login, "/")
+    return _enter(visit, login, _within(visit.form["next"]))
 
 
 def _enter(visit: Visit, login: Login, back: str) -> Response:
