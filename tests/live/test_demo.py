@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
+from tests.live.browser import browser_page
 
 from tandem.demo.program import namespaces_allowed
 
@@ -160,6 +162,50 @@ def nrcmd(text: str, port: str, password: str, line: str) -> str:
     return subprocess.run([*command, line], capture_output=True, text=True, timeout=30, check=True, env=env).stdout
 
 
+def from_the_pages(demo: Demo) -> None:
+    """What a newcomer is told to try, in a browser: kill the main, cut the line, change a policy on the main only."""
+    links = re.findall(r"https://127\.0\.0\.1:\d+/login/link\S+", demo.text)
+    assert len(links) == 2
+    with browser_page() as page:
+        page.on("dialog", lambda dialog: dialog.accept())
+        page.goto(links[0])
+        page.click("text=Kill the main")  # whose pages these are
+        page.click("text=Go On in the Pages of the Backup")
+        page.wait_for_selector("text=KILLED")
+        page.wait_for_selector("text=COMMUNICATIONS-INTERRUPTED")
+        page.click("text=Start the main")
+        expect(page.locator(".cards .badge.ok")).to_have_count(5, timeout=40_000)  # both NORMAL, line, ledger
+
+        page.click("text=Cut the Line")
+        cut = page.locator(".cards .badge", has_text="COMMUNICATIONS-INTERRUPTED")
+        expect(cut).to_have_count(2, timeout=40_000)
+        page.wait_for_timeout(4000)  # for clients to choose between the two servers' offers
+        page.goto(page.url.replace("/demo", "/dhcp/related"))
+        page.click("text=Set Partner Down")
+        page.wait_for_selector("text=Clients take the partner's offers, so it serves them.")
+        page.goto(re.sub("/dhcp/.*", "/demo", page.url))
+        page.click("text=Mend the Line")
+        expect(page.locator(".cards .badge.ok")).to_have_count(5, timeout=40_000)
+
+        page.click("text=Open Its Pages")
+        page.wait_for_selector("text=These are the pages of the main.")
+        page.click("text=the default policy")
+        page.fill("[name=grace-period]", "9s")
+        page.click("button:has-text('Modify')")
+        base = re.sub("/dhcp/.*", "", page.url)
+        page.goto(f"{base}/dhcp/alarms")
+        page.wait_for_selector("text=policy default grace-period: main 9s, backup 5s")
+        page.goto(f"{base}/dhcp/failover")
+        page.click("main a:has-text('Report')")
+        page.click("main button:has-text('Report')")
+        page.wait_for_selector("text=1 change entry would be applied on the partner, the backup.")
+        page.click("button:has-text('Run Update')")
+        page.wait_for_selector("text=1 change entry was applied on the partner, the backup.")
+        page.wait_for_selector("text=The DHCP server of the partner was reloaded.")
+        page.goto(f"{base}/demo")
+        expect(page.locator(".cards .badge.ok")).to_have_count(5, timeout=40_000)
+
+
 @pytest.mark.skipif(not namespaces_allowed(), reason="namespaces are forbidden here")
 def test_in_namespaces_as_an_ordinary_user_with_real_clients_and_nrcmd_from_outside(
     start: Callable[..., Demo],
@@ -174,6 +220,7 @@ def test_in_namespaces_as_an_ordinary_user_with_real_clients_and_nrcmd_from_outs
         answer = nrcmd(demo.text, port, password[1], "dhcp getRelatedServers")
         assert answer.startswith("100 Ok") and "NORMAL" in answer and f"role = {role}" in answer
     assert nrcmd(demo.text, ports[1], password[1], "scope demo listLeases").count("state = leased") > 200
+    from_the_pages(demo)
     os.killpg(demo.process.pid, signal.SIGINT)
     assert demo.ends(20) == 0
     passed(demo)
