@@ -23,8 +23,15 @@ DIES = "main dies at 09:00 for 2 hours"
 def site(**dhcp: object) -> dict[str, Any]:
     return {
         "tandem-configuration": 1,
-        "dhcp": {"failover": True, "failover-main-server": "10.0.0.2", "failover-backup-server": "10.0.0.3", **dhcp},
-        "policy": {"default": {"options": {"dhcp-lease-time": "14400"}}},
+        "dhcp": {
+            "failover": True,
+            "failover-main-server": "10.0.0.2",
+            "failover-backup-server": "10.0.0.3",
+            "failover-maximum-client-lead-time": 1200,
+            "failover-poll-interval": 30,
+            **dhcp,
+        },
+        "policy": {"default": {"options": {"dhcp-lease-time": "3600"}}},
         "scope": {"lab": {"addr": "10.1.0.0", "mask": "255.255.255.0", "ranges": [["10.1.0.10", "10.1.0.49"]]}},
     }
 
@@ -66,7 +73,7 @@ def test_a_small_share_refuses_clients_and_says_whom_when_where_and_why(
     (lasted,) = [s for s in data["shares"] if s["server"] == "backup"]
     assert lasted["least"] == 0 and 0 < lasted["lasted-s"] < 7200
     during = next(d for d in data["leases"] if (d["phase"], d["server"]) == ("during", "backup"))
-    assert during["renewed"] > 0 and during["shortest-new-s"] == 3600
+    assert during["renewed"] > 0 and during["shortest-new-s"] == 1200
     other = told(tmp_path, capsys, site(**{"failover-backup-percentage": 10}), *words, "--seed", "2")[1]
     assert json.loads(other)["refusals"] != data["refusals"]
 
