@@ -20,7 +20,6 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from tandem.base.errors import CommandError
 from tandem.cluster import objects, stored
 from tandem.cluster.answer import Answer
-from tandem.cluster.database import encode
 from tandem.cluster.guard import BrowserSession
 from tandem.cluster.history import Alarm
 from tandem.cluster.manager import Forbidden, Manager
@@ -29,7 +28,7 @@ from tandem.config import document as config
 from tandem.config.access import READ_ONLY, allows
 from tandem.config.dates import parse_date
 from tandem.config.definitions import standard_names
-from tandem.config.places import home
+from tandem.config.places import home, listed
 from tandem.config.schema import SERVED
 from tandem.control.web.navigation import command_of
 
@@ -160,6 +159,15 @@ class Visit:
         self._permit_reading(cls)
         return stored.read(self.manager, cls, name)
 
+    def listed(self, cls: str) -> list[tuple[str, Mapping[str, Any]]]:
+        """Return name and content of all objects of a class, without secrets. Raises Forbidden."""
+        self._permit_reading(cls)
+        hidden = objects.secrets_of(config.class_of(cls))
+        found = listed(self.manager.database.document, cls)
+        if not hidden:
+            return found
+        return [(name, {k: v for k, v in content.items() if k not in hidden}) for name, content in found]
+
     def secrets_set(self, cls: str, name: str = "") -> list[str]:
         """Return which secret attributes of an object are set."""
         declared = config.class_of(cls)
@@ -181,10 +189,6 @@ class Visit:
     def home(self, cls: str, name: str) -> tuple[str, str]:
         """Return class and name of the object that an object is a part of, or its own. Raises CommandError 302."""
         return home(self.manager.database.document, cls, name)
-
-    def stored_text(self, cls: str, name: str) -> str:
-        """Return what is set on an object as JSON text, without secrets. Raises CommandError 302, Forbidden."""
-        return encode(self.stored(cls, name))
 
     def version(self, cls: str, name: str = "") -> str:
         """Return what ``save`` wants to be told about the object as it was read."""

@@ -383,3 +383,24 @@ def test_what_a_template_gives_is_shown_while_it_is_written(admin: Browser, mana
     page = text_of(admin.post("/dhcp/scope-template/preview", **fields | {"subnet": "10.7.0.1"}).text)
     assert "10.7.0.1" in page and "Name" not in page
     assert manager.database.snapshot() == before
+
+
+@pytest.mark.parametrize("all_max", [500, 3])
+def test_lists_of_any_length_are_searched_and_sorted_by_what_they_show(
+    admin: Browser, command: Callable[[str], list[str]], monkeypatch: pytest.MonkeyPatch, all_max: int
+) -> None:
+    monkeypatch.setattr("tandem.control.web.pages.objects._ALL_MAX", all_max)
+    for number, host in ((10, "carol"), (9, "dave"), (2, "alice"), (1, "bob")):
+        command(f"client 1,6,00:00:00:00:00:{number:02} create host-name={host}")
+    names = ["alice", "bob", "carol", "dave"]
+
+    def shown(query: str) -> list[str]:
+        return [word for word in text_of(admin.get(f"/dhcp/client?{query}").text).split() if word in names]
+
+    assert shown("sort=host-name") == names and shown("sort=-host-name") == names[::-1]
+    assert shown("sort=name") == ["bob", "alice", "dave", "carol"]
+    assert shown("q=alice") == ["alice"] and shown("q=nobody") == [] and shown("q=00:09") == ["dave"]
+
+
+def test_a_required_field_is_marked_for_the_browser(admin: Browser) -> None:
+    assert re.search(r'<input id="f-name"[^>]*\brequired\b[^>]*\saria-describedby', admin.get("/dhcp/client").text)

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 from starlette.responses import Response
 
 from tandem.base.errors import CommandError
+from tandem.cluster.database import encode
 from tandem.cluster.objects import edit_role, effect_of, read_role
 from tandem.cluster.registry import NAME
 from tandem.cluster.stored import Stale
@@ -111,13 +112,26 @@ def _listing(visit: Visit, look: Look) -> Listing:
     names, noun = visit.names(cls.name), look.many.lower()
     if len(names) <= _ALL_MAX:
         return Listing.of(visit.query, look.path, columns, map(row, names), "name", noun=noun)
-    columns = [replace(column, sortable=column.key == "name") for column in columns]
-    words = visit.query.get("q", "").casefold().split()
+    return _long_listing(visit, look, columns, row)
+
+
+def _long_listing(visit: Visit, look: Look, columns: list[Column], row: _Row) -> Listing:
+    """Return the list of a class with many objects: all are searched and sorted, one page of them is shown."""
+    cls, clock, query = look.cls, visit.session.clock(), visit.query
+    columns = [replace(column, sortable=column.key == "name" or column.key in cls.by_name) for column in columns]
+    found, words = visit.listed(cls.name), query.get("q", "").casefold().split()
     if words:
-        texts = {name: f"{name} {visit.stored_text(cls.name, name)}".casefold() for name in names}
-        names = [name for name in names if all(word in texts[name] for word in words)]
-    listing = Listing.of(visit.query, look.path, columns, [{"name": name, "found": visit.query.get("q", "")}
-                                                           for name in names], "name", noun=noun)  # fmt: skip
+        texts = [f"{name} {encode(content)}".casefold() for name, content in found]
+        found = [one for one, text in zip(found, texts, strict=True) if all(word in text for word in words)]
+    key = query.get("sort", "name").removeprefix("-")
+    rows: list[dict[str, Any]] = [{"name": name} for name, _ in found]
+    if key in cls.by_name and key != "name":
+        declared = cls.by_name[key]
+        for made, (_, content) in zip(rows, found, strict=True):
+            value = content.get(key, declared.default)
+            made[key] = "" if value is None else declared.type.show(value, clock)
+    listing = Listing.of({**query, "q": ""}, look.path, columns, rows, "name", noun=look.many.lower())
+    listing.search = query.get("q", "")
     listing.rows = [row(str(one["name"])) for one in listing.rows]
     return listing
 
