@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tandem.base.errors import CommandError
 from tandem.cluster import certificates
 from tandem.cluster.history import Alarm, History, Sample
+from tandem.config.pairs import PAIR
 from tandem.config.schema import DHCP, SCOPE
 
 if TYPE_CHECKING:
@@ -127,7 +128,9 @@ class Watch:
         for name in self._manager.pair_notes.pairs():
             notes = self._manager.pair_notes.of(name)
             drift = notes.get("drift", "none")
-            if drift == "none" or (name in lost and drift.startswith("not known")):
+            servers = self._manager.database.document.get(PAIR.name, {}).get(name, {})
+            away = f"{servers.get('main-server')}-{servers.get('backup-server')}" in lost
+            if drift == "none" or (away and drift.startswith("not known")):
                 continue
             text = "; ".join([drift.split("\n")[0], *notes["differences"][:3]])
             cure = f"see 'failover-pair {name} checkDrift'; 'failover-pair {name} sync' mends it"

@@ -147,6 +147,19 @@ def test_a_refused_password_is_not_tried_again_until_it_is_another_one(
     assert tried == ["wrong", "right", "right"]
 
 
+def test_behind_a_cut_it_is_no_news_that_drift_is_not_known(run: Run, manager: Manager) -> None:
+    run("failover-pair office create 127.0.0.11 127.0.0.12")
+
+    def drifting(drift: str) -> bool:
+        manager.pair_notes.note("office", drift=drift, differences=[])
+        alarms = asyncio.run(manager.watch.alarms())
+        assert any(alarm.kind == "communications-interrupted" for alarm in alarms)
+        return any(alarm.kind == "configuration-drift" and not alarm.cleared for alarm in alarms)
+
+    assert not drifting("not known: the cluster cannot be reached")
+    assert drifting("different: scope") and not drifting("none")
+
+
 def test_what_is_known_of_a_pair_outlasts_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "pairs.json"
     notes = PairNotes(path)
