@@ -117,9 +117,10 @@ class Manager:
         if login.token and effect == "access":
             raise Forbidden(f"{login}: a token cannot change who may log in; use a password for that")
         if not allows(login.roles, role):
-            made = "; a token keeps the role that it was made with" if login.token else ""
             cure = f"a superuser can give it with 'admin {login.name} set roles={role}'"
-            raise Forbidden(f"{login} lacks role {role}; {cure}{made}")
+            if login.token:
+                cure = f"a token keeps the role that it was made with: make another one ('token NAME create {role}')"
+            raise Forbidden(f"{login} lacks role {role}; {cure}")
 
     def served(self) -> tuple[dict[str, Any], int]:
         """Return the configuration of the DHCP server, which later edits leave alone, and its last change."""

@@ -83,17 +83,22 @@ def _of_endpoint(endpoint: Endpoint, now: float) -> Iterator[Alarm]:
 
 
 def _of_scopes(node: Node, now: float) -> Iterator[Alarm]:
+    """Look at every scope, so at most of them shortly: there may be ten thousand, and no client is served meanwhile."""
+    well = [False, *(e.state == S.NORMAL and not e.saved.shares_at_loss for e in node.endpoints)]
     for pool in node.book.pools:
-        scope = pool.scope
-        if scope.deactivated or not scope.ranges.size:
+        main, backup, scope = pool.main, pool.backup, pool.scope
+        # What ``Side.size`` is, twice, without the calls.
+        at_main, at_backup = main.unused.size + main.recorded, backup.unused.size + backup.recorded
+        if (at_main and at_backup and well[scope.endpoint]) or scope.deactivated:
             continue
-        if not pool.main.size and not pool.backup.size:
+        if at_main or at_backup:
+            if scope.endpoint:
+                yield from _of_shares(node.endpoints[scope.endpoint - 1], pool, now)
+        elif scope.ranges.size:
             yield _alarm(
                 "no-addresses", "Error", scope.name, 0, f"none of {scope.ranges.size} addresses is available",
                 "add a range with scope NAME addRange, or give shorter leases",
             )  # fmt: skip
-        elif scope.endpoint:
-            yield from _of_shares(node.endpoints[scope.endpoint - 1], pool, now)
 
 
 def _of_shares(endpoint: Endpoint, pool: Pool, now: float) -> Iterator[Alarm]:
