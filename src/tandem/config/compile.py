@@ -118,6 +118,8 @@ def _compile_scope(item: Item, policies: PolicyBook, upgrade_s: int, problems: P
             dhcp=values["dhcp"],
             bootp=values["bootp"],
             dynamic_bootp=_dynamic_bootp(item, problems),
+            allocation_priority=values["allocation-priority"],
+            ignore_declines=values["ignore-declines"],
             renew_only=values["renew-only"],
             deactivated=values["deactivated"],
             tags=values["selection-tag-list"],

@@ -137,6 +137,9 @@ class CompiledScope:
     """Whether BOOTP clients are served."""
     dynamic_bootp: bool = False
     """Whether BOOTP clients without a reservation get (permanent) leases."""
+    allocation_priority: int = 0
+    """The scope with the lowest number is used up first; 0 = after those that have one."""
+    ignore_declines: bool = False
     renew_only: bool = False
     deactivated: bool = False
     tags: frozenset[str] = frozenset()
@@ -173,6 +176,12 @@ class Network:
     scopes: list[CompiledScope]
     endpoint: int = 0
     """The same for all its scopes (LAN-segment rule of the chapter)."""
+    in_turn: list[CompiledScope] = field(init=False)
+    """Its scopes in the order in which they give addresses."""
+
+    def __post_init__(self) -> None:
+        """Put those without a priority behind those with one; the others keep their order."""
+        self.in_turn = sorted(self.scopes, key=lambda scope: scope.allocation_priority or 1 << 32)
 
 
 @dataclass(slots=True)

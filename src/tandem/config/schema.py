@@ -280,6 +280,15 @@ SCOPE = ObjectClass(
             "Whether BOOTP clients without a reservation get addresses, for good. With failover, a server then never"
             " gives its partner's addresses of this scope.",
         ),
+        Attribute(
+            "allocation-priority", Int(0, 1000000), 0,
+            "Which scope of the LAN segment gives addresses first: that with the lowest number. 0: after those that"
+            " have one.",
+        ),
+        Attribute(
+            "ignore-declines", Bool(), False,
+            "Whether an address stays its client's although that says that another host uses it (DHCPDECLINE).",
+        ),
         Attribute("renew-only", Bool(), False, "Whether only clients that hold a lease are served."),
         Attribute("deactivated", Bool(), False, "Whether no client is served."),
     ),

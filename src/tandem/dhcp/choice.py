@@ -151,7 +151,7 @@ class Choice:
             scope = self.config.scope_of(network, address)
             if scope is not None and self._open(query, address):
                 return self._set_aside(query, scope, address)
-        return self._next(query, network.scopes)
+        return self._next(query, network.in_turn)
 
     def bootp_address(self, query: Query) -> Pick | None:
         """Return the address for a BOOTP client, or None: its reservation (static BOOTP), or one of a dynamic-bootp
@@ -169,7 +169,7 @@ class Choice:
                     return scope, last.address, last
                 if self._open(query, last.address):
                     return self._set_aside(query, scope, last.address)
-        return self._next(query, [scope for scope in network.scopes if scope.dynamic_bootp])
+        return self._next(query, [scope for scope in network.in_turn if scope.dynamic_bootp])
 
     def _next(self, query: Query, scopes: list[CompiledScope]) -> Pick | None:
         """Set aside the next available address of these scopes, in their order."""

@@ -37,6 +37,7 @@ COUNTERS: Final = (
     "dropped-no-address",  # nothing to give
     "dropped-no-bootp-address",  # a BOOTP client without a reservation, and no dynamic-bootp scope with an address
     "leases-granted", "leases-extended", "extensions-deferred", "leases-released", "addresses-declined",
+    "declines-ignored",
 )  # fmt: skip
 """Names of all counters."""
 

@@ -424,6 +424,9 @@ class DhcpServer:
             return
         book, address = self.book, int.from_bytes(wish, "big")
         scope = self.config.scope_of(query.network, address)
+        if scope is not None and scope.ignore_declines:
+            self.counters["declines-ignored"] += 1
+            return
         binding = book.by_address.get(address)
         offer = book.offer_to(query.network, query.key)
         if scope is not None and offer is not None and offer.address == address:

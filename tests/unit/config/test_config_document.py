@@ -248,7 +248,7 @@ def test_show_of_a_scope_lists_what_has_a_value_as_declared() -> None:
         "dhcp": "on",
         "bootp": "on",
         "dynamic-bootp": "off",
-        "renew-only": "off",
+        "allocation-priority": "0", "ignore-declines": "off", "renew-only": "off",
         "deactivated": "off",
     }
 

@@ -102,6 +102,15 @@ def test_secondary_scopes_are_used_in_order() -> None:
     play >> 2 * DAY >> BERT.renew("192.168.51.10") << Saved("192.168.51.10") << Got("ACK")
 
 
+def test_scopes_give_in_the_order_of_their_priorities() -> None:
+    second = scope("192.168.51.10", "192.168.51.10", name="more", subnet="192.168.51.0", allocation_priority=9)
+    third = scope("192.168.52.10", "192.168.52.10", name="most", subnet="192.168.52.0", allocation_priority=2)
+    play = Play(scope(10, 10), second, third, together=True)
+    lease(play, ANNA, "192.168.52.10")
+    lease(play, BERT, "192.168.51.10")
+    lease(play, Client(3), 10)
+
+
 @pytest.mark.parametrize("setting", ["renew_only", "deactivated"])
 def test_scopes_that_give_nothing_new(setting: str) -> None:
     play = Play(scope(**{setting: True}))

@@ -472,6 +472,13 @@ class TestEnding:
         play >> 1 << Saved(10, status=FREE) << silence
         play >> ANNA.discover() << Got("OFFER", yiaddr=10)
 
+    def test_a_decline_that_is_to_be_ignored_changes_nothing(self) -> None:
+        play = Play(scope(ignore_declines=True))
+        lease(play, ANNA, 10)
+        play >> ANNA.decline(10) << silence
+        assert play.counters["declines-ignored"] == 1 and play.counters["addresses-declined"] == 0
+        play >> ANNA.renew(10) << Got("ACK")
+
     def test_a_decline_of_an_offer(self) -> None:
         play = Play(scope(10, 10))
         play >> ANNA.discover() << Got("OFFER")
