@@ -366,3 +366,17 @@ def test_a_main_that_lost_its_data_and_hears_only_that_its_partner_goes_away_wai
     world.run(lost_at + MCLT_S + 10 - world.now)
     assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")
     world.books_agree()
+
+
+def test_a_server_that_was_heard_while_it_shut_down_is_not_an_old_copy() -> None:
+    """In SHUTDOWN it serves nobody and records nothing, however long it takes."""
+    world = pair()
+    assert world.backup.node is not None
+    world.backup.node.shut_down(world.now, out := [])
+    world.backup.perform(out)
+    world.run(300)
+    world.backup.stop()
+    world.backup.boot()
+    world.run(60)
+    assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL"), "without the wait for the MCLT"
+    assert not any("old copy" in note for note in world.backup.notes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pair import Client, Server, World, config, scope
+from pair import NAME, Client, Server, World, config, scope
 
 from tandem.base.io import Datagram
 from tandem.base.ipv4 import parse_ipv4
@@ -11,6 +11,7 @@ from tandem.base.units import FOREVER
 from tandem.config.compiled import ServerConfig
 from tandem.lease import binding as b
 from tandem.wire import dhcp
+from tandem.wire.failover import ServerState as S
 
 HOST = parse_ipv4("192.168.50.7")
 RESERVED = {"192.168.50.7": b"h\x01\x02\x00\x00\x00\x00\x01"}
@@ -133,3 +134,20 @@ def test_of_two_clients_the_one_whose_lease_has_no_end_keeps_it_when_the_others_
     noted = len(world.main.notes)
     world.run(7200)
     assert not any("0616" in note for note in world.main.notes[noted:]), "once"
+
+
+def test_two_servers_that_ask_each_other_for_everything_keep_what_either_knows() -> None:
+    """One has lost its data, the other has an old copy: what the first makes of a reservation is no news."""
+    world, _ = permanent_pair()
+    world.main.crash(keep_disk=False)
+    world.backup.crash()
+    world.backup.disk.states[NAME].update(state=int(S.RECOVER), ask_all=True, failed_at=int(world.now))
+    world.main.boot()
+    world.backup.boot()
+    world.run(30)
+    assert (world.main.state, world.backup.state) == ("RECOVER-WAIT", "RECOVER-WAIT")
+    assert [entry(s).status for s in (world.main, world.backup)] == [b.ACTIVE, b.ACTIVE]
+    world.run(2 * 3600)
+    assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")
+    assert [entry(s).expires for s in (world.main, world.backup)] == [FOREVER, FOREVER]
+    world.books_agree()

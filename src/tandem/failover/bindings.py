@@ -83,8 +83,9 @@ def _one_update(endpoint: Endpoint, update: Update, now: float, out: list[Effect
     if scope is None or scope.endpoint != endpoint.index:
         return RejectReason.ILLEGAL_ADDRESS, "the address is in no scope of this relationship; compare the scopes"
     binding = book.by_address.get(update.address)
-    # While it asks for everything this server's own data is old, so the partner's counts whatever the figure says.
-    old = endpoint.state == S.RECOVER and endpoint.saved.ask_all
+    # While it asks for everything this server's own data is old, so the partner's counts whatever the figure says; but
+    # not that of a partner that has lost its own as well.
+    old = endpoint.state == S.RECOVER and endpoint.saved.ask_all and endpoint.saved.partner_state != S.RECOVER
     slack_s = 0 if endpoint.config.main else endpoint.dialect.expiry_slack_s
     if binding is not None and (binding.status, update.status) == (BACKUP, FREE) and _keeps_its_own(endpoint, now):
         return _MAY_HAVE_CLIENTS

@@ -412,7 +412,8 @@ def handle(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> N
     if not link.set_up and kind is not ConnectAck and kind is not Disconnect:
         return
     _measure(endpoint, frame, now, out)
-    if link.heard_state and not endpoint.partner_starting:
+    stops = endpoint.saved.partner_state in (ServerState.PAUSED, ServerState.SHUTDOWN)
+    if link.heard_state and not endpoint.partner_starting and not stops:
         endpoint.saved.heard_until = frame.time
     handler(endpoint, frame, now, out)
 

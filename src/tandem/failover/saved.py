@@ -29,7 +29,7 @@ class Saved:
     """The latest time by its own clock at which this server ever ran, to within a few seconds."""
     last_contact: int = 0
     heard_until: int = 0
-    """The time in the partner's latest message outside of its STARTUP, by the partner's clock."""
+    """The time in the partner's latest message outside of its STARTUP, PAUSED and SHUTDOWN, by the partner's clock."""
     interrupted_since: int = 0
     """Start of COMMUNICATIONS-INTERRUPTED; 0 when not interrupted."""
     mclt_s: int = 0

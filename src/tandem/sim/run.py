@@ -198,7 +198,9 @@ class Story:
     def _must_wait(self, machine: Machine, other: Machine) -> bool:
         """Whether one of the two serves alone (or would) and the other cannot be reached."""
         if machine.address in self.verdicts.amnesia and other.address in self._partners_of(machine):
-            return other.node is None or not self.wires.connected(machine.address, other.address)
+            if other.node is None:  # at the end both start, also where both have lost their data
+                return not (self.calm and other.address in self.verdicts.amnesia)
+            return not self.wires.connected(machine.address, other.address)
         if other.node is None or self.wires.connected(machine.address, other.address):
             return False
         return _alone(other) or _alone(machine)

@@ -267,7 +267,8 @@ class Verdicts:
             if all(e.state == S.NORMAL for e in machine.endpoints):
                 self.amnesia.pop(machine.address, None)
             if self.ledger.excuses and all(_normal(m) for m in self.machines.values()):
-                self._doubles_are_reported()
+                if before != S.COMMUNICATIONS_INTERRUPTED:  # else they tell each other in NORMAL: judged MET_S later
+                    self._doubles_are_reported()
                 self.ledger.excused_no_more()
 
     def _doubles_are_reported(self) -> None:
