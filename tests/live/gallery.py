@@ -48,7 +48,7 @@ scope-template branch set 'options-expr=(create-option "routers" (create-ipaddr 
 dhcp reload
 """
 _MAIN_ONLY = """failover-pair {pair} set remote-username=admin remote-password=geheim remote-scp-port={port}
-cluster branch-office create 192.0.2.7
+cluster branch-office create {backup} scp-port={port} admin=admin password=geheim
 admin night-shift create password=geheim roles=failover-operator full-name="Operators at night"
 token monitoring create read-only
 policy printers create
@@ -66,6 +66,7 @@ _QUERIES = {
     "/dhcp/leases": "state=leased", "/dhcp/leases/lease": "address=192.168.50.10", "/changes/set": "number=1",
     "/dhcp/utilization": "scope=office&back=1h",
     "/dhcp/explain": "client=00:11:22:33:44:55&giaddr=192.168.50.1", "/dhcp/related/partner-down": f"partner={BACKUP}",
+    "/dhcp/failover/certificate": f"name={PAIR}", "/clusters/certificate": "name=branch-office",
     "/dhcp/failover/sync": f"name={PAIR}&verb=run", "/dhcp/failover/report": f"name={PAIR}&operation=exact",
 }  # fmt: skip
 _PARTS = ("/live", "/badge", "/follow", "/status", "/data", "/file", "/partner", "/login", "/login/link", "/preview")
@@ -80,7 +81,7 @@ def furnished(data: Path) -> Iterator[list[Cluster]]:
         for cluster in made:
             done = cluster.nrcmd("-b", "-", stdin=_BOTH)
             assert done.returncode == 0, done.stdout
-        done = main.nrcmd("-b", "-", stdin=_MAIN_ONLY.format(pair=PAIR, port=backup.ports[2]))
+        done = main.nrcmd("-b", "-", stdin=_MAIN_ONLY.format(pair=PAIR, backup=BACKUP, port=backup.ports[2]))
         assert done.returncode == 0, done.stdout
         wait_for("both NORMAL", lambda: all(cluster.state() == "NORMAL" for cluster in made))
         lease_out(main, CLIENTS)
