@@ -47,6 +47,7 @@ PINNED = (
     ("crashes", 206, "the end of an old quarantine, made known late, ended a lease"),
     ("ambush", 310, "a range that the main took back, and of which the backup told just then, had two owners"),
     ("declines", 315, "a server away for long gave back a lease that was over, and its partner had given the address"),
+    ("declines", 425, "a quarantine from before the lease, told late, took it, and then the address was free"),
     ("declines", 391, "the end of a quarantine that the partner had told of ended a lease"),
     ("clocks", 1795534655, "a clock that was set put an earlier release after a renewal"),
     ("databases", 83, "two servers without their data waited for each other, and neither was started"),

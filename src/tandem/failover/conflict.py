@@ -33,14 +33,15 @@ _DDNS_FLAGS = 0x000F
 _DNS_NAME_MAX = 255
 """Bytes of a name in DNS encoding (RFC 1035 section 2.3.4)."""
 
-ACCEPT, TRANSACTION_LATER, LEASE_OVER, AFTER_RESET, SAME_CLIENT, REJECT, AFTER_ABANDONED, RESET_LATER = range(8)
+ACCEPT, TRANSACTION_LATER, LEASE_OVER, AFTER_RESET, SAME_CLIENT, REJECT = range(6)
+AFTER_ABANDONED, RESET_LATER, ABANDONED_LATER = range(6, 9)
 
 _A, _T1, _T2, _T3, _C, _R = ACCEPT, TRANSACTION_LATER, LEASE_OVER, AFTER_RESET, SAME_CLIENT, REJECT
-_T4, _T5 = AFTER_ABANDONED, RESET_LATER
+_T4, _T5, _T6 = AFTER_ABANDONED, RESET_LATER, ABANDONED_LATER
 #                     received:  ACTIVE EXPIRED RELEASED FREE BACKUP RESET ABANDONED
 _COLUMNS = (ACTIVE, EXPIRED, RELEASED, FREE, BACKUP, RESET, ABANDONED)
 _FIGURE = {
-    ACTIVE:    (_C,  _T2, _T1, _T2, _T2, _T5, _A),
+    ACTIVE:    (_C,  _T2, _T1, _T2, _T2, _T5, _T6),
     EXPIRED:   (_T1, _A,  _A,  _A,  _A,  _A, _A),
     RELEASED:  (_T1, _T1, _A,  _A,  _A,  _A, _A),
     FREE:      (_A,  _A,  _A,  _A,  _A,  _A, _A),
@@ -105,6 +106,11 @@ def judge(
     # quarantine ends by itself on a server that does not know that its partner has given the address since.
     if rule == RESET_LATER:
         if update.last_transaction is None or update.last_transaction >= binding.last_transaction:
+            return None
+        return RejectReason.OUTDATED_BINDING, "this server heard the client later"
+    # Deviation: and one that was abandoned before its client was heard last is not taken from the client (likewise).
+    if rule == ABANDONED_LATER:
+        if update.start_of_state is None or update.start_of_state >= binding.last_transaction:
             return None
         return RejectReason.OUTDATED_BINDING, "this server heard the client later"
     if rule in (REJECT, AFTER_ABANDONED):

@@ -19,7 +19,7 @@ NOW = 1_000_000
 SCOPE = CompiledScope("s", 0, 0, 0, RangeSet([(1, 9)]), EffectivePolicy({}), {}, {}, endpoint=1)
 FIGURE = """
           ACTIVE  EXPIRED  RELEASED  FREE    BACKUP  RESET   ABANDONED
-ACTIVE    client  lease    last      lease   lease   reset   accept
+ACTIVE    client  lease    last      lease   lease   reset   found
 EXPIRED   last    accept   accept    accept  accept  accept  accept
 RELEASED  last    last     accept    accept  accept  accept  accept
 FREE      accept  accept   accept    accept  accept  accept  accept
@@ -70,6 +70,11 @@ def test_cell(ours: str, theirs: str, rule: str) -> None:
     elif rule == "reset":  # the draft accepts always; see docs/decisions/0003
         for last, verdict in ((None, None), (NOW - 49, None), (NOW - 50, None), (NOW - 51, 15)):
             assert reason(binding(ours), update(theirs, last)) == verdict
+    elif rule == "found":  # the draft accepts always; see docs/decisions/0003
+        for since, verdict in ((None, None), (NOW - 49, None), (NOW - 50, None), (NOW - 51, 15)):
+            found = update(theirs)
+            found.start_of_state = since
+            assert reason(binding(ours), found) == verdict
     elif rule == "after":  # the draft rejects always; see docs/decisions/0003
         assert reason(binding(ours), update(theirs, NOW - 39)) is None
         assert reason(binding(ours), update(theirs, NOW - 40)) == 16
