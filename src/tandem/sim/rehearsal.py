@@ -49,6 +49,8 @@ _LEFT_BEHIND = (1 - RELEASES) * 0.75
 """For which part of a lease, on average, an address stays leased to a client that has gone."""
 _SAMPLE_S = 60.0
 _TOP_UP_S = 300.0
+_ENOUGH = 0.9
+"""No more come where so much of the leases is held: what is a bit low by chance is high by chance later."""
 _CHECK_S = 120.0
 """How often the verdicts look at everything (of up to 250 clients)."""
 
@@ -229,7 +231,7 @@ class Rehearsal:
             return
         names = {scope.name for scope in self.site.scopes_of(subnet)}
         held = sum(pool.counts[ACTIVE] for pool in node.book.pools if pool.scope.name in names)
-        for _ in range(load.leased - held):
+        for _ in range(int(load.leased * _ENOUGH) - held):
             self._guest(subnet, habits).arrive()
         self.world.after(_TOP_UP_S, self._top_up, subnet, load, habits)
 
