@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from moves import cut, mend, partner_down, path, shut_down, small
 from pair import NAME, Client, Server, World, config
+from partner import Partner
 
 from tandem.base.errors import CommandError
 from tandem.base.io import Effect, LinkData, Reply, Tick
 from tandem.failover.states import SERVING
 from tandem.lease.binding import BACKUP as BACKUP_SHARE
 from tandem.lease.powers import STANDALONE
-from tandem.wire.failover import MessageType
+from tandem.wire.failover import MessageType, UpdateDone, UpdateRequest, UpdateRequestAll
 from tandem.wire.failover import ServerState as S
 
 # --- 9.8, 9.9: NORMAL, COMMUNICATIONS-INTERRUPTED -------------------------------------------------------
@@ -175,6 +176,33 @@ def test_9_11_3_partner_down_in_resolution_interrupted() -> None:
     stop_in(world, world.main, "POTENTIAL-CONFLICT")
     partner_down(world, world.main)
     assert world.main.state == "PARTNER-DOWN"
+
+
+@pytest.mark.parametrize("before", [S.CONFLICT_DONE, S.COMMUNICATIONS_INTERRUPTED])
+def test_9_10_the_answer_to_what_the_backup_asked_before_the_main_resolves_anew_is_not_the_end(before: S) -> None:
+    """It came from PARTNER-DOWN and asked on the CONFLICT-DONE that the main had before it heard that; or it lacks data
+    and asks whenever its partner is there. In NORMAL it would throw a main in POTENTIAL-CONFLICT back, and itself."""
+    partner = Partner(False)
+    partner.normal()
+    partner.hang_up()
+    partner.wait(60)
+    partner.node.set_partner_down(partner.now, partner.endpoint.config.peer, None, False, [])
+    partner.endpoint.saved.ask_all = before != S.CONFLICT_DONE
+    partner.open()
+    partner.said()
+    partner.heard.clear()
+    partner.state_message(before)
+    assert partner.state == "POTENTIAL-CONFLICT"
+    early = [f.xid for f in partner.heard if isinstance(f.message, UpdateRequest | UpdateRequestAll)]
+    assert len(early) == 1
+    partner.state_message(S.POTENTIAL_CONFLICT)
+    partner.heard.clear()
+    partner.say(UpdateDone(), early[0])
+    assert partner.state == "POTENTIAL-CONFLICT" and partner.said() == []
+    partner.state_message(S.CONFLICT_DONE)
+    (late,) = [f.xid for f in partner.heard if isinstance(f.message, UpdateRequest | UpdateRequestAll)]
+    partner.say(UpdateDone(), late)
+    assert partner.state == "NORMAL"
 
 
 def test_9_12_2_conflict_done_serves_everybody_and_outlasts_the_connection() -> None:

@@ -464,6 +464,10 @@ class Endpoint:
         text = f"Sent {'update request all' if everything else 'update request'} to the partner"
         self.note("Info", 6110, text, out, "no-failover-activity")
 
+    def ask_later(self, now: float, out: list[Effect]) -> None:
+        """The main resolves conflicts anew: what the backup asked for before is not the end of that (section 9.10)."""
+        self.asked_xid, self.answer_until = None, INFINITY
+
     def told_all(self, now: float, out: list[Effect]) -> None:
         """All that this server asked for has come (section 7.5.2)."""
         self.asked_xid, self.answer_until = None, INFINITY
@@ -579,6 +583,7 @@ class Endpoint:
 
 _STEPS: dict[str, Callable[[Endpoint, float, list[Effect]], tuple[int, str] | None]] = {
     "ask": Endpoint.ask,
+    "ask-later": Endpoint.ask_later,
     "leave-startup": startup.leave_startup,
     "leave-startup-alone": startup.leave_startup_alone,
     "taken-over": orders.taken_over,

@@ -151,6 +151,7 @@ _ROWS: list[Row] = [
         never={
             "recover recover-wait": _RESTARTS_FIRST,
             "resolution-interrupted": "A partner goes there when the connection is lost, which ends NORMAL here first.",
+            "conflict": "A partner comes there by a PARTNER-DOWN, its own or this one's, which has ended NORMAL here.",
         },
         go={
             "link-down": (S.COMMUNICATIONS_INTERRUPTED, "The connection to the partner is lost."),
@@ -218,11 +219,14 @@ _ROWS: list[Row] = [
         },
         do={
             "conflict-done/backup": (("ask",), "The main has received all changes; now the backup asks for its."),
+            "conflict/backup": (
+                ("ask-later",), "The main resolves first; what the backup asked for before, it asks for afterwards.",
+            ),
         },
         refuse={"set-partner-down": "The two servers are connected and resolving conflicts; that ends in seconds."},
         stay={
             "conflict-done/main": "A backup is never in CONFLICT-DONE; the resolution goes on.",
-            "normal interrupted partner-down conflict resolution-interrupted recover recover-wait recover-done": (
+            "normal interrupted partner-down conflict/main resolution-interrupted recover recover-wait recover-done": (
                 "The partner will follow into POTENTIAL-CONFLICT; the resolution goes on."
             ),
             "paused": "The partner pauses; the resolution goes on when it is back.",
