@@ -380,3 +380,35 @@ def test_a_server_that_was_heard_while_it_shut_down_is_not_an_old_copy() -> None
     world.run(60)
     assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL"), "without the wait for the MCLT"
     assert not any("old copy" in note for note in world.backup.notes)
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_a_server_that_lost_its_data_and_is_shut_down_while_it_starts_waits_from_its_start(copy: bool) -> None:
+    """Its partner takes over from it in SHUTDOWN, so it recovers when it returns; it never left STARTUP."""
+    recover = [0]
+    small = lambda: scope(last="192.168.50.13", lease_s=LEASE_S, pct=50)  # noqa: E731
+    world = World(lambda: config(True, small()), lambda: config(False, small(), recover_from=recover[0])).pair()
+    old, copied_at = world.backup.disk, int(world.now)
+    states = {name: dict(values) for name, values in old.states.items()}
+    world.run(MCLT_S)
+    world.backup.crash(keep_disk=False)
+    if copy:
+        world.backup.disk.rows, world.backup.disk.shares, world.backup.disk.states = old.rows, old.shares, states
+        recover[0] = copied_at
+    world.run(60)
+    world.backup.boot()
+    lost_at = world.now
+    assert world.backup.state == "STARTUP" and world.backup.node is not None
+    world.backup.node.shut_down(world.now, out := [])
+    world.backup.perform(out)
+    world.settle()
+    assert world.main.state == "PARTNER-DOWN" and world.backup.state == "SHUTDOWN"
+    world.backup.stop()
+    world.backup.boot()
+    world.run(30)
+    assert any("update request all" in note for note in world.backup.notes)
+    assert (world.main.state, world.backup.state) == ("PARTNER-DOWN", "RECOVER-WAIT")
+    world.run(lost_at + MCLT_S - 10 - world.now)
+    assert world.backup.state == "RECOVER-WAIT"
+    world.run(30)
+    assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")

@@ -12,7 +12,7 @@ from tandem.base.errors import CommandError
 from tandem.base.io import Effect
 from tandem.base.ipv4 import format_ipv4
 from tandem.base.units import FOREVER, format_duration
-from tandem.failover import forgotten, shares, telling
+from tandem.failover import forgotten, shares, startup, telling
 from tandem.failover.saved import Saved
 from tandem.failover.states import Cause, state_name
 from tandem.wire.failover import RejectReason
@@ -158,7 +158,10 @@ def taken_over(endpoint: Endpoint, now: float, out: list[Effect]) -> None:
     """The partner has taken over from this server in SHUTDOWN: it is to recover when it returns (section 9.14.2)."""
     saved = endpoint.saved
     saved.state, saved.since, saved.label = int(S.RECOVER), int(now), "SHUTDOWN/partner-is-partner-down"
-    saved.failed_at = saved.last_operation
+    if saved.last_operation:
+        saved.failed_at = max(saved.failed_at, saved.last_operation)  # the latter of an old copy is not the end
+    else:
+        startup.without_record(endpoint)  # it was shut down in its STARTUP, before it could say so itself
     endpoint.save(out)
 
 

@@ -127,13 +127,16 @@ def leave_startup_alone(endpoint: Endpoint, now: float, out: list[Effect]) -> tu
 
 def _first_state(endpoint: Endpoint) -> tuple[int, str]:
     """Where a server without any record of failover goes when its partner is there (S4.2 a, e)."""
-    saved = endpoint.saved
-    if endpoint.partner_met is not False:
-        saved.ask_all = True
-        saved.failed_at = int(endpoint.started_at)
-        return int(S.RECOVER), "The partner knows this server, which has lost its lease database."
-    if endpoint.config.main:
+    if endpoint.config.main and endpoint.partner_met is False:
         return int(S.PARTNER_DOWN), "This main meets its backup for the first time and serves until it is ready."
-    saved.ask_all = True
-    saved.failed_at = 0
+    without_record(endpoint)
+    if endpoint.partner_met is not False:
+        return int(S.RECOVER), "The partner knows this server, which has lost its lease database."
     return int(S.RECOVER), "This backup meets its main for the first time and asks it for all lease data."
+
+
+def without_record(endpoint: Endpoint) -> None:
+    """This server has no record of failover: it asks for everything, and gave no lease after it started. It never gave
+    one if its partner says that they have not met."""
+    endpoint.saved.ask_all = True
+    endpoint.saved.failed_at = 0 if endpoint.partner_met is False else int(endpoint.started_at)

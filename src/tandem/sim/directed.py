@@ -126,6 +126,7 @@ STORIES: tuple[tuple[str, *tuple[Strike, ...]], ...] = (
     ("cut", Strike(S.NORMAL, 0, "shut-down", 0, 0.3), Strike(S.SHUTDOWN, 0, "stop", 1, 0.05)),
     ("main-taken-over", Strike(S.RECOVER, 0, "stop", 1, 1.6)),
     ("both-lie", Strike(S.CONFLICT_DONE, 0, "reset", 0, 0.3), Strike(S.RESOLUTION_INTERRUPTED, 1, "lie", 1, 0.05)),
+    ("backup-lost", Strike(S.STARTUP, 1, "shut-down", 1, 0.05)),
 )  # fmt: skip
 """Scenes and strikes that together come to (nearly) all rows of the failover state table that can be reached; the last
 ones went against the servers once."""
