@@ -412,3 +412,35 @@ def test_a_server_that_lost_its_data_and_is_shut_down_while_it_starts_waits_from
     assert world.backup.state == "RECOVER-WAIT"
     world.run(30)
     assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")
+
+
+def test_a_date_before_the_loss_of_its_data_is_no_longer_believed_when_the_partner_turns_out_to_run() -> None:
+    """An order in expert mode ends this server's waits while it is alone. The partner was not down, so it erred."""
+    world = pair()
+    world.cut = True
+    world.drop_connections_of(world.backup)
+    world.run(30)
+    client = Client(world, 1)
+    assert client.lease(world.backup) and client.left_s == MCLT_S
+    world.cut = False
+    world.backup.crash(keep_disk=False)
+    world.backup.boot()
+    lost_at = world.now
+    world.run(30)
+    assert world.backup.state == "RECOVER-WAIT" and world.backup.node is not None
+    world.cut = True
+    world.drop_connections_of(world.backup)
+    world.run(5)
+    world.backup.node.set_partner_down(world.now, world.main.address, world.now - 600, True, out := [])
+    world.backup.perform(out)
+    assert world.backup.endpoint.saved.own_from == 0, "as ordered"
+    world.cut = False
+    world.run(30)
+    assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")
+    assert client.address not in world.main.active()
+    world.cut = True
+    world.drop_connections_of(world.backup)
+    world.run(30)
+    assert not who_gets(world, world.backup, client.address, 20)
+    world.run(lost_at + MCLT_S - world.now)
+    assert Client(world, 30).lease(world.backup), "and not for ever"

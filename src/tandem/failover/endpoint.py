@@ -361,6 +361,8 @@ class Endpoint:
             saved.cautious = True  # whose the available addresses are cannot be told (section 9.11.2)
         if state == S.POTENTIAL_CONFLICT and before == S.RECOVER and saved.ask_all:
             forgotten.not_waited(self, saved.failed_at, now, out)
+        elif state == S.POTENTIAL_CONFLICT and before == S.PARTNER_DOWN and saved.lost_at:
+            forgotten.not_waited(self, saved.lost_at, now, out)  # the partner runs: an order with an earlier date erred
         if state == S.PARTNER_DOWN:
             returns = before == S.STARTUP and self.previous == S.PARTNER_DOWN
             saved.since = since if returns else int(now if down_since is None else down_since)
