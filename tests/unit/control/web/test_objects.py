@@ -102,6 +102,12 @@ def test_saving_an_unchanged_form_changes_nothing(admin: Browser, office: None, 
     assert manager.database.snapshot() == before
 
 
+def test_the_bar_shows_where_an_edit_page_belongs(admin: Browser, office: None) -> None:
+    page = admin.get(EDIT).text
+    assert '<a href="/dhcp/scope" aria-current="page">Scopes</a>' in page
+    assert "</a> › office</nav>" in page
+
+
 def test_fields_are_set_and_emptied_to_unset(admin: Browser, office: None, manager: Manager) -> None:
     scope = manager.database.document["scope"]["office"]
     page = filled(admin.get(EDIT).text)

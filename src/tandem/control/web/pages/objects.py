@@ -307,7 +307,7 @@ def _edit_page(visit: Visit, look: Look, editing: Editing, status: int = 200) ->
         heading=f"Edit {look.prefix}{look.one}", button=f"Modify {look.one}", editing=editing,
         action=look.edit(editing.name), editor=visit.may(edit_role(look.cls)), back=look.path,
         embedded=_policy_address(look, editing.name) if look.cls.name in EMBEDDED_IN else "",
-        crumbs=[(look.many, look.path)], here=editing.name,
+        crumbs=[(look.many, look.path)], last_crumb=editing.name,
         removable=editing.name not in look.cls.builtin, runs=_runs(visit, look.cls),
         links=[(k.label, k.address + quote(editing.name)) for k in visit.site.links
                if k.cls == look.cls.name and visit.may(k.role)],
@@ -360,7 +360,7 @@ def _policy_page(visit: Visit, look: Look, editing: Editing, status: int = 200) 
         "object.html", status=status, title=f"Edit {look.prefix}{look.one} Embedded Policy {name}", look=look,
         heading=f"Edit {look.prefix}{look.one} Embedded Policy", button="Modify Embedded Policy", editing=editing,
         action=_policy_address(look, name), editor=visit.may(edit_role(look.cls)), back=look.edit(name),
-        embedded="", removable=None, runs=[], links=[], here="Embedded Policy",
+        embedded="", removable=None, runs=[], links=[], last_crumb="Embedded Policy",
         crumbs=[(look.many, look.path), (name, look.edit(name))],
     )  # fmt: skip
 
