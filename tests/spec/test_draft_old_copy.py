@@ -7,7 +7,7 @@ import copy
 
 import pytest
 from moves import path
-from pair import Client, Server, World
+from pair import Client, Disk, Server, World
 from partner import Partner
 
 from tandem.wire import failover as wire
@@ -15,7 +15,7 @@ from tandem.wire import failover as wire
 MCLT_S = 3600
 
 
-def served_since_a_copy(world: World, server: Server) -> tuple[list[Client], object]:
+def served_since_a_copy(world: World, server: Server) -> tuple[list[Client], Disk]:
     """Return clients with leases of the pair that a copy of the server's disk does not know, and the copy."""
     assert Client(world, 1).lease()
     world.run(10)
@@ -39,7 +39,7 @@ def test_a_server_with_an_old_copy_recovers_by_itself(which: str, taken_over: bo
         assert other.node is not None
         other.node.set_partner_down(world.now, server.address, None, False, out := [])
         other.perform(out)
-    server.disk = old  # type: ignore[assignment]
+    server.disk = old
     server.notes.clear()
     server.boot()
     world.run(30)

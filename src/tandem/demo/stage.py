@@ -8,6 +8,7 @@ main"}`` with ``link``, the address of that server's pages, which logs in once.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -77,7 +78,10 @@ class Stage:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            wanted, error = await _order(reader)
+            try:
+                wanted, error = await _order(reader)
+            except ConnectionError:
+                return  # the page was closed before it had said what it wants
             link = ""
             if wanted and not self._story.over:
                 error = "the story is still being told; what you order would spoil it"
@@ -91,9 +95,8 @@ class Stage:
             elif wanted:
                 await self._acts[wanted]()
             writer.write(json.dumps({**self._state(), "error": error, "link": link}).encode() + b"\n")
-            await writer.drain()
-        except ConnectionError:
-            pass  # the page was closed before it had its answer
+            with contextlib.suppress(ConnectionError):  # the page was closed before it had its answer
+                await writer.drain()
         finally:
             writer.close()
 
