@@ -18,13 +18,19 @@ def pair() -> World:
     return World(lambda: config(True, small()), lambda: config(False, small())).pair()
 
 
-def extended_alone(world: World, survivor: Server, lost: Server) -> Client:
-    """A client whose lease only the server that is going to lose its data has extended."""
+def known(world: World) -> Client:
+    """A client with a lease of the full time, of which both servers know."""
     client = Client(world, 1)
     assert client.lease(world.main)
     world.run(60)
     assert client.renew(world.main) and client.left_s == LEASE_S
     world.run(60)
+    return client
+
+
+def extended_alone(world: World, survivor: Server, lost: Server) -> Client:
+    """A client whose lease only the server that is going to lose its data has extended."""
+    client = known(world)
     world.cut = True
     world.run(5000)
     assert client.renew(lost) and client.left_s == LEASE_S, "the partner has acknowledged enough for the full time"
@@ -83,11 +89,7 @@ def test_a_restored_copy_relies_on_no_acknowledgement_of_its_time() -> None:
     world = World(
         lambda: config(True, small()), lambda: config(False, small(), recover_from=recover[0])
     ).pair()  # fmt: skip
-    client = Client(world, 1)
-    assert client.lease(world.main)
-    world.run(60)
-    assert client.renew(world.main) and client.left_s == LEASE_S
-    world.run(60)
+    client = known(world)
     copy, copied_at = dict(world.backup.disk.rows), world.now
     assert world.backup.node is not None
     agreed = world.backup.node.book.by_address[client.address].received_potential
@@ -173,11 +175,7 @@ def test_what_a_partner_in_partner_down_has_given_since_is_no_promise_that_it_fo
 def test_a_date_before_the_loss_of_its_data_does_not_say_that_it_remembers_what_it_gave_until_then() -> None:
     """An operator's date, in expert mode: since then the partner is down; this server served longer, and forgot it."""
     world = pair()
-    client = Client(world, 1)
-    assert client.lease(world.main)
-    world.run(60)
-    assert client.renew(world.main) and client.left_s == LEASE_S
-    world.run(60)
+    client = known(world)
     world.cut = True
     world.run(5000)
     down = world.now
@@ -253,11 +251,7 @@ def test_a_server_that_loses_its_data_while_conflicts_are_resolved_waits_with_it
 def test_a_server_that_was_away_in_partner_down_cannot_tell_when_its_partner_last_served() -> None:
     """Both may have come back alone, one after the other, and the one that lost its data then have extended leases."""
     world = pair()
-    client = Client(world, 1)
-    assert client.lease(world.main)
-    world.run(60)
-    assert client.renew(world.main) and client.left_s == LEASE_S
-    world.run(60)
+    client = known(world)
     world.cut = True
     world.drop_connections_of(world.backup)
     world.run(10)
