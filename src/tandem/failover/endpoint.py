@@ -351,8 +351,8 @@ class Endpoint:
         self.startup_until = INFINITY
         if before == S.NORMAL and now - since >= saved.mclt_longest_s:
             saved.mclt_longest_s = saved.mclt_s  # promises by a former one have been told since
-        shares = {} if state == S.NORMAL else {p.scope.name: [p.main.size, p.backup.size] for p in self.pools()}
-        saved.shares_at_loss = shares and shares | saved.shares_at_loss
+        sizes = {} if state == S.NORMAL else {p.scope.name: [p.main.size, p.backup.size] for p in self.pools()}
+        saved.shares_at_loss = sizes and sizes | saved.shares_at_loss
         if state == S.COMMUNICATIONS_INTERRUPTED and not saved.interrupted_since:
             saved.interrupted_since = int(now)
         if self.communicating and S.PARTNER_DOWN not in (before, state):
