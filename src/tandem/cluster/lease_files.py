@@ -25,8 +25,6 @@ from tandem.config.access import DHCP_ADMIN, READ_ONLY
 from tandem.config.document import read_object
 from tandem.config.schema import SCOPE
 
-_SCOPES = 200
-"""Scopes asked of the server at a time."""
 _ADDRESSES = ("address", "state", "client-mac-addr", "client-id", "client-host-name", "expiration", "scope-name")
 
 
@@ -84,17 +82,16 @@ async def _notification(manager: Manager, request: Request) -> Answer:
     names = request.values["scopes"].split(",") if request.values["scopes"] else list(document.get(SCOPE.name, {}))
     rows = [["Cluster", "Scope", "Address", "Mask bits", "Addresses", "Percent free", "Free"]]
     items = []
-    for first in range(0, len(names), _SCOPES):
-        for scope in await manager.ask("scopes", names=names[first : first + _SCOPES]):
-            free, size = scope["main-share"] + scope["backup-share"], scope["addresses"]
-            part = 100 * free // size if size else 0
-            if (part if percent else free) > int(number):
-                continue
-            mask = prefix_length(parse_ipv4(read_object(document, SCOPE.name, scope["name"])["mask"]))
-            cells = [manager.name, scope["name"], scope["subnet"], str(mask), str(size), f"{part}%", str(free)]
-            rows.append(cells)
-            items.append(Item(scope["name"], {head.lower().replace(" ", "-"): cell for head, cell in
-                                              zip(rows[0], cells, strict=True) if head != "Scope"}))  # fmt: skip
+    for scope in await manager.scopes(names):
+        free, size = scope["main-share"] + scope["backup-share"], scope["addresses"]
+        part = 100 * free // size if size else 0
+        if (part if percent else free) > int(number):
+            continue
+        mask = prefix_length(parse_ipv4(read_object(document, SCOPE.name, scope["name"])["mask"]))
+        cells = [manager.name, scope["name"], scope["subnet"], str(mask), str(size), f"{part}%", str(free)]
+        rows.append(cells)
+        items.append(Item(scope["name"], {head.lower().replace(" ", "-"): cell for head, cell in
+                                          zip(rows[0], cells, strict=True) if head != "Scope"}))  # fmt: skip
     return Answer(items, table(rows) if items else ["No scope has so few addresses available."])
 
 

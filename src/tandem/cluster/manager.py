@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -190,6 +190,11 @@ class Manager:
     async def ask(self, op: str, **args: Any) -> Any:
         """Return the running DHCP server's answer to operation ``op``. Raises CommandError."""
         return await self._call(op, args)
+
+    async def scopes(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """Return how scopes are in the running DHCP server. Raises CommandError."""
+        await self.supervisor.settled()
+        return await self.server.scopes(names)
 
     async def _call(self, op: str, args: dict[str, Any], timeout_s: float = 10) -> Any:
         """Ask the DHCP server, after it has come up if it is just starting."""

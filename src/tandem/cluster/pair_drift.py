@@ -27,7 +27,6 @@ _DIFFERENCES_MAX = 20
 """Differences that drift is told with."""
 
 
-
 async def find_drift(manager: Manager, name: str) -> tuple[list[str], dict[str, Any]]:
     """Return the kinds of data in which the backup lacks what the main has, and the report that names it.
 

@@ -38,7 +38,6 @@ class Wish:
     match: str | None = None
 
 
-
 async def synchronize(manager: Manager, login: Login, name: str, wish: Wish) -> dict[str, Any]:
     """Report or run a synchronization; return the report, with where it applies. Raises CommandError."""
     side = side_of(manager, name)
@@ -66,12 +65,14 @@ async def synchronize(manager: Manager, login: Login, name: str, wish: Wish) -> 
 
 
 def order_body(manager: Manager, side: Side, operation: str) -> dict[str, Any]:
+    """Return what the partner's cluster is sent to report or run an operation with this configuration."""
     document = synchronized(manager.database.document)
     return {"format": FORMAT, "main": side.pair.main, "backup": side.pair.backup, "operation": operation,
             "document": document}  # fmt: skip
 
 
 async def fetch(remote: Remote) -> tuple[Any, list[tuple[str, str, str]]]:
+    """Return the partner's configuration and what of it is withheld (class, object, attribute). Raises CommandError."""
     got = await call(remote, "GET", f"/synchronization/configuration?format={FORMAT}")
     return got["document"], [(cls, name, attribute) for cls, name, attribute in got["withheld"]]
 
@@ -116,6 +117,7 @@ def _items(report: dict[str, Any]) -> list[Item]:
 
 
 def label(entry: dict[str, Any]) -> str:
+    """Return which object an entry of a report is about."""
     return f"{entry['class']} {entry['object']}".strip()
 
 
@@ -159,6 +161,7 @@ _OR_HERE = ", or 'failover-pair NAME undoSync' and that number here,"
 
 
 def value_shown(entry: dict[str, Any], value: str | None) -> str:
+    """Return a value of an entry as people read it."""
     return "-" if value is None else "(exists)" if not entry["attribute"] else value
 
 

@@ -37,16 +37,15 @@ async def _endurance(manager: Manager, request: Request) -> Answer:
         read_object(manager.database.document, "scope", names[0])
     rows = [["Scope", "Leased", "Main's share", "Lasts", "Backup's share", "Target", "Lasts", "New per hour"]]
     items = []
-    for first in range(0, len(names), _SCOPES):
-        for scope in await manager.ask("scopes", names=names[first : first + _SCOPES]):
-            if scope["failover"]:
-                lasts = [_lasts(scope[f"{role}-lasts-s"]) for role in ("main", "backup")]
-                shown = [scope["name"], scope["leased"], scope["main-share"], lasts[0], scope["backup-share"],
-                         scope["backup-target"], lasts[1], scope["arrivals-per-hour"]]  # fmt: skip
-                rows.append([str(value) for value in shown])
-                view = {**scope, "main-lasts": lasts[0], "backup-lasts": lasts[1]}
-                del view["main-lasts-s"], view["backup-lasts-s"]
-                items.append(item_of(str(scope["name"]), view, request.session))
+    for scope in await manager.scopes(names):
+        if scope["failover"]:
+            lasts = [_lasts(scope[f"{role}-lasts-s"]) for role in ("main", "backup")]
+            shown = [scope["name"], scope["leased"], scope["main-share"], lasts[0], scope["backup-share"],
+                     scope["backup-target"], lasts[1], scope["arrivals-per-hour"]]  # fmt: skip
+            rows.append([str(value) for value in shown])
+            view = {**scope, "main-lasts": lasts[0], "backup-lasts": lasts[1]}
+            del view["main-lasts-s"], view["backup-lasts-s"]
+            items.append(item_of(str(scope["name"]), view, request.session))
     return Answer(items, table(rows) if items else ["No scope of the running server has a failover partner."])
 
 
@@ -180,8 +179,6 @@ async def _shut_down(manager: Manager, request: Request) -> Answer:
     return Answer(lines=[str(line) for line in said])
 
 
-_SCOPES = 200
-"""Scopes asked of the server at a time."""
 PARTNER = Argument("partner", "address or name of the partner server")
 _WHEN = "when it was last known to be running: -5m, -3d, or Oct 31 00:00:00 2001; left out: now"
 _DATE = Argument("date", _WHEN, optional=True, many=True)

@@ -15,7 +15,7 @@ import contextlib
 import ctypes
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ _CURES = {
 """Exit statuses of the DHCP server after which trying again is no cure, and what is."""
 _STARTING_S = 15.0
 """How long a question waits for a server that is just starting."""
+_SCOPES = 200
 
 
 class ControlSocket:
@@ -65,6 +66,13 @@ class ControlSocket:
             raise CommandError(
                 501, f"the DHCP server is not running; see log {self._log}; start it with 'dhcp start'"
             ) from None
+
+    async def scopes(self, names: Sequence[str], timeout_s: float = 10) -> list[dict[str, Any]]:
+        """Return how scopes are, asked of few at a time, so that no question keeps it from its clients for long."""
+        found: list[dict[str, Any]] = []
+        for first in range(0, len(names), _SCOPES):
+            found += await self.call("scopes", {"names": names[first : first + _SCOPES]}, timeout_s)
+        return found
 
     async def _exchange(self, op: str, args: dict[str, Any]) -> Any:
         reader, writer = await self._connect()

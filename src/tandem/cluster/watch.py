@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 LOOK_S = 5.0
 EXPIRES_S = 14 * 86400
 """How long before its end a certificate is an alarm."""
-_SCOPES = 200
-"""Scopes asked of the server at a time, so that no question keeps it from its clients."""
 _CLEARED_S = 86400
 """For how long an alarm that is over is still shown."""
 
@@ -164,12 +162,9 @@ class Watch:
         )
         if not keep_s or 0 <= now - self._sampled_at < interval_s:
             return
-        scopes: list[dict[str, Any]] = []
         names = list(self._manager.database.document.get(SCOPE.name, {}))
         try:
-            for first in range(0, len(names), _SCOPES):
-                some = names[first : first + _SCOPES]
-                scopes += await self._manager.server.call("scopes", {"names": some}, timeout_s=LOOK_S)
+            scopes = await self._manager.server.scopes(names, LOOK_S)
         except CommandError:
             return  # it does not run: that is an alarm already
         self._sampled_at = now
