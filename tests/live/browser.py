@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import ConsoleMessage, Error, Page, sync_playwright
 from tests.live.test_local_cluster import Cluster
 
 CHROMIUM = shutil.which("chromium")
@@ -45,7 +45,11 @@ def browser_page(patience_ms: int = 40_000, *, strict: bool = False, **context: 
         page.set_default_timeout(patience_ms)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda line: problems.append(line.text) if told(line) else None)
-        yield page
+        try:
+            yield page
+        except (Error, AssertionError):
+            print(f"the page was {page.url}:\n{page.inner_text('body')[:5000]}")
+            raise
         browser.close()
     assert problems == [], "no script failed, and the content security policy refused nothing"
 

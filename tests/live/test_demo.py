@@ -179,10 +179,13 @@ def from_the_pages(demo: Demo) -> None:
         page.click("text=Cut the Line")
         cut = page.locator(".cards .badge", has_text="COMMUNICATIONS-INTERRUPTED")
         expect(cut).to_have_count(2, timeout=40_000)
-        page.wait_for_timeout(4000)  # for clients to choose between the two servers' offers
         page.goto(page.url.replace("/demo", "/dhcp/related"))
         page.click("text=Set Partner Down")
-        page.wait_for_selector("text=Clients take the partner's offers, so it serves them.")
+        serves = page.get_by_text("Clients take the partner's offers, so it serves them.")
+        until = time.monotonic() + 40
+        while not serves.count():  # until clients have chosen between the two servers' offers
+            assert time.monotonic() < until
+            page.reload()
         page.goto(re.sub("/dhcp/.*", "/demo", page.url))
         page.click("text=Mend the Line")
         expect(page.locator(".cards .badge.ok")).to_have_count(5, timeout=40_000)

@@ -14,6 +14,7 @@ from web_browser import Browse, Browser, text_of
 from tandem.base.ipv4 import format_ipv4, parse_ipv4
 from tandem.cluster.manager import Manager
 from tandem.cluster.supervisor import ControlSocket
+from tandem.failover.conflicts import THERE, view_of_binding
 from tandem.node import alarms, explain, lease_search, partner_down, partner_views, views
 
 sys.path.insert(0, str(next(p for p in Path(__file__).parents if p.name == "tests") / "scripts"))
@@ -101,6 +102,17 @@ def test_whether_the_connection_is_encrypted_and_why_there_is_none(world: World,
     endpoint.link = None
     endpoint.problem(6151, "its certificate has the fingerprint <AB>", world.now, [])
     assert "No connection: its certificate has the fingerprint <AB>" in text_of(admin.get("/dhcp/related").text)
+
+
+def test_what_the_partner_refused_is_shown_also_where_it_did_not_say_what_it_has(world: World, admin: Browser) -> None:
+    client = Client(world, 7)
+    assert client.lease(world.main)
+    world.run(1)
+    assert world.backup.node is not None
+    mine = view_of_binding(world.backup.node.book.by_address[client.address])
+    world.backup.endpoint.conflicts.add(client.address, mine, None, THERE, 15, "it runs there", world.now)
+    page = text_of(admin.get("/dhcp/related").text)
+    assert format_ipv4(client.address) in page and "it runs there" in page and "not said" in page
 
 
 def partner_is_down(world: World) -> None:
