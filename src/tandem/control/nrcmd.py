@@ -218,7 +218,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--fingerprint", metavar="F", help="SHA-256 fingerprint that its certificate must have")
     parser.add_argument("--ca", metavar="FILE", help="certificates (PEM) of those who may have signed its certificate")
     parser.add_argument("-N", metavar="USER", help="administrator's name")
-    parser.add_argument("-P", metavar="PASSWORD", help="administrator's password")
+    parser.add_argument("-P", metavar="PASSWORD", help="administrator's password; one that begins with - is written "
+        "next to it: -P-secret")
     parser.add_argument("-b", metavar="FILE", help="run the commands in FILE, one a line (- for standard input)")
     parser.add_argument("command", metavar="COMMAND", nargs=argparse.REMAINDER, help="run this one command")
     return parser

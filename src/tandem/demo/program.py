@@ -123,7 +123,7 @@ def main(argv: list[str]) -> int:
             life_fd=conductors_life,
             api_fds=[api.fileno() for api in apis],
             api_ports=[api.getsockname()[1] for api in apis],
-            password=secrets.token_urlsafe(9),
+            password=secrets.token_hex(8),
             loopback=loopback,
             plain=options.plain,
             stay=options.stay,
