@@ -33,7 +33,7 @@ def looks(server: Server) -> object:
     pools = [(list(p.main.unused), list(p.backup.unused), p.main.size, p.backup.size, p.counts, p.main.heap)
              for p in book.pools]  # fmt: skip
     offers = [(offer.address, offer.until) for offer in book._offers.values()]
-    clients = {key: [b.address for b in book.bindings_of(key)] for key in book._clients}
+    clients = {key: [b.address for b in book.clients.all_of(key)] for key in book.clients.known}
     return repr((rows, pools, offers, sorted(book.offered), clients, book._timer, dict(server.node.dhcp.counters)))
 
 

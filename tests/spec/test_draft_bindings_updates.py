@@ -362,7 +362,7 @@ class TestTwoAddressesOneClient:
             say(world.main, BindingUpdate([update]))
         node = world.backup.node
         assert node is not None
-        found = node.book.find(node.config.networks[0], b"h" + HARDWARE)
+        found = node.book.clients.find(node.config.networks[0], b"h" + HARDWARE)
         assert found is not None and found.address == FIRST
 
 

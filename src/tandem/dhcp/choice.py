@@ -132,7 +132,7 @@ class Choice:
         own = self._reservation(query)
         if own is not None:
             return self._set_aside(query, own[0], own[1])
-        last = book.find(network, key)
+        last = book.clients.find(network, key)
         if last is not None:
             scope = self.config.scope_of(network, last.address)
             if scope is not None and not query.closed(scope) and self.may_keep(query, scope, last.address):
@@ -160,7 +160,7 @@ class Choice:
         if own is not None:
             return self._set_aside(query, own[0], own[1])
         network, key = query.network, query.key
-        last = self.book.find(network, key)
+        last = self.book.clients.find(network, key)
         if last is not None:
             scope = self.config.scope_of(network, last.address)
             usable = scope is not None and scope.dynamic_bootp and not query.closed(scope)

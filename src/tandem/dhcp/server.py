@@ -334,7 +334,7 @@ class DhcpServer:
             if choice.may_return(query, scope, binding) or choice.may_give(query, scope, address):
                 self.leases.grant(query, scope, choice.take(query, scope, address))
                 return
-        known = self.book.find(network, query.key)
+        known = self.book.clients.find(network, query.key)
         asked = not scope.endpoint or (query.powers.connected and query.now >= query.powers.own_from)
         if known is None or not asked:
             self.counters["dropped-unknown"] += 1  # the partner may have given it the address

@@ -161,7 +161,7 @@ def _two_addresses(
     """
     book = endpoint.book
     network = book.network_of(scope)
-    for other in book.bindings_of(client_key(update.client_id, update.hardware)):
+    for other in book.clients.all_of(client_key(update.client_id, update.hardware)):
         if other.address == update.address or other.status != ACTIVE or other.expires <= now:
             continue
         where = book.scope_at(other.address)

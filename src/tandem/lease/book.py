@@ -22,27 +22,15 @@ from tandem.lease.binding import (
     FREE,
     RESERVED_FLAG,
     Binding,
-    client_key,
 )
+from tandem.lease.clients import Clients
+from tandem.lease.offers import HELD_BACK, Offer, SetAside
 from tandem.lease.pool import Pool
 from tandem.lease.powers import Powers
 
 _RECENT_S = 4 * 3600
 """Leases older than this say nothing about how many new clients come now."""
 _SHARED_MAX = 1000
-
-
-class Offer:
-    """An address set aside for a client until it answers our offer (not stored: RFC 2131 section 4.3.1)."""
-
-    __slots__ = ("address", "key", "lease_s", "scope", "until")
-
-    def __init__(self, address: int, key: bytes, scope: CompiledScope, until: int, lease_s: int) -> None:
-        self.address = address
-        self.key = key
-        self.scope = scope
-        self.until = until
-        self.lease_s = lease_s
 
 
 class Book:
@@ -58,7 +46,7 @@ class Book:
         """Bindings saved since the node last looked, of scopes that have a partner."""
         self._offers: dict[bytes, Offer] = {}
         self._offer_ends: list[tuple[int, int]] = []
-        self._clients: dict[bytes, Binding | list[Binding]] = {}
+        self.clients = Clients()
         self._timer: list[tuple[int, int]] = []
         self._shared: dict[bytes, bytes] = {}
         self._parked: list[tuple[int, int]] = []
@@ -126,7 +114,7 @@ class Book:
             scope = self.scope_at(binding.address)
             if scope is not None:
                 self._enter(binding, scope)
-            self._index(binding)
+            self.clients.add(binding)
             if binding.status in (ACTIVE, ABANDONED):
                 self.schedule(binding.expires, binding)
 
@@ -177,66 +165,6 @@ class Book:
         """Return the LAN segment of ``scope``."""
         return self._network[scope.index]
 
-    def find(self, network: Network, key: bytes) -> Binding | None:
-        """Return the client's latest binding on the LAN segment (active before past), or None.
-
-        Both servers of a pair find the same one of several (draft section 7.1.2).
-        """
-        found = self._clients.get(key)
-        if found is None:
-            return None
-        if type(found) is list:
-            best = None
-            for binding in found:
-                if self._in_network(network, binding.address) and (
-                    best is None
-                    or (binding.status == ACTIVE, binding.last_transaction, -binding.address)
-                    > (best.status == ACTIVE, best.last_transaction, -best.address)
-                ):
-                    best = binding
-            return best
-        assert isinstance(found, Binding)
-        return found if self._in_network(network, found.address) else None
-
-    def bindings_of(self, key: bytes) -> list[Binding]:
-        """Return all bindings of a client, on any network."""
-        found = self._clients.get(key)
-        if found is None:
-            return []
-        return found if isinstance(found, list) else [found]
-
-    @staticmethod
-    def _in_network(network: Network, address: int) -> bool:
-        for scope in network.scopes:
-            if address & scope.mask == scope.subnet:
-                return True
-        return False
-
-    def _index(self, binding: Binding) -> None:
-        if not binding.hardware and not binding.client_id:
-            return
-        key = client_key(binding.client_id, binding.hardware)
-        found = self._clients.get(key)
-        if found is None:
-            self._clients[key] = binding
-        elif isinstance(found, list):
-            if binding not in found:
-                found.append(binding)
-        elif found is not binding:
-            self._clients[key] = [found, binding]
-
-    def _unindex(self, binding: Binding) -> None:
-        if not binding.hardware and not binding.client_id:
-            return
-        key = client_key(binding.client_id, binding.hardware)
-        found = self._clients.get(key)
-        if found is binding:
-            del self._clients[key]
-        elif isinstance(found, list) and binding in found:
-            found.remove(binding)
-            if len(found) == 1:
-                self._clients[key] = found[0]
-
     def shared(self, options: bytes) -> bytes | None:
         """Return the bytes that ``share`` has, equal to ``options``, or None."""
         return self._shared.get(options)
@@ -261,7 +189,7 @@ class Book:
             owner = pool.owner_of_unused(address)
             if not owner:
                 offer = self.offered.get(address)
-                owner = offer.own if isinstance(offer, _SetAside) else FREE
+                owner = offer.own if isinstance(offer, SetAside) else FREE
             pool.use(address)
             binding = Binding(address, owner)
             self.by_address[address] = binding
@@ -276,11 +204,11 @@ class Book:
     def set_client(self, binding: Binding, hardware: bytes, client_id: bytes) -> None:
         """Make ``binding`` the client's, in the index too; what is known of another client is forgotten."""
         if binding.hardware != hardware or binding.client_id != client_id:
-            self._unindex(binding)
+            self.clients.remove(binding)
             binding.hardware = hardware
             binding.client_id = client_id
             binding.options = binding.reply_options = binding.ddns = b""
-            self._index(binding)
+            self.clients.add(binding)
 
     def set_status(self, binding: Binding, status: int, now: int) -> None:
         """Move ``binding`` to ``status``: counts, the owner's available addresses and the timer follow."""
@@ -367,7 +295,7 @@ class Book:
         if offer is HELD_BACK:
             return False
         reservation = scope.reserved.get(address)
-        if isinstance(offer, _SetAside):
+        if isinstance(offer, SetAside):
             if offer.offer.key != key:
                 return False
             if reservation is not None:
@@ -425,7 +353,7 @@ class Book:
         return self._hold(Offer(address, key, scope, int(until), lease_s), own)
 
     def _hold(self, offer: Offer, own: int) -> Offer:
-        self.offered[offer.address] = _SetAside(offer, own)
+        self.offered[offer.address] = SetAside(offer, own)
         self._offers[offer.key] = offer
         self._end_later(offer)
         return offer
@@ -452,13 +380,13 @@ class Book:
     def cancel_offer(self, address: int) -> None:
         """The address is no longer ours to offer (the partner has given it): forget an offer of it."""
         held = self.offered.get(address)
-        if isinstance(held, _SetAside):
+        if isinstance(held, SetAside):
             self._forget(held.offer)
 
     def _forget(self, offer: Offer) -> None:
         """Give a set-aside address back to the side it came from."""
         held = self.offered.pop(offer.address)
-        assert isinstance(held, _SetAside)
+        assert isinstance(held, SetAside)
         del self._offers[offer.key]
         scope = self.scope_at(offer.address)
         if scope is None or not self._dynamic(scope, offer.address):
@@ -489,7 +417,7 @@ class Book:
         while ends and ends[0][0] <= now:
             until, address = heappop(ends)
             held = self.offered.get(address)
-            if isinstance(held, _SetAside) and held.offer.until <= until:
+            if isinstance(held, SetAside) and held.offer.until <= until:
                 self._forget(held.offer)
 
     # --- time -------------------------------------------------------------------------------------------
@@ -539,17 +467,3 @@ def _same_addresses(pool: Pool | None, scope: CompiledScope) -> bool:
         and pool.scope.reserved.keys() == scope.reserved.keys()
         and pool.scope.allocate_first_available == scope.allocate_first_available
     )
-
-
-HELD_BACK = "deactivated"
-"""In ``Book.offered``: set aside for nobody."""
-
-
-class _SetAside:
-    """What ``Book.offered`` holds: the offer and the side that its address came from."""
-
-    __slots__ = ("offer", "own")
-
-    def __init__(self, offer: Offer, own: int) -> None:
-        self.offer = offer
-        self.own = own

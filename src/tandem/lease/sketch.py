@@ -14,6 +14,7 @@ from tandem.config.compiled import Network
 from tandem.lease.addresses import Addresses
 from tandem.lease.binding import Binding
 from tandem.lease.book import Book
+from tandem.lease.clients import Clients
 from tandem.lease.pool import Pool, Side
 
 
@@ -35,7 +36,7 @@ class _Bindings(dict[int, Binding]):
         return self[address] if address in self else default  # noqa: SIM401  this is that get
 
 
-class _Clients(dict[bytes, Any]):
+class _Known(dict[bytes, Any]):
     """The bindings of each client, in copies; None where there are none any more."""
 
     def __init__(self, origin: dict[bytes, Any], bindings: _Bindings) -> None:
@@ -75,7 +76,7 @@ class Sketch(Book):
             aside.offer = mine
             self.offered[held.address] = aside
         self._offer_ends = []
-        self._clients = _Clients(book._clients, bindings)
+        self.clients = Clients(_Known(book.clients.known, bindings))
         self._timer = []
         self._shared = {}
         self._parked = []

@@ -127,7 +127,7 @@ class _Case:
             clients = node.config.clients
             self.query.profile = clients.find(message.client_id, self.query.hardware, message.options, now)
         book = Sketch(node.book, network, self.query.key)
-        self.before = self._binding(book.find(network, self.query.key))
+        self.before = self._binding(book.clients.find(network, self.query.key))
         offer = book.offer_to(network, self.query.key)
         self.offered = offer.address if offer is not None else 0
         self.server = DhcpServer(replace(node.config, log_settings=_EVERYTHING), book)

@@ -25,7 +25,7 @@ from tandem.lease.binding import (
     RESET,
     Binding,
 )
-from tandem.lease.book import HELD_BACK
+from tandem.lease.offers import HELD_BACK
 from tandem.lease.pool import Pool
 from tandem.node.alarms import lasts_s
 from tandem.node.node import Node

@@ -311,7 +311,7 @@ class BookStory(RuleBasedStateMachine):
             assert (binding.status if binding else 0) == entry.status
             if binding is not None and entry.client:
                 assert client_key(binding.client_id, binding.hardware) == entry.client
-                assert binding in self.book.bindings_of(entry.client)
+                assert binding in self.book.clients.all_of(entry.client)
 
     @invariant()
     def same_counts(self) -> None:
@@ -338,7 +338,7 @@ class BookStory(RuleBasedStateMachine):
                 own = [
                     a for a, e in self.known.items() if e.client == key and e.status and self.scope(a) in network.scopes
                 ]
-                found = self.book.find(network, key)
+                found = self.book.clients.find(network, key)
                 assert (found is None) == (not own)
                 if found is not None:
                     assert found.address in own
