@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tandem.base.errors import WireError
 from tandem.wire import dhcp
 from tandem.wire.dhcp import Message, decode, encode, encode_reply
-from tandem.wire.option_types import format_hex
+from tandem.wire.option_values import format_hex
 from tandem.wire.options import all_options, decode_value, encode_value, find_option
 
 VECTORS = [

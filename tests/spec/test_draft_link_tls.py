@@ -270,7 +270,7 @@ def test_11_2_whatever_comes_in_whatever_order_nothing_leaks_and_nothing_plain_i
                 partner.wait(5)
                 continue
         sent, securing = len(partner.raw), bool(partner.tls) and partner.tls[-1].link == partner.link
-        link = partner.endpoint.link or partner.node._strangers.get(partner.link)
+        link = partner.endpoint.link or partner.node.connections.strangers.get(partner.link)
         securing = securing and link is not None and link.securing
         act = chance.random()
         if act < 0.7:

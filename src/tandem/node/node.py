@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from tandem.base.errors import CommandError, ProtocolError, WireError
+from tandem.base.errors import CommandError
 from tandem.base.io import (
     ClockSet,
-    Close,
     ConnectFailed,
     Datagram,
     Effect,
@@ -28,9 +27,8 @@ from tandem.base.ipv4 import format_ipv4
 from tandem.config.compiled import ServerConfig
 from tandem.dhcp.lifecycle import expire
 from tandem.dhcp.server import DhcpServer
-from tandem.failover import calling, clockset, exchange, orders, shares, telling, tls
+from tandem.failover import clockset, orders, shares, telling
 from tandem.failover.endpoint import Endpoint
-from tandem.failover.link import Link
 from tandem.failover.rights import free_at
 from tandem.failover.saved import Saved
 from tandem.failover.updates import Move
@@ -39,7 +37,7 @@ from tandem.lease.book import Book
 from tandem.lease.pool import Pool
 from tandem.lease.powers import ANSWER_ALL, STANDALONE
 from tandem.node import relations
-from tandem.wire.failover import Connect, Disconnect, Frame, MessageType, RejectReason
+from tandem.node.connections import Connections
 from tandem.wire.failover import ServerState as S
 
 POSTPONE_S = 30
@@ -83,9 +81,7 @@ class Node:
             self._wait_alone(now + max([*former, *(endpoint.longest_mclt_s for endpoint in self.endpoints)], default=0))
         self.started_at = now
         self._now = now
-        self._strangers: dict[int, Link] = {}
-        """Incoming connections whose CONNECT has not come yet, by number."""
-        self._by_link: dict[int, Endpoint] = {}
+        self.connections = Connections(self.endpoints)
 
     # --- life -------------------------------------------------------------------------------------------
 
@@ -153,7 +149,7 @@ class Node:
                 telling.tell_again(endpoint, now)
         for gone in before.values():
             self._drop(gone, now, out)
-        self.endpoints = kept
+        self.endpoints = self.connections.endpoints = kept
         self._take_log_settings()
         self.dhcp.configure(config)
         for endpoint, served in new:
@@ -193,8 +189,7 @@ class Node:
 
     def _keep_state(self, endpoint: Endpoint) -> None:
         self.states[endpoint.config.name] = endpoint.saved.values()
-        if endpoint.link is not None:
-            self._by_link.pop(endpoint.link.number, None)
+        self.connections.forget(endpoint)
 
     def _reserve(self, now: float, out: list[Effect]) -> None:
         """Reserved addresses have records, so that the backup hears of them flagged as reserved (S4.12)."""
@@ -240,13 +235,13 @@ class Node:
                 self._tell(now, out)
             return
         if isinstance(event, LinkData):
-            self._link_data(event, now, out)
+            self.connections.link_data(event, now, out)
         elif isinstance(event, TlsUp):
-            self._tls_up(event, now, out)
+            self.connections.tls_up(event, now, out)
         elif isinstance(event, LinkUp):
-            self._link_up(event, now, out)
+            self.connections.link_up(event, now, out)
         elif isinstance(event, LinkDown):
-            self._link_down(event, now, out)
+            self.connections.link_down(event, now, out)
         elif isinstance(event, ClockSet):
             for endpoint in self.endpoints:
                 clockset.clock_set(endpoint, event.seconds, now, out)
@@ -259,7 +254,7 @@ class Node:
     def _clock_set_back(self, seconds: float) -> None:
         for endpoint in self.endpoints:
             clockset.clock_set_back(endpoint, seconds)
-        for link in self._strangers.values():
+        for link in self.connections.strangers.values():
             link.clock_set_back(seconds)
 
     def _settle(self, now: float, out: list[Effect]) -> None:
@@ -274,10 +269,7 @@ class Node:
                 endpoint.tick(now, out)
         if self.book.changed:
             self._tell(now, out)
-        for link in list(self._strangers.values()):
-            if link.overdue(now):
-                out.append(Close(link.number))
-                del self._strangers[link.number]
+        self.connections.close_overdue(now, out)
         self.dhcp.set_powers([self.alone, *(endpoint.powers for endpoint in self.endpoints)])
 
     def _tell(self, now: float, out: list[Effect]) -> None:
@@ -325,158 +317,8 @@ class Node:
         due = float("inf") if first is None else float(first)
         for endpoint in self.endpoints:
             due = min(due, endpoint.deadline())
-        for link in self._strangers.values():
-            due = min(due, link.deadline())
+        due = min(due, self.connections.deadline())
         return None if due == float("inf") else due
-
-    # --- connections ------------------------------------------------------------------------------------
-
-    def _link_up(self, event: LinkUp, now: float, out: list[Effect]) -> None:
-        """Section 8.2: the main uses a connection that it made; the backup's own are to wake the main.
-
-        The two servers may have a relationship each way: a connection from the partner is for the one that its CONNECT
-        names. One that closes without a CONNECT was to wake this server's main role, or one of two made at once.
-        """
-        mine = [endpoint for endpoint in self.endpoints if endpoint.config.peer == event.peer]
-        if event.outgoing:
-            caller = next((e for e in mine if e.config.main and e.link is None and e.connecting), None)
-            for endpoint in mine:
-                endpoint.connecting = False
-            if caller is None:
-                self._await_connect(event, mine, now, out)
-                return
-            caller.link = Link(event.link, event.peer, True, now, caller.config.secret)
-            self._by_link[event.link] = caller
-            exchange.send_connect(caller, now, out)
-            return
-        backup = next((endpoint for endpoint in mine if not endpoint.config.main), None)
-        if backup is not None:
-            self._strangers[event.link] = Link(event.link, event.peer, False, now, backup.config.secret)
-            for endpoint in mine:
-                if endpoint.config.main and endpoint.link is None:
-                    calling.wake(endpoint, now, out)
-            return
-        out.append(Close(event.link))
-        for endpoint in mine:
-            calling.wake(endpoint, now, out)
-
-    def _await_connect(self, event: LinkUp, mine: list[Endpoint], now: float, out: list[Effect]) -> None:
-        """A connection that a backup made has woken the main. A main of another make may use it: see if it does."""
-        waiting = next((e for e in mine if e.link is None and (not e.saved.make or e.dialect.calls_on_any)), None)
-        if waiting is None or any(endpoint.config.main for endpoint in mine):
-            out.append(Close(event.link))
-            return
-        self._strangers[event.link] = Link(event.link, event.peer, False, now, waiting.config.secret)
-
-    def _tls_up(self, event: TlsUp, now: float, out: list[Effect]) -> None:
-        """The main says CONNECT again (section 8.2), and the backup waits for it."""
-        endpoint = self._by_link.get(event.link)
-        link = endpoint.link if endpoint is not None else self._strangers.get(event.link)
-        if link is None or link.number != event.link:
-            return  # it was given up meanwhile
-        link.tls_up(event.session)
-        if endpoint is not None:
-            exchange.send_connect(endpoint, now, out)
-
-    @staticmethod
-    def _tls_failed(endpoint: Endpoint, link: Link, why: str, now: float, out: list[Effect]) -> None:
-        """Say that the connection broke down while it became TLS, or before the partner answered over it."""
-        if link.securing or (link.session and not link.set_up):
-            mine = tls.fingerprint(endpoint.config.certificate)
-            text = f"No TLS connection with {format_ipv4(link.peer)} came about: {why}; its log may say more"
-            text += f" (it must know the fingerprint {mine} of this server)"
-            endpoint.problem(6149, text, now, out)
-
-    def _link_down(self, event: LinkDown, now: float, out: list[Effect]) -> None:
-        stranger = self._strangers.pop(event.link, None)
-        if stranger is not None:
-            backup = next((e for e in self.endpoints if e.config.peer == stranger.peer and not e.config.main), None)
-            if backup is not None:
-                self._tls_failed(backup, stranger, event.why, now, out)
-            for endpoint in self.endpoints:
-                if endpoint.config.main and endpoint.config.peer == stranger.peer and not calling.hears(endpoint, now):
-                    calling.wake(endpoint, now, out)
-            return
-        owner = self._by_link.pop(event.link, None)
-        if owner is not None and owner.link is not None and owner.link.number == event.link:
-            self._tls_failed(owner, owner.link, event.why, now, out)
-            calling.link_lost(owner, event.why, now, out)
-
-    def _link_data(self, event: LinkData, now: float, out: list[Effect]) -> None:
-        endpoint = self._by_link.get(event.link)
-        link = endpoint.link if endpoint is not None else self._strangers.get(event.link)
-        if link is None or link.number != event.link:
-            return  # the rest of a connection that was given up
-        data = b""
-        try:
-            for data in link.receive(event.data, now):
-                if link.securing:
-                    link.refuse_plain()
-                frame = link.decode(data)
-                if endpoint is not None:
-                    exchange.handle(endpoint, frame, now, out)
-                    if endpoint.link is not link:
-                        return
-                elif isinstance(frame.message, Connect):
-                    if self._introduce(link, frame, now, out):
-                        endpoint = self._by_link[event.link]
-                    elif not link.securing:
-                        return
-                else:
-                    raise ProtocolError(RejectReason.UNKNOWN, "its first message is no CONNECT")
-            if link.securing and link.partial:
-                link.refuse_plain()
-        except WireError as error:
-            why = f"it sent bytes that are no message: {error}"
-            self._bad_partner(endpoint, link, RejectReason.UNKNOWN, why, now, out)
-        except ProtocolError as error:
-            if endpoint is None and not link.securing and data[2] == MessageType.CONNECT:
-                xid, reason = int.from_bytes(data[8:12], "big"), (error.reject, error.why)
-                exchange.refuse_connect(link, xid, self._backup_name(link.peer), None, reason, now, out)
-            self._bad_partner(endpoint, link, error.reject, error.why, now, out)
-
-    def _introduce(self, link: Link, frame: Frame, now: float, out: list[Effect]) -> bool:
-        """A CONNECT names its relationship: find the endpoint (section 7.8.2 step 5)."""
-        message = frame.message
-        assert isinstance(message, Connect)
-        self._strangers.pop(link.number, None)
-        for endpoint in self.endpoints:
-            config = endpoint.config
-            if not config.main and config.peer == link.peer and config.relationship == message.relationship:
-                self._by_link[link.number] = endpoint
-                exchange.accept_connect(endpoint, link, frame, now, out)
-                if link.securing:  # it will name its relationship again
-                    del self._by_link[link.number]
-                    self._strangers[link.number] = link
-                return endpoint.link is link
-        why = f"no relationship {message.relationship.decode('ascii', 'replace')!r} is configured here as backup"
-        no_tls = None if message.tls_request is None else 0
-        reason = (RejectReason.INVALID_PARTNER, why)
-        exchange.refuse_connect(link, frame.xid, message.relationship, no_tls, reason, now, out)
-        text = f"Refused a CONNECT from {format_ipv4(link.peer)}: {why}; compare the addresses on both servers"
-        out.append(Note("Error", "Failover", 6150, text))
-        return False
-
-    def _backup_name(self, peer: int) -> bytes:
-        """The name of our relationship with the main at ``peer``: what a CONNECT that cannot be believed is told."""
-        return next(e.config.relationship for e in self.endpoints if e.config.peer == peer and not e.config.main)
-
-    def _bad_partner(
-        self, endpoint: Endpoint | None, link: Link, reason: int, why: str, now: float, out: list[Effect]
-    ) -> None:
-        """What the partner sent cannot be used: say why, close, and connect again later."""
-        text = f"Closed the connection with {format_ipv4(link.peer)}: {why}"
-        out.append(Note("Error", "Failover", 6156, text))
-        for concerned in [endpoint] if endpoint is not None else self.endpoints:
-            if concerned.config.peer == link.peer:
-                concerned.refusal = now, f"{text[0].lower()}{text[1:]}"
-        if link.set_up:
-            link.send(Disconnect(int(reason), why[:200]), now, out)
-        out.append(Close(link.number))
-        self._strangers.pop(link.number, None)
-        self._by_link.pop(link.number, None)
-        if endpoint is not None and endpoint.link is link:
-            calling.link_lost(endpoint, why, now, out, refused=True)
 
     # --- commands ---------------------------------------------------------------------------------------
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from tandem.base.errors import WireError
-from tandem.wire.option_types import KINDS, format_hex
+from tandem.wire.option_types import KINDS
+from tandem.wire.option_values import format_hex
 
 
 @dataclass(frozen=True, slots=True)
