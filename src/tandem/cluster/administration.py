@@ -122,6 +122,7 @@ REGISTRY.add(
             "token monitoring delete", _delete_token, role=READ_ONLY, effect="access"),
     Command(("token", "list"), "Show your tokens, not their secrets; a superuser sees all.", "token list",
             _list_tokens, role=READ_ONLY),
-    Command(("login", "list"), "Show who logged in, or tried to: the newest first.", "login list 20", _list_logins,
+    Command(("login", "list"), "Show who logged in, or tried to: the newest first, of commands one a minute.",
+            "login list 20", _list_logins,
             (COUNT, BEFORE), role=SUPERUSER),
 )  # fmt: skip

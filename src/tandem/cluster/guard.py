@@ -115,6 +115,8 @@ class Guard:
         self._salt = secrets.token_bytes(16)
         self._verified: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
         """Salted hash of name and password -> (stored hash that it matched, until when)."""
+        self._logged: OrderedDict[tuple[str, str], float] = OrderedDict()
+        """Name and address -> until when the log of log-ins has it that they came in."""
         self._sessions: OrderedDict[bytes, BrowserSession] = OrderedDict()
         self._links: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
         """Hash of a log-in link's secret -> (administrator, until when)."""
@@ -125,8 +127,11 @@ class Guard:
 
     # --- passwords ------------------------------------------------------------------------------------
 
-    async def password(self, name: str, password: str, address: str) -> Login:
-        """Return who ``name`` is when the password is right. Raises LoginError."""
+    async def password(self, name: str, password: str, address: str, *, begins: bool = False) -> Login:
+        """Return who ``name`` is when the password is right; ``begins``: a session does with it. Raises LoginError.
+
+        The log of log-ins has each session, and of commands from one address one a minute, or after a failure.
+        """
         key = hashlib.sha256(self._salt + f"{len(name)}:{name}{password}".encode()).digest()
         match, until = self._verified.get(key, ("", 0.0))
         stored = password_hash(self._database, name)
@@ -140,7 +145,9 @@ class Guard:
             self.lockout.clear("account", name)
             self.lockout.clear("address", address)
             _remember(self._verified, key, (stored, self._clock() + VERIFIED_S))
+        if begins or self._clock() >= self._logged.get((name, address), 0.0):
             self._database.add_login(name, address, "password", "ok")
+            _remember(self._logged, (name, address), self._clock() + VERIFIED_S)
         return Login(name, roles_of(self._database, name))
 
     def _refuse_locked(self, name: str, address: str) -> None:
@@ -159,6 +166,7 @@ class Guard:
         """Count and record a failure; return what to raise."""
         shown = name[:64]
         self._database.add_login(shown, address, how, "failed")
+        self._logged.pop((name, address), None)
         self._log.note("Warning", "Security", 60020, f"Login of {shown!r} from {address} failed.")
         counted = [("address", address, FAILURES_OF_ADDRESS)]
         if how == "password":

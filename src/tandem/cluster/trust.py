@@ -31,13 +31,13 @@ COMPARE = "compare the fingerprint with the one that 'tandem local' prints there
 class Changed(Untrusted):
     """What answers has another certificate than at first contact."""
 
-    def __init__(self, cluster: str, shown: str, first: str, known: Path) -> None:
+    def __init__(self, cluster: str, shown: str, first: str) -> None:
         self.shown = shown
         self.what = (
             f"its certificate has changed: the fingerprint is {shown}, and was {first}. Either somebody is between you"
             " and the cluster, or it was installed anew; in that case"
         )
-        super().__init__(f"{self.what} {COMPARE}, and delete the line {cluster} in {known}")
+        super().__init__(f"{self.what} {COMPARE}, and write 'nrcmd -C {cluster} --accept {shown}'")
 
 
 def known_clusters() -> Path:
@@ -106,7 +106,7 @@ class Trust:
             where = self.remember(cluster, shown)
             self.note(f"first contact with {cluster}, certificate {shown}, {where}")
         elif not same(first, shown):
-            raise Changed(cluster, shown, first, self.known)
+            raise Changed(cluster, shown, first)
 
     def remembered(self, cluster: str) -> str | None:
         """Return the fingerprint of ``cluster`` (HOST:PORT) at first contact. Raises Untrusted."""
@@ -143,6 +143,7 @@ class Trust:
 def same(one: str, other: str) -> bool:
     """Whether two fingerprints are the same, with or without colons, in small letters or capitals."""
     return _digits(one) == _digits(other)
+
 
 def _digits(text: str) -> str:
     return text.replace(":", "").lower()

@@ -133,9 +133,18 @@ def pair_of_scopes(document: Mapping[str, Any]) -> dict[str, Pair | None]:
 def into_pair(document: dict[str, Any], scope: str, pair: Pair) -> None:
     """Make a scope one of the pair's, unless it is by the server's settings."""
     if server_pair(document) != pair:
-        document["scope"][scope] |= {
-            "failover": "scope-enabled", "failover-main-server": pair.main, "failover-backup-server": pair.backup
-        }  # fmt: skip
+        document["scope"][scope] |= _naming(pair)
+
+
+def naming_servers(document: Mapping[str, Any], pair: Pair) -> dict[str, Any]:
+    """Return a configuration in which all of the pair's scopes name its servers."""
+    belongs = pair_of_scopes(document)
+    scopes = document.get("scope", {})
+    return {**document, "scope": {n: scopes[n] | _naming(pair) if belongs[n] == pair else scopes[n] for n in scopes}}
+
+
+def _naming(pair: Pair) -> dict[str, str]:
+    return {"failover": "scope-enabled", "failover-main-server": pair.main, "failover-backup-server": pair.backup}
 
 
 def _segment(scope: Mapping[str, Any]) -> object:

@@ -171,12 +171,13 @@ class Endpoints:
             self.problems.warning(
                 item.label, "failover", "scope-disabled", "has no effect: failover is off server-wide; unset it"
             )
-        for name in _SERVERS:
-            if item.values[name] is not None:
-                self.problems.warning(
-                    item.label, name, format_ipv4(item.values[name]),
-                    f"is not used: failover is {item.values['failover']}; set failover=scope-enabled, or unset this",
-                )  # fmt: skip
+        unused = [name for name in _SERVERS if item.values[name] is not None]
+        if unused:
+            nor, it = (f", nor is {unused[1]}", "both") if len(unused) == 2 else ("", "this")
+            self.problems.warning(
+                item.label, unused[0], format_ipv4(item.values[unused[0]]),
+                f"is not used{nor}: failover is {item.values['failover']}; set failover=scope-enabled, or unset {it}",
+            )  # fmt: skip
 
     def check_tls(self) -> None:
         """Check that an encrypted relationship can come about. Without a certificate it could later: TLS that is only

@@ -20,7 +20,7 @@ from typing import Any
 from tandem.base.errors import CommandError
 from tandem.config.attribute import Attribute, ObjectClass
 from tandem.config.document import Document, users
-from tandem.config.pairs import Pair, is_on, pair_of_scopes, server_pair
+from tandem.config.pairs import Pair, is_on, naming_servers, pair_of_scopes, server_pair
 from tandem.config.reading import Problems, read_item
 from tandem.config.schema import SCOPE, SECTIONS
 from tandem.config.synctables import EXACT, NEVER, NO_CHANGE, REPLACE, SERVER_ROWS, function_of
@@ -81,14 +81,17 @@ class Plan:
 def plan(source: Document, target: Document, pair: Pair, operation: str, withheld: Withheld = ()) -> Plan:
     """Return what ``operation`` (or DRIFT) changes on the target. ``source`` is as ``readable`` returns it.
 
-    Raises CommandError 316 when the source has no such pair, so that all of the target's scopes would go, and 320 when
-    the target's own failover is with another server.
+    Where the target's server-wide failover is another pair's (a back office backup), its server's attributes stay, and
+    the pair's scopes name the two servers themselves. Raises CommandError 316 when the source has no such pair, so that
+    all of the target's scopes would go.
     """
     if not is_on(source, pair):
         raise CommandError(
             316, f"failover pair {pair.name} is not on in the configuration that is to be followed; there "
             "'dhcp enable failover' and set both servers, or set them on scopes that are scope-enabled",
         )  # fmt: skip
+    if _other_server_wide(target, pair) is not None:
+        source = naming_servers(source, pair)
     made = Plan()
     for cls in SECTIONS.values():
         if cls.sync == NEVER:
@@ -102,6 +105,12 @@ def plan(source: Document, target: Document, pair: Pair, operation: str, withhel
             work.all(source.get(cls.name, {}), target.get(cls.name, {}))
     _keep_what_is_used(made, target)
     return made
+
+
+def _other_server_wide(target: Document, pair: Pair) -> Pair | None:
+    """Return the pair whose the target's server-wide failover is, when it is on and is another one's."""
+    other = server_pair(target)
+    return other if other != pair and target.get("dhcp", {}).get("failover") else None
 
 
 @dataclass(slots=True)
@@ -124,15 +133,12 @@ class _Work:
             why = "the pair is named by scopes, not by the server: the server's own attributes are not the pair's"
             self._skip("", "", why)
             return False
-        other = server_pair(target)
-        if other not in (None, pair) and target.get("dhcp", {}).get("failover"):
-            assert other is not None
-            raise CommandError(
-                320, f"server-wide failover on the server to be changed is that of {other.name}, not {pair.name}; "
-                "where it is a backup of several mains, set failover=scope-enabled and the two servers on the scopes of"
-                " this pair; else 'dhcp disable failover' there first",
-            )  # fmt: skip
-        return True
+        other = _other_server_wide(target, pair)
+        if other is not None:
+            why = f"the server that changes has failover server-wide with {other.name}: its own attributes stay, and "
+            why += "this pair's scopes name their servers; if that pair is no more, 'dhcp disable failover' there first"
+            self._skip("", "", why)
+        return other is None
 
     def scopes(self, source: Document, target: Document, pair: Pair) -> None:
         """Only the pair's: of the target's others, a back office backup's, none is touched."""
@@ -146,7 +152,7 @@ class _Work:
                 wanted.pop(name)
                 other = own[name]
                 assert other is not None
-                self._skip(name, "", f"the scope of this name here belongs to pair {other.name}; rename one of them")
+                self._skip(name, "", f"the scope of this name there belongs to pair {other.name}; {_RENAME}")
         self.all(wanted, present)
         joining = pair_of_scopes(self.plan.result(target))
         for name, joined in joining.items():
@@ -245,6 +251,7 @@ class _Work:
         self.plan.skipped.append(Skip(self.cls.name, name, attribute, why))
 
 
+_RENAME = "rename one of them, or set failover=scope-enabled and this pair's two servers on it there"
 _WITHHELD = "it is secret, and is not read from a partner: synchronize from the other cluster, or set it by hand"
 
 

@@ -210,32 +210,82 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Environment: AIC_CLUSTER, AIC_NAME, AIC_PASSWORD stand for -C, -N, -P. Prefer AIC_PASSWORD to -P, "
         "which other users of this machine can see. What is missing is asked for. "
         "A cluster's certificate is remembered the first time (~/.config/tandem/known-clusters, or AIC_KNOWN_CLUSTERS) "
-        "and must be the same from then on; AIC_FINGERPRINT and AIC_CA stand for --fingerprint and --ca. "
+        "and must be the same from then on, unless --accept says otherwise; "
+        "AIC_FINGERPRINT and AIC_CA stand for --fingerprint and --ca. "
         "Exit status: 0, or 1 when a command failed.",
     )
-    parser.add_argument("-C", metavar="HOST[:PORT]", help="the cluster (default localhost, port 1234); "
-        "http://HOST[:PORT] where it was started with --no-tls")
+    parser.add_argument(
+        "-C",
+        metavar="HOST[:PORT]",
+        help="the cluster (default localhost, port 1234); http://HOST[:PORT] where it was started with --no-tls",
+    )
     parser.add_argument("--fingerprint", metavar="F", help="SHA-256 fingerprint that its certificate must have")
+    parser.add_argument(
+        "--accept",
+        metavar="F",
+        help="remember the cluster by its new certificate, whose fingerprint is F; nothing else is done",
+    )
     parser.add_argument("--ca", metavar="FILE", help="certificates (PEM) of those who may have signed its certificate")
     parser.add_argument("-N", metavar="USER", help="administrator's name")
-    parser.add_argument("-P", metavar="PASSWORD", help="administrator's password; one that begins with - is written "
-        "next to it: -P-secret")
+    parser.add_argument(
+        "-P",
+        metavar="PASSWORD",
+        help="administrator's password; one that begins with - is written next to it: -P-secret",
+    )
     parser.add_argument("-b", metavar="FILE", help="run the commands in FILE, one a line (- for standard input)")
     parser.add_argument("command", metavar="COMMAND", nargs=argparse.REMAINDER, help="run this one command")
     return parser
 
 
-def _login(args: argparse.Namespace) -> Client | str:
-    """Return the client, or what is missing."""
+class _Wrong(Exception):
+    """What is wrong with how nrcmd was called."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the cluster is."""
+
+    host: str
+    port: int
+    plain: bool
+    """Whether it does not speak TLS."""
+
+
+def _place(args: argparse.Namespace) -> _Place:
+    """Return where the cluster is. Raises _Wrong."""
     cluster = args.C or os.environ.get("AIC_CLUSTER") or "localhost"
-    plain = cluster.startswith("http://")
-    host, _, port = cluster.removeprefix("http://").removeprefix("https://").rstrip("/").partition(":")
-    if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        return f"{cluster!r} is not a cluster: write HOST or HOST:PORT"
+    host, colon, port = cluster.removeprefix("http://").removeprefix("https://").rstrip("/").partition(":")
+    if not host or (colon and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536)):
+        raise _Wrong(f"{cluster!r} is not a cluster: write HOST or HOST:PORT")
+    return _Place(host, int(port) if colon else DEFAULT_PORT, cluster.startswith("http://"))
+
+
+def accept(args: argparse.Namespace, out: TextIO) -> int:
+    """Remember the cluster by the certificate that it shows now, if that has the fingerprint that is given.
+
+    Raises _Wrong, OSError.
+    """
+    if args.b or args.command:
+        raise _Wrong("--accept runs no command; give the command alone, next")
+    place = _place(args)
+    cluster = f"{place.host}:{place.port}"
+    connection = Trust(args.accept).connection(place.host, place.port, _TIMEOUT_S)
+    try:
+        connection.connect()
+    except OSError as error:
+        raise _Wrong(f"cluster {cluster}: {error}; nothing was changed") from None
+    connection.close()
+    print(f"{cluster} is known by {args.accept} from now on, {Trust().remember(cluster, args.accept)}", file=out)
+    return 0
+
+
+def _login(args: argparse.Namespace) -> Client:
+    """Return the client. Raises _Wrong with what is missing."""
+    place = _place(args)
     user = args.N or os.environ.get("AIC_NAME")
     password = args.P or os.environ.get("AIC_PASSWORD")
     if (user is None or password is None) and not sys.stdin.isatty():
-        return "name and password are needed: give -N and -P, or set AIC_NAME and AIC_PASSWORD"
+        raise _Wrong("name and password are needed: give -N and -P, or set AIC_NAME and AIC_PASSWORD")
     if user is None:
         user = input("username: ")
     if password is None:
@@ -243,24 +293,22 @@ def _login(args: argparse.Namespace) -> Client | str:
     pinned = args.fingerprint or os.environ.get("AIC_FINGERPRINT") or ""
     authority = args.ca or ("" if pinned else os.environ.get("AIC_CA")) or ""
     if pinned and authority:
-        return "give either --fingerprint or --ca, not both"
+        raise _Wrong("give either --fingerprint or --ca, not both")
     try:
-        return Client(host, int(port) if port else DEFAULT_PORT, user, password, Trust(pinned, authority, plain))
+        return Client(place.host, place.port, user, password, Trust(pinned, authority, place.plain))
     except Untrusted as error:
-        return str(error)
+        raise _Wrong(str(error)) from None
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run nrcmd; return its exit status."""
     args = _parser().parse_args(argv)
-    if args.b and args.command:
-        print("nrcmd: give either -b FILE or a command, not both", file=sys.stderr)
-        return 2
-    client = _login(args)
-    if isinstance(client, str):
-        print(f"nrcmd: {client}", file=sys.stderr)
-        return 2
     try:
+        if args.accept:
+            return accept(args, sys.stdout)
+        if args.b and args.command:
+            raise _Wrong("give either -b FILE or a command, not both")
+        client = _login(args)
         if args.command:
             return run_one(client, args.command, sys.stdout)
         if args.b and args.b != "-":
@@ -271,6 +319,9 @@ def main(argv: list[str] | None = None) -> int:
         from tandem.control.interactive import run_interactive
 
         return run_interactive(client)
+    except _Wrong as error:
+        print(f"nrcmd: {error}", file=sys.stderr)
+        return 2
     except (OSError, UnicodeDecodeError) as error:
         print(f"nrcmd: {args.b or 'standard output'}: {error}", file=sys.stderr)
         return 2

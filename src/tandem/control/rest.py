@@ -228,7 +228,7 @@ def _add_session_routes(app: FastAPI, manager: Manager, door: Door) -> None:
 
     @app.post(f"{PREFIX}/session", summary="Log in with a browser", tags=["session"])
     async def begin(body: LoginBody, request: Request, response: Response) -> SessionAnswer:
-        login = await guard.password(body.name, body.password, address_of(request))
+        login = await guard.password(body.name, body.password, address_of(request), begins=True)
         secret, session = guard.open_session(login)
         response.set_cookie(door.cookie, secret, secure=True, httponly=True, samesite="strict", path="/")
         return SessionAnswer(name=login.name, roles=list(login.roles), csrf=session.csrf)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from managed import Run, open_manager, runner
 
 from tandem.cluster import commands as _commands  # noqa: F401  fills the registry
 from tandem.cluster.accounts import set_administrator
-from tandem.cluster.guard import LOCK_S, SESSION_IDLE_S, Guard, LoginError
+from tandem.cluster.guard import LOCK_S, SESSION_IDLE_S, VERIFIED_S, Guard, LoginError
 from tandem.cluster.manager import Manager
 from tandem.cluster.registry import REGISTRY, Command, Login
 from tandem.config.access import ROLES, allows
@@ -200,7 +201,27 @@ def test_wrong_passwords_lock_an_account_for_a_while(run: Run, manager: Manager)
         attempt("x", f"guess{n}", "10.9.9.9")
     assert "address 10.9.9.9 is locked" in attempt("x", "another", "10.9.9.9")
     results = [login.result for login in manager.database.logins(100)]
-    assert results.count("ok") == 2 and results.count("failed") == 30
+    assert results.count("ok") == 3 and results.count("failed") == 30
+
+
+def test_the_log_of_log_ins_has_each_one_but_the_commands_of_a_minute(manager: Manager) -> None:
+    now = [0.0]
+    guard = Guard(manager.database, manager.log, lambda: now[0])
+
+    def log_in(password: str, address: str, begins: bool = False) -> list[tuple[str, str]]:
+        with contextlib.suppress(LoginError):
+            asyncio.run(guard.password("admin", password, address, begins=begins))
+        return [(login.address, login.result) for login in manager.database.logins(100)]
+
+    one, other = "10.0.0.1", "10.0.0.2"
+    log_in("geheim", one)
+    assert log_in("geheim", one) == [(one, "ok")]
+    assert log_in("geheim", one, begins=True) == [(one, "ok")] * 2, "a browser that logs in within that minute"
+    assert log_in("geheim", other) == [(other, "ok"), *[(one, "ok")] * 2], "the same from elsewhere"
+    log_in("wrong", one)
+    assert log_in("geheim", one)[:2] == [(one, "ok"), (one, "failed")], "the success after a failure"
+    now[0] += VERIFIED_S
+    assert len(log_in("geheim", one)) == 6
 
 
 def test_a_session_ends_when_idle_and_with_its_password(manager: Manager) -> None:

@@ -566,6 +566,9 @@ def test_every_error_names_object_attribute_value_and_what_to_do(document: Docum
         ({"scope": {"a": {**SCOPE, "failover-main-server": "1.1.1.1"}}},
          ["scope a: failover-main-server = 1.1.1.1: is not used: failover is use-server-settings;"
           " set failover=scope-enabled, or unset this"]),
+        ({"scope": {"a": {**SCOPE, "failover-main-server": "1.1.1.1", "failover-backup-server": "1.1.1.2"}}},
+         ["scope a: failover-main-server = 1.1.1.1: is not used, nor is failover-backup-server: failover is"
+          " use-server-settings; set failover=scope-enabled, or unset both"]),
         ({"scope": {"a": {"addr": "10.0.0.0", "mask": "255.0.0.0"}}},
          ["scope a: has no addresses to give; add a range ('scope a addRange')"]),
         ({"dhcp": {**PAIR, "failover-lease-period-factor": 1}},

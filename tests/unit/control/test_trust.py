@@ -15,6 +15,7 @@ import pytest
 
 from tandem.cluster.certificates import fingerprint
 from tandem.cluster.trust import Trust, Untrusted
+from tandem.control import nrcmd
 from tandem.control.nrcmd import Client
 
 
@@ -92,7 +93,23 @@ def test_a_changed_certificate_is_refused_before_anything_is_sent(server: Quiet,
     assert reply.status == 501 and Handler.asked == 0
     where = f"127.0.0.1:{server.server_port}"
     assert reply.lines[0].startswith(f"501 Connection Failure - cluster {where}: its certificate has changed: ")
-    assert before in reply.lines[0] and str(known) in reply.lines[0]
+    shown = fingerprint(made_certificates.put(tmp_path / "x.pem", "api"))
+    assert before in reply.lines[0] and reply.lines[0].endswith(f"'nrcmd -C {where} --accept {shown}'")
+
+
+def test_another_certificate_is_accepted_by_its_fingerprint_only(
+    server: Quiet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known, where, before = tmp_path / "known-clusters", f"127.0.0.1:{server.server_port}", ":".join(["AB"] * 32)
+    known.write_text(f"other:1234 {before}\n{where} {before}\n")
+    monkeypatch.setenv("AIC_KNOWN_CLUSTERS", str(known))
+    shown = fingerprint(made_certificates.put(tmp_path / "x.pem", "api"))
+    assert nrcmd.main(["-C", where, "--accept", before]) == 2
+    assert "not the one that was given; nothing was changed" in capsys.readouterr().err
+    assert nrcmd.main(["-C", where, "--accept", shown]) == 0
+    assert sorted(known.read_text().splitlines()) == sorted([f"other:1234 {before}", f"{where} {shown}"])
+    assert f"{where} is known by {shown} from now on" in capsys.readouterr().out
+    assert ask(Trust(known=known), server) == b"ok"
 
 
 @pytest.mark.parametrize("form", [str, str.lower, lambda text: text.replace(":", "")])

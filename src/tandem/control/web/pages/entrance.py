@@ -36,7 +36,7 @@ async def log_in(visit: Visit) -> Response:
     """Begin a session by name and password."""
     name, back = visit.form["name"], _within(visit.form["next"])
     try:
-        login = await visit.manager.guard.password(name, visit.form.raw("password"), _address(visit))
+        login = await visit.manager.guard.password(name, visit.form.raw("password"), _address(visit), begins=True)
     except LoginError as error:
         return visit.page("login.html", status=401, title="Log In", link="", error=_plain(error), name=name, next=back)
     return _enter(visit, login, back)
