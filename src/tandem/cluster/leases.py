@@ -6,6 +6,7 @@ Source: reference "commands and attributes" sections 1.7 and 8; SYSTEM S7.2.
 from __future__ import annotations
 
 import copy
+import heapq
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,19 +31,24 @@ PAGE = 50
 PAGE_MAX = 1000
 _PARTNER_S = 10.0
 """How long the partner's cluster is waited for."""
+_NUMBERED = ("address", "state", "expiration")
+"""Orders of leases by a number; the others are by a text."""
 _NOT_THERE = "'scope NAME listRanges' shows those of the scopes, 'dhcp reload' loads new ones"
 
 
 async def lease_page(
-    manager: Manager, wanted: Mapping[str, str], after: str = "", limit: int = PAGE
+    manager: Manager, wanted: Mapping[str, str], after: str = "", limit: int = PAGE, order: str = ""
 ) -> tuple[list[dict[str, Any]], str]:
-    """Return up to ``limit`` leases above address ``after`` that are as ``wanted`` says (``node.lease_search``), and
-    the address after which the next page begins: empty when there is none. Raises CommandError.
+    """Return up to ``limit`` leases that are as ``wanted`` says (``node.lease_search``), in an order, and what to give
+    as ``after`` for the next page: empty when there is none. Raises CommandError.
 
-    The server is asked as often as it takes: no single question keeps it from its clients.
+    The server is asked as often as it takes: no single question keeps it from its clients. In an order other than that
+    of addresses, every lease that fits is looked at for every page.
     """
+    if order not in ("", "address"):
+        return await _ordered_page(manager, wanted, after, limit, order)
     found: list[dict[str, Any]] = []
-    at: int | None = parse_ipv4(after) if after else -1
+    at: int | None = _place(after)[1] if after else -1
     while at is not None and len(found) < limit:
         part = await manager.ask("search_leases", wanted=dict(wanted), after=at, limit=limit - len(found))
         found += part["leases"]
@@ -50,11 +56,40 @@ async def lease_page(
     return found, "" if at is None else format_ipv4(at)
 
 
+async def _ordered_page(
+    manager: Manager, wanted: Mapping[str, str], after: str, limit: int, order: str
+) -> tuple[list[dict[str, Any]], str]:
+    limit = min(limit, PAGE_MAX - 1)
+    more: dict[str, Any] = {"wanted": dict(wanted), "limit": limit + 1, "order": order}
+    if after:
+        value, address = _place(after)
+        more["beyond"] = [int(value) if value.isdecimal() and order.removeprefix("-") in _NUMBERED else value, address]
+    first = heapq.nlargest if order.startswith("-") else heapq.nsmallest
+    best: list[tuple[list[Any], dict[str, Any]]] = []
+    at: int | None = -1
+    while at is not None:
+        part = await manager.ask("search_leases", after=at, **more)
+        best = first(limit + 1, best + list(zip(part["ranks"], part["leases"], strict=True)), key=lambda one: one[0])
+        at = part["after"]
+    found = [lease for _, lease in best[:limit]]
+    value, address = best[limit - 1][0] if len(best) > limit else ("", 0)
+    return found, f"{value}/{format_ipv4(address)}" if len(best) > limit else ""
+
+
+def _place(after: str) -> tuple[str, int]:
+    """Return where a page ended: what leases are ordered by, and the address. Raises CommandError 316."""
+    value, _, address = after.rpartition("/")
+    try:
+        return value, parse_ipv4(address)
+    except ValueError:
+        raise CommandError(316, f"after: {after!r} is not what a page ended with") from None
+
+
 async def _list(manager: Manager, request: Request) -> Answer:
     values = request.values
     wanted = {key: values[key] for key in _SEARCH if values[key]}
     limit = min(int(values["limit"]), PAGE_MAX) if values["limit"] else PAGE
-    leases, after = await lease_page(manager, wanted, values["after"], max(limit, 1))
+    leases, after = await lease_page(manager, wanted, values["after"], max(limit, 1), values["sort"])
     answer = Answer([item_of(str(lease["address"]), lease, request.session) for lease in leases])
     answer.lines = table([_HEADS, *(_row(item) for item in answer.items)]) if answer.items else []
     answer.data = {"after": after}
@@ -233,7 +268,9 @@ _SEARCH = {
 _ARGUMENTS = (
     *(Argument(name, text, "ipv4" if name in ("from", "to") else "text", optional=True)
       for name, text in _SEARCH.items()),
-    Argument("after", "address after which the page begins: where the page before ended", "ipv4", optional=True),
+    Argument("sort", "address (as when left out), state, client, host or expiration; -expiration: the last first",
+             optional=True),
+    Argument("after", "where the page before ended, as its last line says", optional=True),
     Argument("limit", f"how many to show, at most {PAGE_MAX} (default {PAGE})", "number", optional=True),
 )  # fmt: skip
 _WHERE = Argument("where", "here: on this server only", optional=True)

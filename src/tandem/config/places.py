@@ -99,6 +99,13 @@ def contents(document: Document, declared: ObjectClass) -> Iterator[tuple[str, M
         yield from document.get(declared.name, {}).items()
 
 
+def owners(document: Document, cls: str) -> dict[str, str]:
+    """Return the names of the objects that those of a class are elements of, by their names; none for other classes."""
+    outer = class_of(cls).element_of
+    section: Mapping[str, Mapping[str, Any]] = document.get(outer, {}) if outer else {}
+    return {element[_NAMED_BY]: name for name, owner in section.items() for element in owner.get(_ELEMENTS, ())}
+
+
 def find(document: Document, declared: ObjectClass, name: str) -> Mapping[str, Any] | None:
     """Return the content of an object as it stands in the document; None when there is no such object."""
     name = declared.stored_name(name)

@@ -1,11 +1,13 @@
 """Searching the leases, a page at a time: a question never looks at more than ten thousand of them.
 
 Reads a node; changes nothing. Whoever asks again with what the last page ended at sees all; leases that come
-meanwhile below that are not seen. Source: SYSTEM S7.2.
+meanwhile below that are not seen. In an order other than that of addresses, each question yields the first of those
+that it looked at, and whoever asks puts them together. Source: SYSTEM S7.2.
 """
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,17 +15,29 @@ from fnmatch import translate
 
 from tandem.base.errors import CommandError
 from tandem.base.ipv4 import parse_hardware, parse_ipv4
-from tandem.lease.binding import BACKUP, FREE, Binding
+from tandem.lease.binding import ACTIVE, BACKUP, FREE, Binding
 from tandem.node.node import Node
 from tandem.node.views import host_name, lease_state, lease_view
 
 LOOKED_AT_MAX = 10_000
 """How many leases one question looks at: ten to fifteen milliseconds, in which no client is answered."""
+RANKED_MAX = 5_000
+"""The same, where leases are to be put in an order: that takes twice the time."""
 PAGE_MAX = 1000
 STATES = (
     "leased", "expired", "unavailable", "pending-available", "available", "other-available",
 )  # fmt: skip
 """Words for the state of a lease, by which leases can be searched."""
+
+
+Rank = tuple[int | str, int]
+"""Where a lease stands in an order: what it is ordered by, and its address. In one order all are of one type."""
+RANKED_BY = ("address", "state", "client", "host", "expiration")
+"""What leases can be ordered by; with - before it, from the last to the first."""
+_NONE = "\x7f"
+"""Ranks behind every text: leases without a client, or without a host name, come last."""
+_NO_END = 1 << 33
+"""Ranks behind every expiration."""
 
 
 @dataclass(slots=True)
@@ -33,34 +47,82 @@ class Page:
     leases: list[dict[str, object]]
     after: int | None
     """Where to go on: leases with higher addresses have not been looked at. None = this was the last page."""
+    ranks: list[Rank]
+    """Of the leases, when an order was asked for."""
 
 
-def search(node: Node, wanted: Mapping[str, str], after: int, limit: int, now: float) -> Page:
+def search(
+    node: Node, wanted: Mapping[str, str], after: int, limit: int, now: float, order: str = "",
+    beyond: Rank | None = None,
+) -> Page:  # fmt: skip
     """Return up to ``limit`` (at most PAGE_MAX) leases with addresses above ``after`` that are as ``wanted`` says.
 
     Keys of ``wanted``: scope, from, to (addresses), mac, client-id (all of it, or its beginning and *), host (a
     name in which * stands for anything), state, flag. Addresses that never had a client are not listed, unless an
-    operator did something with them. The page may be short and not the last. Raises CommandError 302, 316.
+    operator did something with them. The page may be short and not the last. ``order``: "" by address; else one of
+    RANKED_BY: of the leases that were looked at those that come first behind ``beyond``. Raises CommandError 302, 316.
     """
     lowest, highest, tests = _tests(node, wanted, now)
     lowest = max(lowest, after + 1)
-    found: list[dict[str, object]] = []
+    found: list[Binding] = []
     looked_at = 0
-    by_address = node.book.by_address
-    last = after
+    by_address, most = node.book.by_address, RANKED_MAX if order else LOOKED_AT_MAX
+    last: int | None = after
     for address in node.book.addresses.starting(lowest):
         if address > highest:
-            return Page(found, None)
-        if len(found) >= limit or looked_at >= LOOKED_AT_MAX:
-            return Page(found, last)
+            last = None
+            break
+        if looked_at >= most or (not order and len(found) >= limit):
+            break
         looked_at += 1
         last = address
         binding = by_address[address]
         if not (binding.hardware or binding.client_id or binding.flags or binding.status not in (FREE, BACKUP)):
             continue
         if all(test(binding) for test in tests):
-            found.append(lease_view(node, binding, now))
-    return Page(found, None)
+            found.append(binding)
+    else:
+        last = None
+    ranks: list[Rank] = []
+    if order:
+        ranks = _first(node, found, limit, order, beyond, now)
+        found = [by_address[address] for _, address in ranks]
+    return Page([lease_view(node, binding, now) for binding in found], last, ranks)
+
+
+def _first(
+    node: Node, found: list[Binding], limit: int, order: str, beyond: Rank | None, now: float
+) -> list[Rank]:  # fmt: skip
+    """Return the ranks of the ``limit`` leases that come first in an order behind ``beyond``. Raises CommandError."""
+    down = order.startswith("-")
+    rank = _ranks(node, order.removeprefix("-"), now)
+    ranks = [(rank(binding), binding.address) for binding in found]
+    try:
+        if beyond is not None:
+            ranks = [one for one in ranks if (one < beyond if down else one > beyond)]
+    except TypeError:
+        raise CommandError(316, f"beyond: {beyond!r} is not where a page in the order of {order} ended") from None
+    return heapq.nlargest(limit, ranks) if down else heapq.nsmallest(limit, ranks)
+
+
+def _ranks(node: Node, order: str, now: float) -> Callable[[Binding], int | str]:
+    match order:
+        case "address":
+            return lambda binding: binding.address
+        case "state":
+            return lambda binding: STATES.index(_word(node, binding, now))
+        case "client":
+            return lambda binding: binding.hardware.hex() or binding.client_id.hex() or _NONE
+        case "host":
+            return lambda binding: host_name(binding.options).lower() or _NONE
+        case "expiration":
+            return lambda binding: binding.expires if binding.status == ACTIVE else _NO_END
+        case _:
+            raise CommandError(316, f"sort: {order!r} is not one of {', '.join(RANKED_BY)}")
+
+
+def _word(node: Node, binding: Binding, now: float) -> str:
+    return lease_state(node, binding, node.endpoint_at(binding.address), now)
 
 
 def _tests(node: Node, wanted: Mapping[str, str], now: float) -> tuple[int, int, list[Callable[[Binding], bool]]]:
@@ -103,7 +165,7 @@ def _host(text: str) -> Callable[[Binding], bool]:
 def _state(node: Node, text: str, now: float) -> Callable[[Binding], bool]:
     if text not in STATES:
         raise CommandError(316, f"state: {text!r} is not one of {', '.join(STATES)}")
-    return lambda binding: lease_state(node, binding, node.endpoint_at(binding.address), now) == text
+    return lambda binding: _word(node, binding, now) == text
 
 
 def _flag(node: Node, text: str, now: float) -> Callable[[Binding], bool]:

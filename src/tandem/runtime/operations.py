@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+import msgspec
+
 from tandem.base.errors import CommandError
 from tandem.base.io import Effect
 from tandem.base.ipv4 import parse_ipv4
 from tandem.node import alarms, explain, partner_down, partner_views, views
-from tandem.node.lease_search import PAGE_MAX, search
+from tandem.node.lease_search import PAGE_MAX, Rank, search
 from tandem.runtime.control import Operation
 from tandem.runtime.running import Running
 
@@ -137,8 +139,12 @@ class Operations:
         if not isinstance(limit, int) or not 0 < limit <= PAGE_MAX:
             raise CommandError(316, f"limit: write a number from 1 to {PAGE_MAX}")
         assert isinstance(after, int)
-        page = search(self._server.node, wanted, after, limit, time.time())
-        return {"leases": page.leases, "after": page.after}
+        try:
+            beyond = msgspec.convert(args.get("beyond"), Rank | None)
+        except msgspec.ValidationError as error:
+            raise CommandError(316, f"beyond: {error}") from None
+        page = search(self._server.node, wanted, after, limit, time.time(), str(args.get("order", "")), beyond)
+        return {"leases": page.leases, "after": page.after, "ranks": page.ranks}
 
     async def _lease(self, args: Arguments) -> object:
         return views.lease(self._server.node, _address(args, "address"), time.time())

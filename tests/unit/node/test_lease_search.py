@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from heapq import nlargest, nsmallest
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from tandem.base.ipv4 import format_ipv4, parse_ipv4
 from tandem.config.compile import compile_config
 from tandem.lease.addresses import Addresses
 from tandem.lease.binding import ACTIVE, COLUMNS, DEACTIVATED_FLAG, FREE
-from tandem.node.lease_search import LOOKED_AT_MAX, PAGE_MAX, search
+from tandem.node import lease_search
+from tandem.node.lease_search import LOOKED_AT_MAX, PAGE_MAX, Rank, search
 from tandem.node.node import Node
 from tandem.wire import dhcp
 
@@ -100,6 +102,42 @@ def test_pages_follow_each_other(node: Node) -> None:
             break
         after = page.after
     assert len(seen) == len(set(seen)) == 6 and seen == sorted(seen, key=lambda text: parse_ipv4(str(text)))
+
+
+@pytest.mark.parametrize(
+    ("order", "last_parts"),
+    [
+        ("address", [10, 11, 12, 110, 111, 112]), ("-address", [112, 111, 110, 12, 11, 10]),
+        ("state", [10, 11, 12, 110, 111, 112]), ("client", [10, 11, 12, 110, 111, 112]),
+        ("-host", [112, 111, 110, 12, 11, 10]), ("expiration", [111, 10, 11, 12, 110, 112]),
+    ],
+)  # fmt: skip
+def test_each_question_yields_the_first_in_an_order_of_those_that_it_looked_at(
+    node: Node, monkeypatch: pytest.MonkeyPatch, order: str, last_parts: list[int]
+) -> None:
+    monkeypatch.setattr(lease_search, "RANKED_MAX", 4)
+    addresses = [parse_ipv4("10.0.0.0") + n if n < 100 else parse_ipv4("192.168.50.0") + n - 100 for n in last_parts]
+    first = nlargest if order.startswith("-") else nsmallest
+    ranks: list[Rank] = []
+    while True:  # pages of two, each of two questions
+        found: list[Rank] = []
+        after: int | None = -1
+        while after is not None:
+            page = search(node, {}, after, 2, NOW, order, ranks[-1] if ranks else None)
+            assert [lease["address"] for lease in page.leases] == [format_ipv4(address) for _, address in page.ranks]
+            found += page.ranks
+            after = page.after
+        if not found:
+            break
+        ranks += first(2, found)
+    assert [address for _, address in ranks] == addresses
+
+
+def test_an_order_that_is_none_is_refused(node: Node) -> None:
+    for order, beyond in (("colour", None), ("host", (7, 8)), ("state", ("leased", 8))):
+        with pytest.raises(CommandError) as refusal:
+            search(node, {}, -1, 2, NOW, order, beyond)
+        assert refusal.value.status == 316
 
 
 def test_no_question_takes_long_among_many_leases() -> None:

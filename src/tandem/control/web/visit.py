@@ -28,7 +28,7 @@ from tandem.config import document as config
 from tandem.config.access import READ_ONLY, allows
 from tandem.config.dates import parse_date
 from tandem.config.definitions import standard_names
-from tandem.config.places import home, listed
+from tandem.config.places import home, listed, owners
 from tandem.config.schema import SERVED
 from tandem.control.web.navigation import command_of
 
@@ -167,6 +167,11 @@ class Visit:
         if not hidden:
             return found
         return [(name, {k: v for k, v in content.items() if k not in hidden}) for name, content in found]
+
+    def owners(self, cls: str) -> dict[str, str]:
+        """Return the names of the objects that those of a class are elements of. Raises Forbidden."""
+        self._permit_reading(cls)
+        return owners(self.manager.database.document, cls)
 
     def secrets_set(self, cls: str, name: str = "") -> list[str]:
         """Return which secret attributes of an object are set."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,11 @@ class NodeServer(ControlSocket):
         node, now, asked = self.server.node, self.server.now, args or {}
         assert node is not None
         told = explain.Told(asked.get("form", ""), bytes.fromhex(asked.get("hardware", "")), local=self.server.address)
-        page = lease_search.search(node, asked.get("wanted", {}), -1, 50, now) if op == "search_leases" else None
+        page = lease_search.Page([], None, [])
+        if op == "search_leases":
+            beyond = tuple(asked["beyond"]) if "beyond" in asked else None
+            wanted, order = asked["wanted"], asked.get("order", "")
+            page = lease_search.search(node, wanted, asked["after"], asked["limit"], now, order, beyond)
         answers: dict[str, Any] = {
             "ping": lambda: "pong",
             "status": lambda: {"serving": True, "database": "OK", "pid": 1, "started": int(now)},
@@ -50,7 +56,7 @@ class NodeServer(ControlSocket):
             "alarms": lambda: alarms.alarms(node, now),
             "explain": lambda: explain.explain(node, now, told),
             "preview_partner_down": lambda: partner_down.preview(node, now, MAIN, asked.get("at"), False),
-            "search_leases": lambda: {"leases": page.leases, "after": page.after} if page else {},
+            "search_leases": lambda: {"leases": page.leases, "after": page.after, "ranks": page.ranks},
             "lease": lambda: views.lease(node, asked["address"], now),
             "lease_history": lambda: views.history([_PAST]),
         }  # fmt: skip
@@ -132,6 +138,31 @@ def test_what_is_searched_for_among_leases(world: World, admin: Browser) -> None
     assert "No lease fits" in text_of(admin.get("/dhcp/leases?q=nobody").text)
     assert admin.get("/dhcp/leases/lease?address=10.9.9.9").status_code == 404
     assert admin.get("/dhcp/leases?after=x").status_code == 400
+
+
+def test_leases_are_sorted_by_what_a_column_shows(
+    world: World, admin: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tandem.control.web.pages.leases.PAGE", 2)
+    clients = [Client(world, n) for n in (3, 1, 2)]
+    for client in clients:
+        assert client.lease(world.main)
+        world.run(10)
+    macs = [client.chaddr.hex(":") for client in clients]
+
+    def shown(path: str) -> tuple[list[str], str]:
+        page = admin.get(path).text
+        after = re.search(r'<a rel="next" href="([^"]*)"', page)
+        return [mac for mac in re.findall(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", page) if mac in macs], unescape(
+            after[1] if after else ""
+        )
+
+    for sort, wanted in (("client", sorted(macs)), ("-client", sorted(macs)[::-1]), ("expiration", macs)):
+        found, following = shown(f"/dhcp/leases?sort={sort}&state=leased")
+        assert found == wanted[:2] and shown(following) == (wanted[2:], "")
+    page = admin.get("/dhcp/leases?sort=client").text
+    assert 'aria-sort="ascending"><a href="/dhcp/leases?sort=-client"' in page
+    assert admin.get("/dhcp/leases?sort=colour").status_code == 400
 
 
 def test_a_partner_that_answers_is_not_set_down_and_a_date_is_checked(world: World, admin: Browser) -> None:

@@ -391,11 +391,7 @@ def test_what_a_template_gives_is_shown_while_it_is_written(admin: Browser, mana
     assert manager.database.snapshot() == before
 
 
-@pytest.mark.parametrize("all_max", [500, 3])
-def test_lists_of_any_length_are_searched_and_sorted_by_what_they_show(
-    admin: Browser, command: Callable[[str], list[str]], monkeypatch: pytest.MonkeyPatch, all_max: int
-) -> None:
-    monkeypatch.setattr("tandem.control.web.pages.objects._ALL_MAX", all_max)
+def test_lists_are_searched_and_sorted_by_what_they_show(admin: Browser, command: Callable[[str], list[str]]) -> None:
     for number, host in ((10, "carol"), (9, "dave"), (2, "alice"), (1, "bob")):
         command(f"client 1,6,00:00:00:00:00:{number:02} create host-name={host}")
     names = ["alice", "bob", "carol", "dave"]
@@ -406,6 +402,24 @@ def test_lists_of_any_length_are_searched_and_sorted_by_what_they_show(
     assert shown("sort=host-name") == names and shown("sort=-host-name") == names[::-1]
     assert shown("sort=name") == ["bob", "alice", "dave", "carol"]
     assert shown("q=alice") == ["alice"] and shown("q=nobody") == [] and shown("q=00:09") == ["dave"]
+
+
+def test_scopes_are_sorted_by_their_ranges_and_reservations_by_their_scopes(
+    admin: Browser, command: Callable[[str], list[str]]
+) -> None:
+    for name, net, last in (("a", 9, 5), ("b", 10, 7), ("c", 8, 6)):
+        command(f"scope {name} create 10.0.{net}.0 255.255.255.0")
+        command(f"scope {name} addRange 10.0.{net}.{last} 10.0.{net}.9")
+        command(f"scope {name} addReservation 10.0.{net}.1 1,6,00:00:00:00:00:{net:02}")
+
+    def shown(path: str) -> list[str]:
+        return re.findall(r"edit\?name=([^\"]*)", admin.get(path).text)
+
+    assert shown("/dhcp/scope?sort=ranges") == ["c", "a", "b"] == shown("/dhcp/scope?sort=-ranges")[::-1]
+    assert shown("/dhcp/scope?q=10.0.9.") == ["a"]
+    assert shown("/dhcp/reservation?sort=within") == ["10.0.9.1", "10.0.10.1", "10.0.8.1"]
+    assert shown("/dhcp/reservation?sort=nosuch") == ["10.0.8.1", "10.0.9.1", "10.0.10.1"]
+    assert shown("/dhcp/reservation?q=b") == ["10.0.10.1"], "the link from the scope's page leads to its reservations"
 
 
 def test_a_required_field_is_marked_for_the_browser(admin: Browser) -> None:

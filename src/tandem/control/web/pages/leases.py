@@ -33,6 +33,11 @@ STATES = {
 """How the badge of a lease's state looks."""
 
 
+_COLUMNS = (
+    ("Address", "address"), ("State", "state"), ("Client", "client"), ("Host name", "host"), ("Scope", ""),
+    ("Until", "expiration"), ("Granted by", ""), ("Owner", ""),
+)  # fmt: skip
+"""Titles, and by what the leases can be sorted there."""
 SEARCHED = ("scope", "state", "flag")
 _FLAGS = ("reserved", "deactivated", "bootp", "backup", "failover-updated")
 
@@ -60,22 +65,32 @@ async def leases(visit: Visit) -> Response:
     """List leases."""
     query = {name: visit.query.get(name, "") for name in ("q", *SEARCHED)}
     wanted = wanted_by(query["q"]) | {name: query[name] for name in SEARCHED if query[name]}
-    after = visit.query.get("after", "")
-    if after:
-        _address(after)
+    after, order = visit.query.get("after", ""), visit.query.get("sort", "address")
     found: list[dict[str, Any]] = []
-    error = following = ""
+    error, following, status = "", "", 200
     try:
-        found, following = await lease_page(visit.manager, wanted, after, PAGE)
+        found, following = await lease_page(visit.manager, wanted, after, PAGE, order)
     except CommandError as refused:
-        error = sentence(refused.text)
+        error, status = sentence(refused.text), refused.http_status
     kept = {name: text for name, text in query.items() if text}
+    sorted_so = kept | ({"sort": order} if order != "address" else {})
+    columns = [(title, _sorted(kept, key, order), _way(key, order)) for title, key in _COLUMNS]
     return visit.page(
-        "leases.html", title="List DHCP Leases", query=query, leases=found, error=error, states=STATES, flags=_FLAGS,
-        scopes=visit.names("scope"), owner=owner, forever=FOREVER, after=after, home=HOME,
-        next=f"{HOME}?{urlencode({**kept, 'after': following})}" if following else "",
-        first=f"{HOME}?{urlencode(kept)}" if after else "",
+        "leases.html", status=status, title="List DHCP Leases", query=query, leases=found, error=error, states=STATES,
+        flags=_FLAGS, scopes=visit.names("scope"), owner=owner, forever=FOREVER, home=HOME, columns=columns, sort=order,
+        next=f"{HOME}?{urlencode({**sorted_so, 'after': following})}" if following else "",
+        first=f"{HOME}?{urlencode(sorted_so)}" if after else "",
     )  # fmt: skip
+
+
+def _sorted(kept: Mapping[str, str], key: str, order: str) -> str:
+    """Return the address that sorts by ``key``, or the other way round where that is so already; "" for none."""
+    return f"{HOME}?{urlencode({**kept, 'sort': f'-{key}' if key == order else key})}" if key else ""
+
+
+def _way(key: str, order: str) -> str:
+    """Return in which way a column is sorted, as aria-sort has it; "" when it is not."""
+    return {key: "ascending", f"-{key}": "descending"}.get(order, "") if key else ""
 
 
 def _address(text: str) -> int:

@@ -7,7 +7,7 @@ that the failover chapter has for some of them. Source: failover chapter; SYSTEM
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -19,6 +19,7 @@ from tandem.cluster.objects import edit_role, effect_of, read_role
 from tandem.cluster.registry import NAME
 from tandem.cluster.stored import Stale
 from tandem.config.attribute import ObjectClass
+from tandem.config.dates import Clock
 from tandem.config.schema import CLASSES, EMBEDDED_IN, SCOPE, SCOPE_TEMPLATE
 from tandem.config.types import Secret
 from tandem.control.web import forms, parts
@@ -29,8 +30,6 @@ from tandem.control.web.visit import Visit
 
 PAGES = Pages()
 _COLUMNS_MAX = 5
-_ALL_MAX = 500
-"""Up to so many objects a list is made of all of them; beyond, of those that one page shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,57 +107,48 @@ def _listing(visit: Visit, look: Look) -> Listing:
         columns.append(Column("ranges", "Ranges"))
     if "options" in cls.parts:
         columns.append(Column("options", "Options Set", numeric=True))
-    row = _Row(visit, look, shown)
-    names, noun = visit.names(cls.name), look.many.lower()
-    if len(names) <= _ALL_MAX:
-        return Listing.of(visit.query, look.path, columns, map(row, names), "name", noun=noun)
-    return _long_listing(visit, look, columns, row)
-
-
-def _long_listing(visit: Visit, look: Look, columns: list[Column], row: _Row) -> Listing:
-    """Return the list of a class with many objects: all are searched and sorted, one page of them is shown."""
-    cls, clock, query = look.cls, visit.session.clock(), visit.query
-    columns = [replace(column, sortable=column.key == "name" or column.key in cls.by_name) for column in columns]
-    found, words = visit.listed(cls.name), query.get("q", "").casefold().split()
+    clock, homes = visit.session.clock(), visit.owners(cls.name)
+    found = [_Row(cls, name, content, homes.get(name, ""), clock) for name, content in visit.listed(cls.name)]
+    words = visit.query.get("q", "").casefold().split()
     if words:
-        texts = [f"{name} {encode(content)}".casefold() for name, content in found]
+        texts = [f"{one.name} {one.home} {encode(one.content)}".casefold() for one in found]
         found = [one for one, text in zip(found, texts, strict=True) if all(word in text for word in words)]
-    key = query.get("sort", "name").removeprefix("-")
-    rows: list[dict[str, Any]] = [{"name": name} for name, _ in found]
-    if key in cls.by_name and key != "name":
-        declared = cls.by_name[key]
-        for made, (_, content) in zip(rows, found, strict=True):
-            value = content.get(key, declared.default)
-            made[key] = "" if value is None else declared.type.show(value, clock)
-    listing = Listing.of({**query, "q": ""}, look.path, columns, rows, "name", noun=look.many.lower())
-    listing.search = query.get("q", "")
-    listing.rows = [row(str(one["name"])) for one in listing.rows]
+    by = visit.query.get("sort", "name").removeprefix("-")
+    rows: list[dict[str, Any]] = [{"row": one, by: one.cell(by)} for one in found]
+    listing = Listing.of({**visit.query, "q": ""}, look.path, columns, rows, "name", noun=look.many.lower())
+    listing.search = visit.query.get("q", "")
+    shown_rows: list[_Row] = [one["row"] for one in listing.rows]
+    listing.rows = [
+        {column.key: one.cell(column.key) for column in columns} | {"edit": look.edit(one.name)} for one in shown_rows
+    ]
     return listing
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """Makes rows of a list."""
+    """An object in a list. Its cells are made when they are needed: to sort by one of them, or to show all."""
 
-    visit: Visit
-    look: Look
-    shown: tuple[str, ...]
+    cls: ObjectClass
+    name: str
+    content: Mapping[str, Any]
+    home: str
+    """Of what it is a part."""
+    clock: Clock
 
-    def __call__(self, name: str) -> dict[str, Any]:
-        cls, clock = self.look.cls, self.visit.session.clock()
-        content = self.visit.stored(cls.name, name)
-        row: dict[str, Any] = {"name": name, "edit": self.look.edit(name)}
-        for attribute in self.shown:
-            declared = cls.by_name[attribute]
-            value = content.get(attribute, declared.default)
-            row[attribute] = "" if value is None else declared.type.show(value, clock)
-        if cls.element_of:
-            row["within"] = self.visit.home(cls.name, name)[1]
-        if "ranges" in cls.parts:
-            row["ranges"] = ", ".join(f"{lo} – {hi}" for lo, hi in content.get("ranges", ()))
-        if "options" in cls.parts:
-            row["options"] = len(content.get("options", ()))
-        return row
+    def cell(self, key: str) -> Any:
+        """Return what stands in a column."""
+        match key:
+            case "name":
+                return self.name
+            case "within":
+                return self.home
+            case "ranges":
+                return ", ".join(f"{lo} – {hi}" for lo, hi in self.content.get("ranges", ()))
+            case "options":
+                return len(self.content.get("options", ()))
+        declared = self.cls.by_name.get(key)
+        value = self.content.get(key, declared.default) if declared else None
+        return "" if value is None or declared is None else declared.type.show(value, self.clock)
 
 
 def name_label(cls: ObjectClass) -> str:
