@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import replace
 from typing import Any
 
-from tandem.base.io import Datagram, Effect, Interface, Note, Reply, SaveBinding
+from tandem.base.io import Datagram, Effect, Interface, Note, Probe, Probed, Reply, SaveBinding
 from tandem.base.ipv4 import format_ipv4, parse_ipv4
 from tandem.base.ranges import RangeSet
 from tandem.config.compiled import CompiledScope, EffectivePolicy, Network, Reservation, ServerConfig
@@ -102,6 +102,13 @@ class Saved:
         self.wanted = wanted
 
 
+class Pinged:
+    """An address is asked for: ``Pinged(10)``; ``play >> Probed(ip(10), False)`` tells that nobody answers."""
+
+    def __init__(self, last: int | str, wait_ms: int = 300) -> None:
+        self.effect = Probe(ip(last), wait_ms)
+
+
 class Silence:
     """Nothing (more) happens."""
 
@@ -154,16 +161,20 @@ class Play:
         self.book.set_status(binding, status, int(self.now))
         return binding
 
-    def __rshift__(self, said: Message | bytes | Datagram | float) -> Play:
+    def __rshift__(self, said: Message | bytes | Datagram | Probed | float) -> Play:
+        out: list[Effect] = []
         if isinstance(said, int | float):
             self._wait(said)
+            return self
+        if isinstance(said, Probed):
+            self.server.probed(self.now, said, out)
+            self._take(out)
             return self
         if isinstance(said, Message):
             source, port = said.giaddr or said.ciaddr, 67 if said.giaddr else 68
             said = Datagram(dhcp.encode(said, max_size=4000), source, port, LAN)
         elif isinstance(said, bytes):
             said = Datagram(said, 0, 68, LAN)
-        out: list[Effect] = []
         self.server.handle(self.now, said, out)
         self._take(out)
         return self
@@ -186,7 +197,7 @@ class Play:
             else:
                 self.queue.append(effect)
 
-    def __lshift__(self, expected: Got | Saved | Silence) -> Play:
+    def __lshift__(self, expected: Got | Saved | Pinged | Silence) -> Play:
         if isinstance(expected, Silence):
             assert not self.queue, f"unexpected: {[_told(e) for e in self.queue]}"
             return self
@@ -198,6 +209,9 @@ class Play:
             assert row["address"] == expected.address, _told(effect)
             for name, value in expected.wanted.items():
                 assert row[name] == value, f"{name} is {row[name]}, not {value}"
+            return self
+        if isinstance(expected, Pinged):
+            assert effect == expected.effect, _told(effect)
             return self
         assert isinstance(effect, Reply), _told(effect)
         self._check(effect, expected)

@@ -95,7 +95,15 @@ class ClockSet:
     seconds: float
 
 
-Input = Datagram | LinkUp | LinkData | TlsUp | LinkDown | ConnectFailed | Tick | ClockSet
+@dataclass(slots=True)
+class Probed:
+    """A ``Probe`` has ended: ``answered`` tells whether a host answered it in time."""
+
+    address: int
+    answered: bool
+
+
+Input = Datagram | LinkUp | LinkData | TlsUp | LinkDown | ConnectFailed | Tick | ClockSet | Probed
 
 
 # --- effects --------------------------------------------------------------------------------------------
@@ -161,6 +169,14 @@ class Reply:
 
 
 @dataclass(slots=True)
+class Probe:
+    """Ask by an ICMP echo request whether a host has ``address``; one Probed answers, after ``wait_ms`` at most."""
+
+    address: int
+    wait_ms: int
+
+
+@dataclass(slots=True)
 class Connect:
     """Open a TCP connection from our failover address to ``peer``:``port``; LinkUp or ConnectFailed answers."""
 
@@ -210,4 +226,4 @@ class Note:
     flag: str = ""
 
 
-Effect = SaveBinding | SaveShare | SaveAcked | SaveState | Reply | Connect | Send | StartTls | Close | Note
+Effect = SaveBinding | SaveShare | SaveAcked | SaveState | Reply | Probe | Connect | Send | StartTls | Close | Note

@@ -9,7 +9,7 @@ Source: SYSTEM S2.2, S3.2, S3.10, S4.6, S4.7, S4.11; failover chapter.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -17,7 +17,7 @@ from tandem.base.ipv4 import format_ipv4
 from tandem.base.ranges import RangeSet
 from tandem.config.compile_clients import compile_clients
 from tandem.config.compile_options import check_definitions
-from tandem.config.compiled import CompiledScope, EndpointConfig, Network, Reservation, ServerConfig
+from tandem.config.compiled import CompiledScope, EndpointConfig, Link, Network, Reservation, ServerConfig
 from tandem.config.effective import PolicyBook
 from tandem.config.network_types import IpAddress
 from tandem.config.reading import Item, Problem, Problems, read_document, read_item
@@ -49,8 +49,7 @@ def compile_config(
     policies = PolicyBook(items["policy"], problems, document if isinstance(document, dict) else None)
     check_definitions(items, problems)
     clients = compile_clients(items, server, policies, problems)
-    upgrade_s = server.values["upgrade-unavailable-timeout"]
-    scopes = [_compile_scope(item, policies, upgrade_s, problems) for item in items["scope"].values()]
+    scopes = [_compile_scope(item, policies, server.values, problems) for item in items["scope"].values()]
     scopes.sort(key=lambda s: (s.scope.subnet, s.scope.mask))
     for index, s in enumerate(scopes):
         s.scope.index = index
@@ -72,6 +71,7 @@ def compile_config(
         endpoints=endpoints.made,
         max_requests=server.values["max-dhcp-requests"],
         max_responses=server.values["max-dhcp-responses"],
+        max_probes=server.values["max-ping-packets"],
         defer_lease_extensions=server.values["defer-lease-extensions"],
         log_settings=server.values["log-settings"],
         clients=clients,
@@ -85,7 +85,9 @@ def compile_config(
 # --- one scope ------------------------------------------------------------------------------------------
 
 
-def _compile_scope(item: Item, policies: PolicyBook, upgrade_s: int, problems: Problems) -> ScopeInSegment:
+def _compile_scope(
+    item: Item, policies: PolicyBook, server: Mapping[str, Any], problems: Problems
+) -> ScopeInSegment:  # fmt: skip
     values = item.values
     subnet, mask = values["addr"], values["mask"]
     if subnet & ~mask:
@@ -120,14 +122,29 @@ def _compile_scope(item: Item, policies: PolicyBook, upgrade_s: int, problems: P
             dynamic_bootp=_dynamic_bootp(item, problems),
             allocation_priority=values["allocation-priority"],
             ignore_declines=values["ignore-declines"],
+            probe_ms=_probe_ms(values, server),
             renew_only=values["renew-only"],
             deactivated=values["deactivated"],
             tags=values["selection-tag-list"],
             links=links,
             own_policies=any(reservation.links for reservation in reserved.values()),
-            partner_unavailable_s=0 if any("unavailable_s" in link.settings for link in links) else upgrade_s,
+            partner_unavailable_s=_partner_unavailable_s(links, server),
         ),
     )
+
+
+def _probe_ms(values: Mapping[str, Any], server: Mapping[str, Any]) -> int:
+    """Return how long a scope's pings wait; 0 = it sends none."""
+    wanted, wait = values["ping-clients"], values["ping-timeout"]
+    if not (server["ping-clients"] if wanted is None else wanted):
+        return 0
+    return int(server["ping-timeout"] if wait is None else wait)
+
+
+def _partner_unavailable_s(links: Sequence[Link], server: Mapping[str, Any]) -> int:
+    if any("unavailable_s" in link.settings for link in links):
+        return 0
+    return int(server["upgrade-unavailable-timeout"])
 
 
 def _ranges(item: Item, subnet: int, mask: int, problems: Problems) -> RangeSet:

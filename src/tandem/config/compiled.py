@@ -140,6 +140,8 @@ class CompiledScope:
     allocation_priority: int = 0
     """The scope with the lowest number is used up first; 0 = after those that have one."""
     ignore_declines: bool = False
+    probe_ms: int = 0
+    """How long a ping waits before an address is offered; 0 = none is sent."""
     renew_only: bool = False
     deactivated: bool = False
     tags: frozenset[str] = frozenset()
@@ -239,6 +241,8 @@ class ServerConfig:
     endpoints: list[EndpointConfig] = field(default_factory=list)
     max_requests: int = 500
     max_responses: int = 1000
+    max_probes: int = 500
+    """Pings that may be under way at a time."""
     defer_lease_extensions: bool = True
     log_settings: frozenset[str] = frozenset({"default", "incoming-packets", "missing-options"})
     clients: Clients | None = None

@@ -169,6 +169,20 @@ DHCP = ObjectClass(
             "Responses that the server holds at a time; with failover at least four times max-dhcp-requests.",
         ),
         Attribute(
+            "ping-clients", Bool(), False,
+            "Whether an address is pinged before it is offered, where the scope does not say. One that answers is"
+            " unavailable for unavailable-timeout, and another is offered.",
+        ),
+        Attribute(
+            "ping-timeout", Int(1, 10000), 300,
+            "How long a ping is given to be answered, where the scope does not say; the offer waits as long.",
+            unit="milliseconds",
+        ),
+        Attribute(
+            "max-ping-packets", Int(1, 100000), 500,
+            "Pings that may be under way at a time; a client whose address cannot be pinged gets no answer yet.",
+        ),
+        Attribute(
             "defer-lease-extensions", Bool(), True,
             "Whether a renewal before half of the lease is answered with the rest of it, without an update.",
             sync="failover-tuning",
@@ -288,6 +302,15 @@ SCOPE = ObjectClass(
         Attribute(
             "ignore-declines", Bool(), False,
             "Whether an address stays its client's although that says that another host uses it (DHCPDECLINE).",
+        ),
+        Attribute(
+            "ping-clients", Bool(), None,
+            "Whether an address is pinged before it is offered; unset: as ping-clients of the server says.",
+        ),
+        Attribute(
+            "ping-timeout", Int(1, 10000), None,
+            "How long a ping is given to be answered; unset: as long as ping-timeout of the server says.",
+            unit="milliseconds",
         ),
         Attribute("renew-only", Bool(), False, "Whether only clients that hold a lease are served."),
         Attribute("deactivated", Bool(), False, "Whether no client is served."),

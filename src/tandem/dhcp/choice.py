@@ -169,6 +169,9 @@ class Choice:
                     return scope, last.address, last
                 if self._open(query, last.address):
                     return self._set_aside(query, scope, last.address)
+        offer = self.book.offer_to(network, key)  # pinged, and not given yet
+        if offer is not None and offer.scope.dynamic_bootp and self._open(query, offer.address):
+            return self._set_aside(query, offer.scope, offer.address)
         return self._next(query, [scope for scope in network.in_turn if scope.dynamic_bootp])
 
     def _next(self, query: Query, scopes: list[CompiledScope]) -> Pick | None:

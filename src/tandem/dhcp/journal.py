@@ -38,6 +38,8 @@ COUNTERS: Final = (
     "dropped-no-bootp-address",  # a BOOTP client without a reservation, and no dynamic-bootp scope with an address
     "leases-granted", "leases-extended", "extensions-deferred", "leases-released", "addresses-declined",
     "declines-ignored",
+    "pings-sent", "addresses-in-use",  # pinged before they were offered; of these, answered by a host
+    "dropped-pings",  # no more may be under way, or all tried for this request were in use
 )  # fmt: skip
 """Names of all counters."""
 
@@ -51,6 +53,7 @@ INVALID: Final = 5100
 DROPPED: Final = 5101
 NO_ADDRESS: Final = 5130
 DECLINED: Final = 5140
+IN_USE: Final = 5141
 FAILOVER_SUMMARY: Final = 6200
 FAILOVER_DROP: Final = 6201
 

@@ -32,7 +32,7 @@ class Query:
 
     __slots__ = (
         "bootp", "client_id", "datagram", "hardware", "key", "message", "moment", "network", "now", "options", "out",
-        "override", "powers", "profile", "relay_port", "server_id",
+        "override", "powers", "probes", "profile", "relay_port", "server_id",
     )  # fmt: skip
 
     def __init__(self, now: float, datagram: Datagram, message: Message, client_id: bytes, out: list[Effect]) -> None:
@@ -58,6 +58,12 @@ class Query:
         self.powers: Powers = STANDALONE
         self.profile: Profile | None = None
         """What is set for the client (S3.4); None = nothing."""
+        self.probes = 0
+        """How many addresses have been pinged for it."""
+
+    def resume(self, now: float, out: list[Effect]) -> None:
+        """Go on with the request, which had to wait, at ``now``."""
+        self.now, self.moment, self.out = now, -int(-now // 1), out
 
     def find_network(self, config: ServerConfig) -> Network | None:
         """Return the LAN segment of the client, or None when no scope is for it.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from tandem.base.errors import WireError
-from tandem.base.io import Datagram, Effect, Note
+from tandem.base.io import Datagram, Effect, Note, Probed
 from tandem.base.ipv4 import format_hardware, format_ipv4
 from tandem.base.units import FOREVER
 from tandem.config.compiled import CompiledScope, ServerConfig
@@ -18,6 +18,8 @@ from tandem.dhcp import journal as lines
 from tandem.dhcp.choice import Choice
 from tandem.dhcp.grant import Leases, desired_seconds, lease_seconds
 from tandem.dhcp.journal import RECEIVED, Journal
+from tandem.dhcp.probes import Probes
+from tandem.dhcp.quarantine import abandon
 from tandem.dhcp.query import Query
 from tandem.dhcp.replies import Replies
 from tandem.lease.binding import ABANDONED, ACTIVE, BACKUP, BOOTP_FLAG, FREE, RELEASED
@@ -60,6 +62,7 @@ class DhcpServer:
         self.replies = Replies(config, self.journal)
         self.choice = Choice(config, book)
         self.leases = Leases(config, book, self.journal, self.replies)
+        self.probes = Probes(config, book, self.journal, self.choice)
         self.addresses: dict[int, None] = {}
         """Our own addresses, as the datagrams' interfaces show them."""
         self._only_renewals: Powers | None = None
@@ -75,7 +78,7 @@ class DhcpServer:
         self.config = config
         self.journal.configure(config.log_settings)
         self.replies.configure(config)
-        self.choice.config = self.leases.config = config
+        self.choice.config = self.leases.config = self.probes.config = config
         self._exhausted.clear()
         self.set_powers(self.powers)
 
@@ -123,27 +126,45 @@ class DhcpServer:
             counters["dropped-server-message" if kind in (2, 5, 6) else "dropped-not-served"] += 1
             return
         query = Query(now, d, message, client_id, out)
+        if self._placed(query, kind):
+            handler(self, query)
+
+    def probed(self, now: float, event: Probed, out: list[Effect]) -> None:
+        """Go on with the request that waited for a ping, if it is still this server's to answer."""
+        query = self.probes.take(event.address)
+        if query is None:
+            return
+        query.resume(now, out)
+        kind = 0 if query.bootp else DISCOVER
+        if self._placed(query, kind):
+            self.probes.learn(query, event.address, event.answered)
+            _HANDLERS[kind](self, query)
+
+    def _placed(self, query: Query, kind: int) -> bool:
+        """Find out where the request comes from and who sent it; return whether this server is to answer it."""
         network = query.find_network(self.config)
         if network is None:
             self._no_network(query)
-            return
+            return False
         query.network = network
         query.powers = powers = self.powers[network.endpoint]
         if self.config.clients is not None:
-            query.profile = self.config.clients.find(client_id, query.hardware, message.options, now)
+            options = query.options
+            query.profile = self.config.clients.find(query.client_id, query.hardware, options, query.now)
             if query.profile is not None and query.profile.refused and kind not in (RELEASE, DECLINE):
                 self._excluded(query)
-                return
-        if d.interface.address not in self.addresses:
-            self.addresses[d.interface.address] = None
+                return False
+        here = query.datagram.interface.address
+        if here not in self.addresses:
+            self.addresses[here] = None
         if powers.answer != ANSWER_ALL and not self._may_answer(query, kind):
-            self.journal.left_to_partner(now, KIND_NAMES[kind], query.hardware, powers.why, out)
-            return
+            self.journal.left_to_partner(query.now, KIND_NAMES[kind], query.hardware, powers.why, query.out)
+            return False
         if powers.buckets != ALL_BUCKETS and self._is_partners_client(query, kind):
             self.counters["dropped-load-balancing"] += 1
-            self.journal.left_to_partner(now, KIND_NAMES[kind], query.hardware, powers.why, out)
-            return
-        handler(self, query)
+            self.journal.left_to_partner(query.now, KIND_NAMES[kind], query.hardware, powers.why, query.out)
+            return False
+        return True
 
     @staticmethod
     def _may_answer(query: Query, kind: int) -> bool:
@@ -214,6 +235,8 @@ class DhcpServer:
             self._exhaustion(query)
             return
         scope, address, binding = pick
+        if binding is None and not self.probes.clear(query, scope, address):
+            return
         given = lease_seconds(query, binding, desired_seconds(query, scope, address))
         self.replies.send(query, OFFER, scope, address, given)
 
@@ -439,23 +462,9 @@ class DhcpServer:
         ):
             self.counters["dropped-unknown"] += 1
             return
-        moment = int(query.now)
-        book.set_client(binding, b"", b"")
-        binding.options = b""
-        binding.flags &= ~BOOTP_FLAG
-        unavailable_s = query.policy(scope, address).unavailable_s
-        binding.expires = query.moment + unavailable_s
-        binding.last_transaction = max(moment, binding.last_transaction + 1)
-        book.set_status(binding, ABANDONED, moment)
-        book.save(binding, query.out)
         self.counters["addresses-declined"] += 1
-        if self.journal.room(query.now, query.out):
-            name = format_ipv4(address)
-            text = (
-                f"{format_hardware(query.hardware)} declined {name}: another host uses it; it is unavailable for"
-                f" {unavailable_s} s (find that host, then lease {name} force-available)"
-            )
-            query.out.append(Note("Warning", "Protocol", lines.DECLINED, text))
+        why = f"{format_hardware(query.hardware)} declined {format_ipv4(address)}: another host uses it"
+        abandon(book, self.journal, query, scope, binding, lines.DECLINED, why)
 
     def _inform(self, query: Query) -> None:
         """RFC 2131 section 4.3.5: options only, no lease, to the address that the client has."""
@@ -479,6 +488,8 @@ class DhcpServer:
             return
         scope, address, binding = pick
         if binding is None:
+            if not self.probes.clear(query, scope, address):
+                return
             binding = self.choice.take(query, scope, address)
         endless = binding.status == ACTIVE and binding.expires == FOREVER and binding.flags & BOOTP_FLAG
         # Asked again: nothing new to store, but for a partner that may give the client a lease with an end; when the

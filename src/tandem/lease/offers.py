@@ -11,7 +11,7 @@ from tandem.config.compiled import CompiledScope
 class Offer:
     """An address set aside for a client until it answers our offer (not stored: RFC 2131 section 4.3.1)."""
 
-    __slots__ = ("address", "key", "lease_s", "scope", "until")
+    __slots__ = ("address", "key", "lease_s", "scope", "silent_until", "until")
 
     def __init__(self, address: int, key: bytes, scope: CompiledScope, until: int, lease_s: int) -> None:
         self.address = address
@@ -19,6 +19,8 @@ class Offer:
         self.scope = scope
         self.until = until
         self.lease_s = lease_s
+        self.silent_until = 0.0
+        """Until when it counts that no host has answered a ping of the address."""
 
 
 HELD_BACK = "deactivated"

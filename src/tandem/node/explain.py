@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from tandem.base.errors import CommandError, WireError
-from tandem.base.io import Datagram, Effect, Interface, Note, Reply, SaveBinding
+from tandem.base.io import Datagram, Effect, Interface, Note, Probe, Probed, Reply, SaveBinding
 from tandem.base.ipv4 import format_hardware, format_ipv4
 from tandem.base.units import FOREVER, format_duration
 from tandem.config.compiled import CompiledScope, Network
@@ -136,6 +136,9 @@ class _Case:
         self.server.set_powers(node.dhcp.powers)
         self.out: list[Effect] = []
         self.server.handle(now, datagram, self.out)
+        self.pinged = next((effect for effect in self.out if isinstance(effect, Probe)), None)
+        if self.pinged is not None:
+            self.server.probed(now, Probed(self.pinged.address, False), self.out)
 
     @staticmethod
     def _binding(found: Binding | None) -> tuple[int, int, int] | None:
@@ -287,7 +290,11 @@ class _Case:
             answer = wire.decode(reply.data)
             if answer.kind == wire.NAK:
                 return f"Refused: {answer.options[wire.OPT_MESSAGE].decode('utf-8', 'replace')}"
-            return f"Answered with {wire.KIND_NAMES[answer.kind] if answer.kind else 'BOOTREPLY'}."
+            ping = self.pinged
+            after = "" if ping is None else (
+                f", unless a host answers a ping of {format_ipv4(ping.address)} within {ping.wait_ms} ms"
+            )  # fmt: skip
+            return f"Answered with {wire.KIND_NAMES[answer.kind] if answer.kind else 'BOOTREPLY'}{after}."
         dropped = next((name for name in _DROPS if counters.get(name)), "")
         if dropped and dropped in _SENTENCES:
             return _SENTENCES[dropped](self)

@@ -21,6 +21,7 @@ from tandem.base.io import (
     LinkDown,
     LinkUp,
     Note,
+    Probed,
     TlsUp,
 )
 from tandem.base.ipv4 import format_ipv4
@@ -238,6 +239,8 @@ class Node:
             self.connections.link_data(event, now, out)
         elif isinstance(event, TlsUp):
             self.connections.tls_up(event, now, out)
+        elif isinstance(event, Probed):
+            self.dhcp.probed(now, event, out)
         elif isinstance(event, LinkUp):
             self.connections.link_up(event, now, out)
         elif isinstance(event, LinkDown):

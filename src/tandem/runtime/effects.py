@@ -17,6 +17,7 @@ from tandem.base.io import (
     Connect,
     Effect,
     Note,
+    Probe,
     Reply,
     SaveAcked,
     SaveBinding,
@@ -80,6 +81,7 @@ class Performer:
         self,
         saver: Saver,
         reply: Callable[[Reply], None],
+        probe: Callable[[Probe], None],
         wire: Wire,
         note: Callable[[str, str, int, str, str], None],
         clock: Callable[[], float],
@@ -87,6 +89,7 @@ class Performer:
         """``clock`` is monotonic, in seconds."""
         self._saver = saver
         self._reply = reply
+        self._probe = probe
         self._wire = wire
         self._note = note
         self._clock = clock
@@ -166,6 +169,8 @@ class Performer:
             self._wire.send(effect.link, effect.data)
         elif isinstance(effect, Note):
             self._note(effect.level, effect.component, effect.ident, effect.text, effect.flag)
+        elif isinstance(effect, Probe):
+            self._probe(effect)
         elif isinstance(effect, StartTls):
             self._wire.start_tls(effect)
         elif isinstance(effect, Close):

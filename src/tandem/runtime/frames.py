@@ -19,7 +19,7 @@ ETHERNET = 1
 """Hardware type whose 6-byte addresses a packet socket takes."""
 
 
-def _checksum(data: bytes) -> int:
+def checksum(data: bytes) -> int:
     """Return the Internet checksum; 2**16 is 1 modulo 0xFFFF, so the sum of words is one remainder."""
     if len(data) & 1:
         data += b"\0"
@@ -30,10 +30,10 @@ def packet(source: int, source_port: int, destination: int, port: int, data: byt
     """Return the IPv4 packet that carries ``data`` by UDP."""
     length = _UDP.size + len(data)
     pseudo = _PSEUDO.pack(source, destination, 0, socket.IPPROTO_UDP, length)
-    check = _checksum(pseudo + _UDP.pack(source_port, port, length, 0) + data)
+    check = checksum(pseudo + _UDP.pack(source_port, port, length, 0) + data)
     total = _IP.size + length
     fields = (0x45, 0x10, total, 0, _DONT_FRAGMENT, _TTL, socket.IPPROTO_UDP)
-    header = _IP.pack(*fields, _checksum(_IP.pack(*fields, 0, source, destination)), source, destination)
+    header = _IP.pack(*fields, checksum(_IP.pack(*fields, 0, source, destination)), source, destination)
     return header + _UDP.pack(source_port, port, length, check) + data
 
 

@@ -31,6 +31,7 @@ from tandem.runtime.interfaces import own_addresses
 from tandem.runtime.link import Links
 from tandem.runtime.log import Log
 from tandem.runtime.loop import Loop
+from tandem.runtime.ping import Pinger
 from tandem.runtime.poison import Poison
 from tandem.runtime.store import FILE, Store
 from tandem.runtime.tls import FILE as CERTIFICATE_FILE
@@ -106,7 +107,10 @@ class Running:
             lambda why: self._events.call_soon_threadsafe(log.note, "Warning", "Database", 60111, why),
         )
         saver = Recorder(self._writer.submit, self.history)
-        self._performer = Performer(saver, self._udp.send, self._links, log.note, time.monotonic)
+        self._pinger = Pinger(self._feed, log.note)
+        self._performer = Performer(
+            saver, self._udp.send, self._pinger.probe, self._links, log.note, time.monotonic
+        )  # fmt: skip
         self._poison = Poison(options.directory, log.note, self._started_at)
         self.loop = Loop(self.node, self._performer, self._poison.died_of)
         self._configure(config, identity)
@@ -141,6 +145,7 @@ class Running:
         self._performer.max_responses = config.max_responses
         self._links.configure((endpoint.peer for endpoint in config.endpoints), identity)
         self.log.configure(config.log_settings)
+        self._pinger.configure(any(scope.probe_ms for scope in config.scopes))
         self.history.keep_s = config.history_s
 
     # --- life -------------------------------------------------------------------------------------------
@@ -160,6 +165,7 @@ class Running:
         """End cleanly: partners are told, what was decided is written. Return whether that worked."""
         self._serving = False
         self._udp.close()
+        self._pinger.close()
         if self.failure is None:
             self.loop.command(self.node.stop)
             try:
@@ -292,6 +298,7 @@ class Running:
         writer, performer = self._writer, self._performer
         return {
             **{f"udp-{name}": value for name, value in self._udp.counters.items()},
+            **{f"ping-{name}": value for name, value in self._pinger.counters.items()},
             **{f"link-{name}": value for name, value in self._links.counters.items()},
             "dropped-defect": self._poison.dropped,
             "history-left-out": self.history.left_out,

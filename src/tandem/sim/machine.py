@@ -20,6 +20,8 @@ from tandem.base.io import (
     Input,
     Interface,
     Note,
+    Probe,
+    Probed,
     Reply,
     SaveAcked,
     SaveBinding,
@@ -340,6 +342,11 @@ class Machine:
         if self.node is node:
             self._maybe_end()
 
+    def _unanswered(self, node: Node, address: int) -> None:
+        """A ping is over; in this world only clients have addresses, and they answer none."""
+        if self.node is node:
+            self.feed(Probed(address, False))
+
     def _alive_after_effect(self) -> bool:
         """Count an effect (or commit) boundary; return whether the process survives it."""
         if self.fuse is None:
@@ -366,6 +373,8 @@ class Machine:
         elif isinstance(effect, Note):
             self.notes.append((self.world.now, effect.level, effect.text))
             self.world.say(f"{self.name} {effect.level} {effect.ident:05d} {effect.text}")
+        elif isinstance(effect, Probe):
+            self.world.after(effect.wait_ms / 1000, self._unanswered, node, effect.address)
         elif isinstance(effect, StartTls):
             self.wires.start_tls(effect.link, effect.server)
         elif isinstance(effect, Close):

@@ -265,6 +265,23 @@ def test_scopes_come_by_subnet_and_reserved_addresses_leave_the_ranges() -> None
     assert example.reservations[b"i\x01\x02"].address == 0xC0A83214
 
 
+def test_a_scope_pings_as_it_says_or_else_as_the_server_says() -> None:
+    document = batch()
+    d.create_object(document, "scope", "other", ["10.0.0.0", "/24"], {"ping-clients": "off", "ping-timeout": "50"})
+    s.add_range(document, "other", "10.0.0.10", "10.0.0.20")
+
+    def waits() -> dict[str, int]:
+        return {scope.name: scope.probe_ms for scope in compiled(document).scopes}
+
+    assert waits() == {"other": 0, "examplescope": 0}
+    d.enable(document, "dhcp", "", "ping-clients", True)
+    assert waits() == {"other": 0, "examplescope": 300}
+    d.set_attribute(document, "dhcp", "", "ping-timeout", "1000")
+    d.unset_attribute(document, "scope", "other", "ping-clients")
+    d.set_attribute(document, "dhcp", "", "max-ping-packets", "7")
+    assert waits() == {"other": 50, "examplescope": 1000} and compiled(document).max_probes == 7
+
+
 def test_secondary_scopes_join_their_primary() -> None:
     document = batch()
     d.create_object(document, "scope", "second", ["10.0.0.0", "/24"], {"primary-subnet": "192.168.50.0/24"})

@@ -224,6 +224,7 @@ def test_the_chapters_defaults() -> None:
         "failover-dialect": "auto",
         "max-dhcp-requests": "500",
         "max-dhcp-responses": "1000",
+        "ping-clients": "off", "ping-timeout": "300", "max-ping-packets": "500",
         "defer-lease-extensions": "on",
         "client-class": "off",
         "client-class-lookup-id": None, "upgrade-unavailable-timeout": "1d", "skip-client-lookup": "off",

@@ -10,6 +10,7 @@ from tandem.base.io import (
     Effect,
     Interface,
     Note,
+    Probe,
     Reply,
     SaveAcked,
     SaveBinding,
@@ -38,7 +39,7 @@ class Bench:
         self.done: list[str] = []
         self.submitted: list[list[Save]] = []
         self.now = 0.0
-        self.performer = Performer(self, self._reply, self, self._note, lambda: self.now)
+        self.performer = Performer(self, self._reply, self._probe, self, self._note, lambda: self.now)
 
     def submit(self, saves: list[Save]) -> int:
         self.submitted.append(saves)
@@ -46,6 +47,9 @@ class Bench:
 
     def _reply(self, effect: Reply) -> None:
         self.done.append(effect.data.decode())
+
+    def _probe(self, effect: Probe) -> None:
+        self.done.append(f"probe {effect.address}")
 
     def _note(self, level: str, component: str, ident: int, text: str, flag: str) -> None:
         self.done.append(f"note {text}")

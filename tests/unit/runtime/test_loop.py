@@ -40,7 +40,7 @@ class Saver:
 
 def make(node: Node) -> tuple[Loop, list[Reply]]:
     sent: list[Reply] = []
-    performer = Performer(Saver(), sent.append, None, None, time.monotonic)  # type: ignore[arg-type]
+    performer = Performer(Saver(), sent.append, None, None, None, time.monotonic)  # type: ignore[arg-type]
     return Loop(node, performer), sent
 
 

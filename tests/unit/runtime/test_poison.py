@@ -77,7 +77,7 @@ def test_the_loop_tells_what_the_node_raised_on() -> None:
 
     async def run() -> None:
         seen: list[Input] = []
-        performer = Performer(None, None, None, None, lambda: 0.0)  # type: ignore[arg-type]
+        performer = Performer(None, None, None, None, None, lambda: 0.0)  # type: ignore[arg-type]
         loop = Loop(Node(), performer, lambda event, now: seen.append(event))
         with pytest.raises(ZeroDivisionError):
             loop.feed([Tick(), LinkData(1, b"bad"), Tick()])
