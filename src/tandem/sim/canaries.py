@@ -239,6 +239,17 @@ def returns_incautiously() -> AbstractContextManager[object]:
     return mock.patch.dict(endpoint._STEPS, {"leave-startup-alone": bold})
 
 
+def conflicts_not_said() -> AbstractContextManager[object]:
+    """What the two servers could not agree on is in no log."""
+    note = Endpoint.note
+
+    def silent(self: Endpoint, level: str, ident: int, text: str, out: list[Effect], setting: str = "") -> None:
+        if setting != "no-failover-conflict":
+            note(self, level, ident, text, out, setting)
+
+    return mock.patch.object(Endpoint, "note", silent)
+
+
 CANARIES: dict[str, Canary] = {
     canary.name: canary
     for canary in (
@@ -268,6 +279,7 @@ CANARIES: dict[str, Canary] = {
         Canary("freed-without-ack", "an ended lease is free without agreement", ("mixed", "crashes"),
                freed_without_acknowledgement),
         Canary("updates-forgotten", "unacknowledged updates are forgotten", ("crashes",), updates_forgotten, 3),
+        Canary("conflicts-not-said", "a double holder is in no log", ("lies", "safe-period"), conflicts_not_said, 40),
         Canary("returns-incautiously", "a long-lost server gives addresses at once", ("operator", "mixed"),
                returns_incautiously, 40),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from tandem.base.ipv4 import format_ipv4
@@ -21,8 +22,6 @@ from tandem.wire import dhcp
 AWAY, SELECTING, REQUESTING, REBOOTING, BOUND, RENEWING, REBINDING = range(7)
 STATE_NAMES = ("away", "selecting", "requesting", "rebooting", "bound", "renewing", "rebinding")
 _RETRY_S = (4, 8, 16, 32)
-_UNDER_WAY_S = 20
-"""So long a DHCPRELEASE may be under way, and end a lease that its client has taken anew meanwhile."""
 _PARAMETERS = bytes((1, 3, 6, 15, 51, 54, 58, 59))
 
 
@@ -88,7 +87,6 @@ class Client:
         self._offered = 0
         self._token = 0
         self._leaves_at = float("inf")
-        self._released_at = float("-inf")
         field.join(self)
 
     # --- life -------------------------------------------------------------------------------------------
@@ -231,10 +229,11 @@ class Client:
     def _release(self) -> None:
         self._new_transaction()
         options = {54: self.server.to_bytes(4, "big")}
-        self.field.unicast(self.subnet, self.server, self._message(dhcp.RELEASE, options, self.address), self.address)
+        message = self._message(dhcp.RELEASE, options, self.address)
+        heard = partial(self.ledger.released, self.address, self.key)
+        self.field.unicast(self.subnet, self.server, message, self.address, heard)
         self.ledger.drop(self.address, self.key)
         self.end = 0.0
-        self._released_at = self.world.now
 
     # --- answers ----------------------------------------------------------------------------------------
 
@@ -258,7 +257,9 @@ class Client:
                 self.ledger.drop(self.address, self.key)
             self.address, self.server, self.end = message.yiaddr, server, float("inf")
             self.world.say(f"{self.name} has {format_ipv4(self.address)} from {format_ipv4(server)} for good")
-            self.ledger.take(self.address, self.key, self.end, self.name, server, self.subnet.net, False)
+            self.ledger.take(
+                self.address, self.key, self._sent_at, self.end, self.name, server, self.subnet.net, False
+            )  # fmt: skip
             self._enter(BOUND)
 
     def _take(self, message: dhcp.Message) -> None:
@@ -269,13 +270,14 @@ class Client:
         if self.address and self.address != message.yiaddr:
             self.ledger.drop(self.address, self.key)
         self.address, self.server = message.yiaddr, int.from_bytes(options[54], "big")
-        late = late or self.world.now - self._released_at < _UNDER_WAY_S
         self.end = self._sent_at + lease_s
         self._t1 = self._sent_at + int.from_bytes(options[58], "big")
         self._t2 = self._sent_at + int.from_bytes(options[59], "big")
         self.world.say(f"{self.name} has {format_ipv4(self.address)} from {format_ipv4(self.server)} for {lease_s} s")
         fresh = self.state == REQUESTING
-        self.ledger.take(self.address, self.key, self.end, self.name, self.server, self.subnet.net, late)
+        self.ledger.take(
+            self.address, self.key, self._sent_at, self.end, self.name, self.server, self.subnet.net, late
+        )  # fmt: skip
         if fresh and self._chance.random() < self.habits.declines:
             self._decline()
         else:

@@ -6,7 +6,7 @@ Does not know what messages mean beyond where they go. Source: RFC 2131 section 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from random import Random
 from typing import Protocol
 
@@ -78,12 +78,16 @@ class Field:
         for server in servers:
             self._carry(subnet, server, data, relay, 67 if relay else 68)
 
-    def unicast(self, subnet: Subnet, server: int, data: bytes, source: int) -> None:
-        """A client that has an address writes to one server."""
+    def unicast(
+        self, subnet: Subnet, server: int, data: bytes, source: int, heard: Callable[[], None] | None = None
+    ) -> None:  # fmt: skip
+        """A client that has an address writes to one server. ``heard``: called whenever a copy is about to be taken."""
         if server in self.machines:
-            self._carry(subnet, server, data, source, 68)
+            self._carry(subnet, server, data, source, 68, heard)
 
-    def _carry(self, subnet: Subnet, server: int, data: bytes, source: int, port: int) -> None:
+    def _carry(
+        self, subnet: Subnet, server: int, data: bytes, source: int, port: int, heard: Callable[[], None] | None = None
+    ) -> None:  # fmt: skip
         chance = self.chance
         if not self.reaches(subnet.net, server):
             return
@@ -92,7 +96,7 @@ class Field:
                 self.requests += 1
                 machine = self.machines[server]
                 event = Datagram(data, source, port, machine.interface)
-                self.world.after(self.delay_s * (0.2 + chance.expovariate(1)), machine.datagram, event)
+                self.world.after(self.delay_s * (0.2 + chance.expovariate(1)), machine.datagram, event, heard)
 
     # --- to the clients ---------------------------------------------------------------------------------
 

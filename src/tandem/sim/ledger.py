@@ -1,9 +1,10 @@
 """What clients were promised: the truth against which the servers are judged.
 
 A client validly holds an address from the receipt of an ACK until the lease, counted from when it sent its request
-(RFC 2131 section 4.4.1), is over, unless it releases or declines it, or obeys a NAK. A client is known by its key, as
-the servers know it: cloned hardware addresses are one client. A client that goes on using an address after its lease
-holds nothing.
+(RFC 2131 section 4.4.1), is over, unless it releases or declines it, or obeys a NAK. A RELEASE also ends a lease that
+the client asked for while that RELEASE was under way: the server that it reaches cannot know (decisions/0016). A client
+is known by its key, as the servers know it: cloned hardware addresses are one client. A client that goes on using an
+address after its lease holds nothing.
 
 Tolerance: while an ``excuse`` is open (the operator said something untrue, as the draft allows for), leases that are
 taken are *tainted*; two holders are tolerated, counted and remembered when one of them is tainted. So is the lease of a
@@ -68,19 +69,26 @@ class Ledger:
         """Whether a server had to believe a client that asked to extend a lease: (server, address, lease's end)."""
         self.doubles: list[Double] = []
         self.promises = 0
+        self._released: dict[tuple[int, bytes], float] = {}
+        """When a server last heard a RELEASE of an address, by a client."""
         self.declined: dict[int, float] = {}
         """When an address was last declined. Who holds one that another server learned to be in use loses it (draft
         figure 7.1.3-1)."""
         self.revoked: dict[int | bytes, str] = {}
         """Addresses, and clients by their keys, that the operator's new reservations may cost a lease, and why."""
 
-    def take(self, address: int, key: bytes, end: float, name: str, server: int, net: int, late: bool) -> None:
-        """A client has received an ACK. Raises Violation when another validly holds the address.
+    def take(
+        self, address: int, key: bytes, asked_at: float, end: float, name: str, server: int, net: int, late: bool
+    ) -> None:  # fmt: skip
+        """A client has received an ACK to what it asked for at ``asked_at``. Raises Violation when another validly
+        holds the address.
 
         ``late``: it asked to extend a lease that it no longer held. A server that cannot ask its partner believes it,
         for the MCLT, so two holders are then possible (draft section 3.1.2).
         """
         self.promises += 1
+        if self._released.get((address, key), float("-inf")) >= asked_at:
+            return  # given up before the client had it
         here = self.held.setdefault(address, {})
         before = here.get(key)
         late = late or (before is not None and before.late)
@@ -111,6 +119,12 @@ class Ledger:
             f" (another {other.end - now:.1f} s) from {format_ipv4(other.server)}",
             format_ipv4(address), mine.name, other.name,
         )  # fmt: skip
+
+    def released(self, address: int, key: bytes) -> None:
+        """A server hears that a client gives the address up: it holds it no more, also where it has it anew meanwhile
+        from the same or the other server."""
+        self._released[address, key] = self.world.now
+        self.drop(address, key)
 
     def decline(self, address: int, key: bytes) -> None:
         """A client has found the address in use: whoever else holds it, or gets it from a server that has not heard of

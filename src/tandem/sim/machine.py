@@ -161,6 +161,11 @@ class Machine:
         return self.node is not None and self._held_effects > 4 * self.node.config.max_responses
 
     @property
+    def busy(self) -> bool:
+        """Whether effects that the server has decided on wait for the disk."""
+        return bool(self._held)
+
+    @property
     def endpoints(self) -> list[Endpoint]:
         """The endpoints of the running server; none when it does not run."""
         return [] if self.node is None else self.node.endpoints
@@ -237,9 +242,12 @@ class Machine:
 
     # --- inputs -----------------------------------------------------------------------------------------
 
-    def datagram(self, event: Datagram) -> None:
-        """A request has arrived; it is lost when the server has no room for it, or does not run."""
+    def datagram(self, event: Datagram, heard: Callable[[], None] | None = None) -> None:
+        """A request has arrived; it is lost when the server has no room for it, or does not run. ``heard``: called
+        before it is taken."""
         if self.node is not None and not self.stopping and self._held_replies < self.node.config.max_responses:
+            if heard is not None:
+                heard()
             self.feed(event)
 
     def feed(self, event: Input) -> None:

@@ -38,8 +38,6 @@ _COINCIDENCES = 3
 """So many equal numbers are no coincidence."""
 _MEASURED_S = 300.0
 """By then a clock that was set has been noticed and measured by the partner."""
-MET_S = 120.0
-"""After so long in NORMAL a pair has found, and said, what it could not agree on."""
 WHOLE_S = 20.0
 """How often whole checks run."""
 _COLUMN = {name: i for i, name in enumerate(COLUMNS)}
@@ -267,23 +265,21 @@ class Verdicts:
             if all(e.state == S.NORMAL for e in machine.endpoints):
                 self.amnesia.pop(machine.address, None)
             if self.ledger.excuses and all(_normal(m) for m in self.machines.values()):
-                if before != S.COMMUNICATIONS_INTERRUPTED:  # else they tell each other in NORMAL: judged MET_S later
-                    self._doubles_are_reported()
+                self._doubles_are_reported()
                 self.ledger.excused_no_more()
 
     def _doubles_are_reported(self) -> None:
-        """Two holders that were there when the servers met, and still are, have been found by them.
+        """Two holders that were there when the servers met, and still are, have been found by them once both are in
+        NORMAL and neither has anything to tell of the address (decisions/0016).
 
         Each server has one record of an address. Where the only one of a holder was on a disk that was lost before the
         servers met, no record of it is left anywhere: nobody can know of it.
         """
-        met_at = max(
-            machine.true_time(endpoint.saved.since) for machine in self.machines.values()
-            for endpoint in machine.endpoints
-        )  # fmt: skip
         for double in self.ledger.doubles:
+            if double.reported or double.since > self._met_at(double.address):
+                continue
             holders = [self.ledger.of(double.address, key) for key in (double.first, double.second)]
-            if double.reported or double.since > met_at or any(held is None or held.lost for held in holders):
+            if any(held is None or held.lost for held in holders):
                 continue
             name = format_ipv4(double.address)
             double.reported = any(
@@ -294,6 +290,24 @@ class Verdicts:
                 raise Violation(
                     "reported", f"{name} has two holders since {clock_text(double.since)}, and no log says so", name
                 )  # fmt: skip
+
+    def _met_at(self, address: int) -> float:
+        """Return since when the pair that serves an address is in NORMAL and has told each other all of it; before all
+        times when it is not, or has not."""
+        met_at = float("-inf")
+        for server, partner in self._partners_at(address):
+            machine = self.machines[server]
+            endpoint = machine.endpoint_with(partner, self._is_main(machine, self.settings.net_of(address)))
+            if endpoint is None or endpoint.state != S.NORMAL or machine.busy:
+                return float("-inf")
+            if address in endpoint.unacked or endpoint.queue.is_on_the_way(address):
+                return float("-inf")
+            met_at = max(met_at, machine.true_time(endpoint.saved.since))
+        return met_at
+
+    def _partners_at(self, address: int) -> list[tuple[int, int]]:
+        net = self.settings.net_of(address)
+        return [(server, partner) for (where, server), partner in self._partners.items() if where == net]
 
     def _has_recovered(self, machine: Machine, endpoint: Endpoint) -> None:
         """A server that leaves RECOVER has all that its partner had when it was asked."""
@@ -322,8 +336,7 @@ class Verdicts:
         for machine in self.machines.values():
             if machine.node is not None and machine.address not in self.amnesia:
                 self._granted_is_known(machine)
-        if all(_normal(machine, MET_S) for machine in self.machines.values()):
-            self._doubles_are_reported()
+        self._doubles_are_reported()
 
     def _granted_is_known(self, machine: Machine) -> None:
         """Whoever gave a lease that a client holds has it in its book as that client's."""
@@ -432,11 +445,9 @@ class Verdicts:
         return ""
 
 
-def _normal(machine: Machine, for_s: float = 0.0) -> bool:
-    """Whether a server runs and has been in NORMAL for so long with all its partners."""
-    return machine.node is not None and all(
-        endpoint.state == S.NORMAL and machine.clock - endpoint.saved.since >= for_s for endpoint in machine.endpoints
-    )
+def _normal(machine: Machine) -> bool:
+    """Whether a server runs and is in NORMAL with all its partners."""
+    return machine.node is not None and all(endpoint.state == S.NORMAL for endpoint in machine.endpoints)
 
 
 def _unbalanced(main: Machine, ours: Endpoint) -> str:
