@@ -13,8 +13,10 @@ import asyncio
 from tandem.base.errors import CommandError
 from tandem.base.units import parse_duration
 from tandem.cluster import administration as _administration  # noqa: F401  fills the registry
+from tandem.cluster import counters as _counters  # noqa: F401  fills the registry
 from tandem.cluster import diagnosis as _diagnosis  # noqa: F401  fills the registry
 from tandem.cluster import lease_files as _lease_files  # noqa: F401  fills the registry
+from tandem.cluster import listings as _listings  # noqa: F401  fills the registry
 from tandem.cluster import logs, objects
 from tandem.cluster import pair_certificates as _certificates  # noqa: F401  fills the registry
 from tandem.cluster import pair_commands as _pairs  # noqa: F401  fills the registry
@@ -70,18 +72,6 @@ async def _stop(manager: Manager, request: Request) -> Answer:
     return Answer()
 
 
-async def _statistics(manager: Manager, request: Request) -> Answer:
-    which = request.values["which"] or "all"
-    if which not in ("all", "server", "failover"):
-        raise CommandError(316, f"{which!r}: write all, server or failover")
-    counters = await manager.ask("statistics")
-    partners = counters.pop("failover", [])
-    items = [item_of("dhcp", counters, request.session)] if which != "failover" else []
-    if which != "server":
-        items += [item_of(f"failover {partner.pop('name')}", partner, request.session) for partner in partners]
-    return Answer(items)
-
-
 async def _health(manager: Manager, request: Request) -> Answer:
     facts: dict[str, object] = {"health": "OK"}
     try:
@@ -112,6 +102,17 @@ async def _server_logs(manager: Manager, request: Request) -> Answer:
     return Answer(lines=[*more, *(str(line) for line in page.lines)])
 
 
+_LOG = (
+    Argument("count", f"how many (default {logs.COUNT}, at most {logs.COUNT_MAX})", "number", optional=True),
+    Argument("level", f"only this level and worse: {', '.join(logs.LEVELS)}", optional=True),
+    Argument("component", "only this component, e.g. Failover, Protocol, Configuration", optional=True),
+    Argument("search", "only lines with this text", optional=True),
+    Argument("before", "only what stands before this byte of the file, as told on the page before", "number",
+             optional=True),
+    Argument("log", "dhcp (the DHCP server's, default) or ccm (the cluster's)", optional=True),
+    Argument("older", "the file put aside so many files ago (1 to 4)", "number", optional=True),
+)  # fmt: skip
+
 REGISTRY.add(
     Command(("dhcp", "reload"), "Have the server run by the configuration as it is now.", "dhcp reload", _reload,
             role=FAILOVER_OPERATOR, effect="server"),
@@ -119,22 +120,12 @@ REGISTRY.add(
             role=FAILOVER_OPERATOR, effect="server"),
     Command(("dhcp", "stop"), "Stop the server for a short time; its partner serves from its own share.", "dhcp stop",
             _stop, role=FAILOVER_OPERATOR, effect="server"),
-    Command(("dhcp", "getStats"), "Show the server's counters, and those of each failover relationship.",
-            "dhcp getStats failover", _statistics,
-            (Argument("which", "all (as when left out), server or failover", optional=True),), role=READ_ONLY),
     Command(("dhcp", "gethealth"), "Show whether the server runs, and by the newest configuration.",
             "dhcp gethealth", _health, role=READ_ONLY),
     Command(("dhcp", "serverLogs"), "Show the end of the server's log; or what fits, page by page.",
-            "dhcp serverLogs level=Warning component=Failover count=20", _server_logs,
-            (Argument("count", f"how many (default {logs.COUNT}, at most {logs.COUNT_MAX})", "number", optional=True),
-             Argument("level", f"only this level and worse: {', '.join(logs.LEVELS)}", optional=True),
-             Argument("component", "only this component, e.g. Failover, Protocol, Configuration", optional=True),
-             Argument("search", "only lines with this text", optional=True),
-             Argument("before", "only what stands before this byte of the file, as told on the page before", "number",
-                      optional=True),
-             Argument("log", "dhcp (the DHCP server's, default) or ccm (the cluster's)", optional=True),
-             Argument("older", "the file put aside so many files ago (1 to 4)", "number", optional=True)),
-            role=READ_ONLY),
+            "dhcp serverLogs level=Warning component=Failover count=20", _server_logs, _LOG, role=READ_ONLY),
+    Command(("dhcp", "serverLogs", "show"), "The same as serverLogs.", "server dhcp serverLogs show", _server_logs,
+            _LOG, role=READ_ONLY, route="GET /dhcp/serverLogs"),
 )  # fmt: skip
 
 
@@ -268,6 +259,10 @@ async def _save(manager: Manager, request: Request) -> Answer:
     return Answer()
 
 
+async def _license(manager: Manager, request: Request) -> Answer:
+    return Answer(lines=["No license is needed: nothing here is locked, limited or counted."])
+
+
 async def _help(manager: Manager, request: Request) -> Answer:
     if not request.words:
         commands = sorted(REGISTRY.commands, key=lambda command: command.path[0])
@@ -308,6 +303,15 @@ REGISTRY.add(
             route=COMMAND, role=READ_ONLY),
     Command(("force-lock",), "Nothing is to be locked: each command takes effect at once and as a whole.", "force-lock",
             _locked, route=COMMAND, role=READ_ONLY),
+    Command(("session", "cache", "refresh"), "Nothing is to be fetched anew: nrcmd asks the cluster each time.",
+            "session cache refresh", _locked, route=COMMAND, role=READ_ONLY),
+    Command(("session", "cache", "clear"), "Nothing is to be forgotten: nrcmd asks the cluster each time.",
+            "session cache clear", _locked, route=COMMAND, role=READ_ONLY),
+    Command(("license",), "Show that no license is needed.", "license", _license, route=COMMAND, role=READ_ONLY),
+    Command(("license", "list"), "Show that no license is needed.", "license list", _license, route=COMMAND,
+            role=READ_ONLY),
+    Command(("license", NAME, "create"), "Nothing is to be entered: no license is needed.", "license key create",
+            _license, route=COMMAND, role=READ_ONLY),
     Command(("session", "assert", "locked"), "Always holds: nobody locks a cluster.", "session assert locked", _locked,
             route=COMMAND, role=READ_ONLY),
     Command(("help",), "List the commands, or tell about some.", "help scope", _help, (_WORDS,),

@@ -16,7 +16,7 @@ _DATES = frozenset({
     "acked-potential-expiration", "received-potential-expiration", "est-end-recover-time", "safe-period-end",
     "use-other-available-time", "first-time", "last-time", "here-expiration", "partner-expiration",
     "here-heard-client", "partner-heard-client", "earliest", "raised", "cleared", "last-renewal",
-    "drift-checked", "last-synchronization-time",
+    "drift-checked", "counted-since", "counted-until", "last-synchronization-time",
 })  # fmt: skip
 """Keys of the server's views that hold seconds since 1970; 0 = never."""
 _DURATIONS = frozenset({"maximum-client-lead-time", "desired-lease-time"})

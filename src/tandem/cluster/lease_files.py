@@ -11,6 +11,7 @@ attributes" sections 1.7 and 8 (the first six fields; the others are of our own 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from tandem.base.errors import CommandError
@@ -95,6 +96,31 @@ async def _notification(manager: Manager, request: Request) -> Answer:
     return Answer(items, table(rows) if items else ["No scope has so few addresses available."])
 
 
+_COUNTS = ("addresses", "reserved", "leased", "available", "other-available", "pending-available", "unavailable")
+
+
+async def _report(manager: Manager, request: Request) -> Answer:
+    document = manager.database.document
+    names = request.values["scopes"].split(",") if request.values["scopes"] else list(document.get(SCOPE.name, {}))
+    heads = [key.capitalize().replace("-", " ") for key in _COUNTS]
+    rows, total = [["Scope", "Subnet", *heads, "Percent leased"]], dict.fromkeys(_COUNTS, 0)
+    for scope in await manager.scopes(names):
+        bits = prefix_length(parse_ipv4(read_object(document, SCOPE.name, scope["name"])["mask"]))
+        rows.append(_report_row(scope["name"], f"{scope['subnet']}/{bits}", scope))
+        total = {key: total[key] + scope[key] for key in _COUNTS}
+    rows.append(_report_row("Total", "", total))
+    keys = [head.lower().replace(" ", "-") for head in rows[0]]
+    items = [Item(row[0], dict(zip(keys[1:], row[1:], strict=True))) for row in rows[1:]]
+    separator = request.values["column-separator"]
+    return Answer(items, [separator.join(row) for row in rows] if separator else table(rows))
+
+
+def _report_row(name: str, subnet: str, counts: Mapping[str, Any]) -> list[str]:
+    size = counts["addresses"]
+    part = f"{100 * counts['leased'] / size:.1f}%" if size else "-"
+    return [name, subnet, *(str(counts[key]) for key in _COUNTS), part]
+
+
 async def _clear_unavailable(manager: Manager, request: Request) -> Answer:
     read_object(manager.database.document, SCOPE.name, request.name)
     leases = await _leases(manager, {"scope": request.name, "state": "unavailable"})
@@ -114,6 +140,10 @@ REGISTRY.add(
             (Argument("which", "-client: current leases; -server: expired ones too"), _FILE), role=READ_ONLY),
     Command(("export", "addresses"), "Show all addresses that clients have or had, or have nrcmd write them to a file.",
             "export addresses file=addresses.txt", _export_addresses, (_FILE,), role=READ_ONLY),
+    Command(("report",), "Show how the addresses of each scope are used, and of all.", "report column-separator=,",
+            _report,
+            (Argument("column-separator", "text between the columns; left out: they are aligned", optional=True),
+             Argument("scopes", "only these, with commas", optional=True), _FILE), role=READ_ONLY),
     Command(("lease-notification",), "Show the scopes in which few addresses are available.",
             "lease-notification available=10%", _notification,
             (Argument("available", "no more than so many, or such a percentage: 20, 10% (default: all scopes)",

@@ -148,6 +148,13 @@ async def _scope_name(manager: Manager, request: Request) -> Answer:
     return Answer(lines=[str((await _lease(manager, request))["scope-name"])])
 
 
+async def _mac(manager: Manager, request: Request) -> Answer:
+    lease = await _lease(manager, request)
+    if not lease.get("client-mac-addr"):
+        raise CommandError(302, f"no hardware address is known of {request.name}; 'lease {request.name}' shows all")
+    return Answer(lines=[str(lease["client-mac-addr"])])
+
+
 async def _force_available(manager: Manager, request: Request) -> Answer:
     await manager.ask("force_available", address=_address(request))
     manager.log.note("Info", "Lease", 60012, f"{request.who} forced lease {request.name} available.")
@@ -278,6 +285,10 @@ _WHERE = Argument("where", "here: on this server only", optional=True)
 REGISTRY.add(
     Command(("lease", "list"), "Show leases, a page at a time, or search them.", "lease list state=leased limit=20",
             _list, _ARGUMENTS, role=READ_ONLY),
+    Command(("dhcp", "getLeases"), "The same as lease list.", "dhcp getLeases scope=examplescope", _list, _ARGUMENTS,
+            role=READ_ONLY, route="GET /lease/list"),
+    Command(("lease", NAME, "macaddr"), "Show the hardware address of the client that holds or last held a lease.",
+            "lease 192.168.50.10 macaddr", _mac, role=READ_ONLY),
     Command(("lease", NAME), "Show a lease, by its address.", "lease 192.168.50.10", _show, role=READ_ONLY),
     Command(("lease", NAME, "show"), "Show a lease, by its address.", "lease 192.168.50.10 show", _show,
             route="GET /lease/{name}", role=READ_ONLY),

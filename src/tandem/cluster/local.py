@@ -26,6 +26,7 @@ from tandem.cluster import certificates
 from tandem.cluster import commands as _commands  # noqa: F401  fills the registry
 from tandem.cluster.accounts import has_superuser, set_administrator
 from tandem.cluster.certificates import TlsFiles
+from tandem.cluster.counters import keep_samples
 from tandem.cluster.database import Database
 from tandem.cluster.log import ClusterLog
 from tandem.cluster.manager import Manager
@@ -268,12 +269,14 @@ async def serve(options: Options, make_api: MakeApi, own_addresses: OwnAddresses
         if not options.stopped:
             manager.supervisor.start()
         watching = asyncio.create_task(manager.watch.run())
+        counting = asyncio.create_task(keep_samples(manager))
         announcing = asyncio.create_task(_announce(manager, options, url, shown))
         comparing = asyncio.create_task(watch_drift(manager))
         await stop.wait()
         manager.closing.set()
         announcing.cancel()
         watching.cancel()
+        counting.cancel()
         comparing.cancel()
         await asyncio.gather(*(api.stop() for api in apis), manager.supervisor.stop())
     finally:

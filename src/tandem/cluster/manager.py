@@ -25,6 +25,7 @@ from tandem.cluster.certificates import TlsFiles
 from tandem.cluster.database import Database
 from tandem.cluster.guard import Guard
 from tandem.cluster.log import ClusterLog
+from tandem.cluster.marks import Marks
 from tandem.cluster.pairs import PairNotes
 from tandem.cluster.registry import REGISTRY, Login, Request, Session, split
 from tandem.cluster.supervisor import ControlSocket, Supervisor
@@ -71,6 +72,8 @@ class Manager:
     pair_notes: PairNotes = field(init=False)
     guard: Guard = field(init=False)
     watch: Watch = field(init=False)
+    marks: Marks = field(default_factory=Marks)
+    """Of the DHCP server's counters."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the cluster stops: what lasts for long ends by itself."""
     _reloading: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -240,6 +240,11 @@ class _Node:
 
 _OTHER_NAMES = {"custom-option": "option"}
 """First words of commands as other versions have them."""
+_OTHER_WORDS = {
+    f"{verb}V4{what}".lower(): f"{verb}{what}".lower()
+    for verb in ("set", "get", "unset", "list") for what in ("Option", "Options", "VendorOption", "VendorOptions")
+}  # fmt: skip
+"""The other words, likewise, in small letters."""
 
 
 class Registry:
@@ -280,8 +285,9 @@ class Registry:
             words = [_OTHER_NAMES[words[0].lower()], *words[1:]]
         node, name = self._root, ""
         for i, word in enumerate(words):
-            if word.lower() in node.children:
-                node = node.children[word.lower()]
+            known = word.lower() if word.lower() in node.children else _OTHER_WORDS.get(word.lower(), "")
+            if known in node.children:
+                node = node.children[known]
             elif node.named is not None:
                 node, name = node.named, word
             elif node.command is not None and (node.command.arguments or not node.children):

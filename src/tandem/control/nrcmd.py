@@ -137,7 +137,7 @@ def _private(path: str, flags: int) -> int:
 
 
 def file_of(line: str) -> tuple[str, str | None]:
-    """Return the first word of a line, and the file that it names with ``file=`` if it exports or imports."""
+    """Return the first word of a line, and the file that it names with ``file=`` if it exports, imports or reports."""
     try:
         words = shlex.split(line)
     except ValueError:
@@ -146,7 +146,7 @@ def file_of(line: str) -> tuple[str, str | None]:
     found = [word[5:] for word in words if word.startswith("file=") and len(word) > 5]
     if [word.lower() for word in words[:2]] == ["export", "leases"] and len(words) == 4:
         found = found or words[3:]
-    return verb, found[0] if found and verb in ("export", "import") else None
+    return verb, found[0] if found and verb in ("export", "import", "report") else None
 
 
 def with_absolute_dates(line: str) -> str:

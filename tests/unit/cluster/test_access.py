@@ -24,7 +24,7 @@ scope examplescope addRange 192.168.50.10 192.168.50.200
 scope examplescope addReservation 192.168.50.9 1,6,00:d0:ba:d3:bd:3b
 policy default setLeaseTime 3d
 policy default setOption routers 192.168.50.1
-client-class exampleclass create
+client-class exampleclass create selection-criteria=red
 client 1,6,00:d0:ba:d3:bd:3b create
 scope-policy examplescope setOption routers 192.168.50.1
 client-policy 1,6,00:d0:ba:d3:bd:3b setOption routers 192.168.50.1
