@@ -213,8 +213,9 @@ def accept(book: Book, binding: Binding, update: Update, scope: CompiledScope, n
             book.set_client(binding, update.hardware, update.client_id)
             binding.granted_by = BY_PARTNER
             binding.expires = update.expires
-            # The partner may rely on what it was told before this server took the lease for ended.
-            ended = binding.status in (EXPIRED, RELEASED, RESET) and same_client
+            # The partner may rely on what it was told before this server took the lease for ended, or the address for
+            # one in use (which no longer says whose it was).
+            ended = binding.status in (ABANDONED, RESET) or (binding.status in (EXPIRED, RELEASED) and same_client)
             told = max(binding.sent_potential, binding.acked_potential, binding.received_potential) if ended else 0
             binding.received_potential = potential
             binding.sent_potential, binding.acked_potential = told, 0

@@ -120,3 +120,17 @@ def test_the_end_of_a_quarantine_that_the_partner_told_of_ends_no_later_lease() 
     told = UpdateQueue(book, False, Skew())._update_of(there, [])
     assert told.last_transaction == NOW - 500
     assert reason(binding("ACTIVE"), told) == 15
+
+
+@pytest.mark.parametrize("ours", ["ABANDONED", "RESET"])
+def test_what_the_partner_was_told_of_a_lease_is_waited_for_after_its_address_was_found_in_use(ours: str) -> None:
+    """It extends the lease by what it was told, until it hears that the address is in use."""
+    scope = replace(SCOPE, mask=0xFFFFFF00)
+    book = Book(ServerConfig(scopes=[scope], networks=[]))
+    here = book.record(5, scope)
+    book.set_status(here, Status.ACTIVE, NOW - 500)
+    here.sent_potential = NOW + 9000
+    for status in ("ABANDONED", ours):
+        book.set_status(here, Status[status], NOW - 100)
+    accept(book, here, update("ACTIVE"), scope, NOW)
+    assert max(here.sent_potential, here.received_potential) == NOW + 9000
