@@ -243,8 +243,8 @@ def test_a_scope_leaves_a_pair_that_goes_on_and_comes_back() -> None:
         assert not (ours.owner_of_unused(address) == b.FREE and theirs.owner_of_unused(address) == b.BACKUP)
 
 
-@pytest.mark.parametrize("apart", [False, True])
-def test_a_scope_leaves_a_pair_on_the_backup_alone_and_comes_back(apart: bool) -> None:
+@pytest.mark.parametrize(("apart", "restarts"), [(False, False), (True, False), (True, True)])
+def test_a_scope_leaves_a_pair_on_the_backup_alone_and_comes_back(apart: bool, restarts: bool) -> None:
     """What was the backup's share is the main's, which was not told, or the backup's again within moments."""
     world = World(lambda: two_scopes(True, second=True), lambda: two_scopes(False, second=True)).pair()
     reload(world, world.backup, two_scopes(False, second=False))
@@ -254,6 +254,9 @@ def test_a_scope_leaves_a_pair_on_the_backup_alone_and_comes_back(apart: bool) -
         world.drop_connections_of(world.backup)
         world.run(30)
     reload(world, world.backup, two_scopes(False, second=True))
+    if restarts:
+        world.backup.crash()
+        world.backup.boot()
     if apart:
         world.run(30)
         world.cut = False

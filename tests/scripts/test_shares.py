@@ -12,7 +12,7 @@ from tandem.base.io import Effect, LinkData, Reply
 from tandem.base.ipv4 import parse_ipv4
 from tandem.config.compiled import ServerConfig
 from tandem.failover import shares, telling
-from tandem.lease.binding import FREE
+from tandem.lease.binding import BACKUP, FREE
 from tandem.wire.failover import ServerState as S
 from tandem.wire.failover import State, decode
 
@@ -306,3 +306,122 @@ def test_a_shorter_mclt_shortens_no_wait_for_promises_by_the_longer_one(role: st
     alone.node.set_partner_down(world.now, partner.address, None, False, out := [])
     alone.perform(out)
     assert alone.endpoint.powers.other_from <= world.now + 600, "all that was promised by the longer one is known"
+
+
+def take_back(world: World) -> None:
+    """Let the main take back what is too much of the backup's; the updates are on the wire."""
+    main = world.main.endpoint
+    main.reclaim_at = world.now
+    out: list[Effect] = []
+    shares.rebalance(main, world.now, out)
+    telling.flush(main, world.now, out)
+    world.main.perform(out)
+
+
+def agree_to_it(world: World) -> None:
+    """Let the backup agree; its answer is on the wire."""
+    had = sizes(world.backup)[1]
+    while sizes(world.backup)[1] == had:
+        assert world.step()
+
+
+def with_half(used: bool) -> World:
+    """A pair whose backup has half of ten addresses, and a main that is to take all but one of them back."""
+
+    def made(main: bool, pct: int) -> ServerConfig:
+        return config(main, scope(last="192.168.50.19", lease_s=600, pct=pct), mclt_s=600)
+
+    world = World(lambda: made(True, 50), lambda: made(False, 50)).pair()
+    if used:
+        for _ in range(2):
+            assert all([Client(world, n).lease() for n in range(5)])
+            world.run(1400)
+    assert agree(world) == (5, 5)
+    for server, main in ((world.main, True), (world.backup, False)):
+        server.make = lambda main=main: made(main, 10)  # type: ignore[misc]
+        reload(world, server, server.make())
+    return world
+
+
+def owned(server: Server, status: int) -> set[int]:
+    """The addresses that are available to one of the two, by the book of ``server``."""
+    assert server.node is not None
+    book = server.node.book
+    unused = {a for lo, hi in book.pools[0].side(status).unused for a in range(lo, hi + 1)}
+    return unused | {binding.address for binding in book.by_address.values() if binding.status == status}
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_what_the_backup_gave_back_while_the_main_died_is_somebodys_again(used: bool) -> None:
+    """The main asks for addresses, the backup agrees, and the main is gone before it hears so."""
+    world = with_half(used)
+    take_back(world)
+    agree_to_it(world)
+    world.main.crash()
+    world.run(30)
+    world.main.boot()
+    world.run(5)
+    assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")
+    assert owned(world.main, BACKUP) > owned(world.backup, BACKUP), "some are nobody's"
+    world.run(15)
+    assert owned(world.main, BACKUP) == owned(world.backup, BACKUP)
+    assert sum(agree(world)) == 10
+    world.books_agree()
+    world.run(3700)
+    assert agree(world) == (9, 1), "and the main gets them in the end"
+
+
+def test_what_the_backup_gave_back_is_somebodys_again_when_it_refuses_a_part_of_it_later() -> None:
+    """The backup agrees, the main does not hear of it and asks anew; now one address of the range has something."""
+    world = with_half(used=False)
+    take_back(world)
+    world.cut = True
+    agree_to_it(world)
+    world.run(100)
+    assert world.main.state == world.backup.state == "COMMUNICATIONS-INTERRUPTED"
+    out: list[Effect] = []
+    held = min(owned(world.main, BACKUP))
+    assert world.backup.node is not None
+    world.backup.node.set_deactivated(world.now, held, True, out)
+    world.backup.perform(out)
+    world.cut = False
+    world.run(60)
+    assert world.main.state == world.backup.state == "NORMAL"
+    assert any("The partner refused" in note for note in world.main.notes)
+    assert owned(world.main, BACKUP) == owned(world.backup, BACKUP)
+    assert len(owned(world.backup, FREE) | owned(world.backup, BACKUP)) == 10
+    world.books_agree()
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_a_reminder_gives_no_address_two_owners(used: bool) -> None:
+    """What the backup is reminded of crosses what it has to say, and the main's taking back comes behind it."""
+    world = with_half(used)
+    main, backup = world.main.endpoint, world.backup.endpoint
+
+    def remind() -> bool:
+        out: list[Effect] = []
+        main.reminders.begin(main.pools())
+        telling.flush(main, world.now, out)
+        main.reminders.waiting.clear()
+        world.main.perform(out)
+        return bool(out)
+
+    assert remind()
+    assert main.queue.on_the_way and not main.queue.unacknowledged
+    take_back(world)
+    assert main.queue.takes_back
+    for binding in [binding for binding in backup.bindings() if binding.status == BACKUP][:1]:
+        out: list[Effect] = []  # the backup has something new to say of one
+        assert world.backup.node is not None
+        world.backup.node.book.set_status(binding, FREE, int(world.now))
+        world.backup.node.book.save(binding, out)
+        world.backup.perform(out)
+    for _ in range(30):
+        taking = main.queue.takes_back
+        assert not (remind() and taking), "it waits until nothing is being taken back"
+        assert not owned(world.main, FREE) & owned(world.backup, BACKUP)
+        assert world.step()
+    world.run(60)
+    assert agree(world) == (9, 1)
+    world.books_agree()

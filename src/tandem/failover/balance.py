@@ -32,7 +32,7 @@ def give(book: Book, pool: Pool, target: int, buckets: int, now: int, out: list[
     given = 0
     moves: list[Move] = []
     if buckets:
-        for binding in _recorded(book, pool, FREE):
+        for binding in recorded(book, pool, FREE):
             if given < missing and buckets >> bucket(binding.client_id, binding.hardware) & 1:
                 _give_record(book, binding, now, out)
                 given += 1
@@ -56,8 +56,8 @@ def _give_record(book: Book, binding: Binding, now: int, out: list[Effect]) -> N
     book.save(binding, out)
 
 
-def _recorded(book: Book, pool: Pool, own: int) -> list[Binding]:
-    """The available addresses of one owner that had a client, and are not set aside for an offer."""
+def recorded(book: Book, pool: Pool, own: int) -> list[Binding]:
+    """Return the available addresses of one owner that had a client, and are not set aside for an offer."""
     found = {
         address: book.by_address[address]
         for _, address, since in pool.side(own).heap
@@ -81,7 +81,7 @@ def reclaim(book: Book, pool: Pool, target: int, buckets: int) -> list[Move]:
     surplus = pool.backup.size - target
     if surplus <= max(target // 10, 1):
         return []
-    records = [Move(binding.address, binding.address, FREE, False) for binding in _recorded(book, pool, BACKUP)]
+    records = [Move(binding.address, binding.address, FREE, False) for binding in recorded(book, pool, BACKUP)]
     if buckets:
         mine = [move for move in records if not buckets >> _bucket_of(book, move) & 1]
         records = [move for move in records if buckets >> _bucket_of(book, move) & 1]
@@ -116,7 +116,7 @@ def give_back(book: Book, pool: Pool, now: int, out: list[Effect]) -> tuple[int,
         out.append(SaveShare(lo, hi, False, False))
         moves.append(Move(lo, hi, FREE, True))
         given += hi - lo + 1
-    for binding in _recorded(book, pool, BACKUP)[: max(surplus - given, 0)]:
+    for binding in recorded(book, pool, BACKUP)[: max(surplus - given, 0)]:
         book.set_status(binding, FREE, now)
         book.save(binding, out)
         given += 1

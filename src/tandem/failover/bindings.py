@@ -10,12 +10,13 @@ from tandem.base.io import Effect, SaveAcked, SaveBinding
 from tandem.base.ipv4 import format_ipv4
 from tandem.base.ranges import RangeSet
 from tandem.config.compiled import CompiledScope
-from tandem.failover import conflict, shares, telling, words
+from tandem.failover import conflict, reminders, shares, telling, words
 from tandem.failover.calling import ANSWER_S
 from tandem.failover.conflicts import HERE, THERE, View, view_of_binding, view_of_update
 from tandem.failover.endpoint import REFUSED_S, Endpoint
 from tandem.failover.updates import Move, Sent
 from tandem.lease.binding import ACTIVE, BACKUP, EXPIRED, FREE, RELEASED, RESET, Binding, client_key
+from tandem.lease.pool import Pool
 from tandem.wire.failover import Answer, BindingAck, BindingUpdate, Frame, RejectReason, Update
 from tandem.wire.failover import ServerState as S
 
@@ -199,6 +200,9 @@ def _range_update(
         return RejectReason.ILLEGAL_ADDRESS, "the range is in no scope of this relationship; compare the scopes"
     if update.status not in (FREE, BACKUP):
         return RejectReason.MISSING_BINDING_INFORMATION, "a range can only be free or the backup's"
+    if not endpoint.config.main and update.status == BACKUP:
+        _make_own(endpoint, book.pools[scope.index], lo, hi, now, out)
+        return None
     busy = any(lo <= a <= hi for a in endpoint.unacked) or any(lo <= a <= hi for a in book.offered)
     if busy and update.status == FREE and not endpoint.config.main:
         return RejectReason.OUTDATED_BINDING, "an address of the range is being given to a client here"
@@ -210,9 +214,21 @@ def _range_update(
     if endpoint.config.main and update.status == FREE:
         for move in endpoint.queue.moving(lo, hi, BACKUP):
             taken.remove(move.lo, move.hi)  # given since: the backup takes that
+        for a, b in endpoint.reminders.meeting(lo, hi):
+            taken.remove(a, b)  # and so it does with what it is reminded of
     for a, b in taken:
         shares.take_unused(endpoint, a, b, update.status, True, out)
     return None
+
+
+def _make_own(endpoint: Endpoint, pool: Pool, lo: int, hi: int, now: float, out: list[Effect]) -> None:
+    """Backup: what the main has given, or says again that it holds for the backup's."""
+    if pool.main.unused.overlap(lo, hi):
+        shares.take_unused(endpoint, lo, hi, BACKUP, True, out)
+    found = reminders.take(endpoint.book, lo, hi, int(now), out)
+    if found:
+        text = f"{found} addresses that were given back are this server's again: the main has not heard that they were"
+        endpoint.note("Info", 6142, text, out, "failover-detail")
 
 
 def binding_ack(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:
@@ -220,6 +236,7 @@ def binding_ack(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect])
     message = frame.message
     assert isinstance(message, BindingAck)
     entries = endpoint.queue.take_answered(frame.xid)
+    endpoint.reminders.answered(frame.xid)
     if entries is None:
         endpoint.note("Warning", 6161, f"An acknowledgement with the unknown number {frame.xid} came", out)
         return
@@ -298,6 +315,7 @@ def _refused(endpoint: Endpoint, answer: Answer, sent: Sent, now: float, out: li
     endpoint.note("Warning", 6162, text, out, "no-failover-conflict")
     if isinstance(item, Move):
         endpoint.move_refused = True
+        endpoint.remind_at = min(endpoint.remind_at, now)  # it may have agreed to a part of it before
         giver = FREE if item.owner == BACKUP else BACKUP
         gave = endpoint.config.main or endpoint.dialect.main_asks  # else it only said that they are not its own
         if item.unused and gave and giver == (FREE if endpoint.config.main else BACKUP):

@@ -97,6 +97,7 @@ def link_lost(endpoint: Endpoint, why: str, now: float, out: list[Effect], refus
     endpoint.unacknowledged_said = False
     endpoint.partner_met = None
     endpoint.queue.disconnect()
+    endpoint.reminders.forget()
     endpoint.flush_at = INFINITY
     if link.heard_state and now - link.opened_at >= STEADY_S:
         endpoint.refusals = 0

@@ -59,6 +59,7 @@ def clock_set_back(endpoint: Endpoint, seconds: float) -> None:
     endpoint.startup_until -= seconds
     endpoint.balance_at -= seconds
     endpoint.reclaim_at -= seconds
+    endpoint.remind_at -= seconds
     endpoint.refused_at -= seconds
     endpoint.store_at -= seconds
     endpoint.answer_until -= seconds

@@ -21,6 +21,7 @@ from tandem.failover.clock import Skew
 from tandem.failover.conflicts import Conflicts
 from tandem.failover.dialect import DIALECTS, TANDEM, dialect_of
 from tandem.failover.link import Link
+from tandem.failover.reminders import Reminders
 from tandem.failover.rights import INFINITY, powers_of
 from tandem.failover.saved import Saved
 from tandem.failover.shares import BALANCE_S, RECLAIM_S
@@ -74,6 +75,7 @@ class Endpoint:
         self.queue = UpdateQueue(book, config.main, self.skew)
         self.dialect = TANDEM
         self._choose_dialect()
+        self.reminders = Reminders(book)
         self.unacked: dict[int, Binding] = {}
         """Bindings of which the partner has not acknowledged the latest state, by address."""
         self.lost_moves: list[Move] = []
@@ -107,6 +109,7 @@ class Endpoint:
         self.move_refused = False
         """Whether the partner has refused an address since the last look at the shares."""
         self.reclaim_at = INFINITY
+        self.remind_at = INFINITY
         self.refused_at = INFINITY
         self.store_at = INFINITY
         self.conflicts = Conflicts()
@@ -256,6 +259,7 @@ class Endpoint:
 
     def forget_strangers(self) -> None:
         """Scopes have left this relationship: nothing of them is to be told any more."""
+        self.reminders.forget()
         self.unacked = {b.address: b for b in self.bindings() if not b.up_to_date}
         mine = {pool.scope.index for pool in self.pools()}
         places = [(move, self.book.scope_at(move.lo)) for move in self.lost_moves]
@@ -400,6 +404,7 @@ class Endpoint:
             if self.config.main:
                 self.balance_at = now if self.dialect.gives_unasked else now + BALANCE_S
                 self.reclaim_at = now + RECLAIM_S
+                self.remind_at = now + BALANCE_S
             if self.saved.cautious or self.dialect.hears_before:
                 self.ask(now, out)
         elif state == S.PARTNER_DOWN:

@@ -43,18 +43,23 @@ def rebalance(endpoint: Endpoint, now: float, out: list[Effect]) -> int:
     take_back = now >= endpoint.reclaim_at
     if take_back:
         endpoint.reclaim_at = now + RECLAIM_S
-    total = 0
+    total = taken = 0
     for pool in endpoint.pools():
         target = balance.target_of(pool, endpoint.dialect.backup_pct_max)
         given, moves = balance.give(endpoint.book, pool, target, endpoint.backup_buckets, int(now), out)
         total += given
         if take_back or balance.starved(pool, target):
-            moves += balance.reclaim(endpoint.book, pool, target, endpoint.backup_buckets)
+            back = balance.reclaim(endpoint.book, pool, target, endpoint.backup_buckets)
+            taken += len(back)
+            moves += back
         for move in moves:
             endpoint.queue.add(move)
     if total:
         endpoint.note("Info", 6140, f"Gave {total} addresses to the backup's share", out, "failover-detail")
-    if endpoint.queue.waiting:
+    if now >= endpoint.remind_at and not taken:
+        endpoint.remind_at = now + RECLAIM_S
+        endpoint.reminders.begin(endpoint.pools() if endpoint.dialect.extensions else ())
+    if endpoint.queue.waiting or endpoint.reminders.waiting:
         endpoint.flush_at = min(endpoint.flush_at, now + FLUSH_S)
     return total
 

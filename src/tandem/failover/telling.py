@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from tandem.base.io import Effect
 from tandem.base.units import format_duration
 from tandem.failover import shares, words
+from tandem.failover.link import Link
 from tandem.failover.rights import INFINITY
-from tandem.failover.updates import FLUSH_S
+from tandem.failover.updates import FLUSH_S, Sent
 from tandem.lease.binding import Binding
 from tandem.wire.failover import ServerState as S
-from tandem.wire.failover import UpdateDone
+from tandem.wire.failover import UpdateBatch, UpdateDone
 
 if TYPE_CHECKING:
     from tandem.failover.endpoint import Endpoint
@@ -50,7 +51,7 @@ def flush(endpoint: Endpoint, now: float, out: list[Effect]) -> None:
     """Send what waits, as far as the partner's window allows."""
     endpoint.flush_at = INFINITY
     link = endpoint.link
-    if link is None or not link.heard_state or not endpoint.queue.waiting:
+    if link is None or not link.heard_state or not (endpoint.queue.waiting or endpoint.reminders.waiting):
         return
     if endpoint.state not in _TELLING and endpoint.queue.request is None:
         return
@@ -63,16 +64,36 @@ def flush(endpoint: Endpoint, now: float, out: list[Effect]) -> None:
         batch, sents = endpoint.queue.next_batch(link.secret, int(now), out, withheld)
         if not sents:
             break
-        xid = link.send_batch(batch, now, out)
-        if not endpoint.queue.on_the_way:
-            endpoint.acknowledged_until = now + UNACKNOWLEDGED_S
-        endpoint.queue.sent(xid, sents)
-        endpoint.asked_at[xid] = now
-        endpoint.updates_sent += len(sents)
+        xid = _send(endpoint, link, batch, sents, now, out)
         if endpoint.detail:
             told = words.listed([sent.item for sent in sents])
             endpoint.note("Info", 6165, f"Sent DHCPBNDUPD {xid}: {told}", out, "failover-detail")
+    _remind(endpoint, link, now, out)
     finish_request(endpoint, now, out)
+
+
+def _send(
+    endpoint: Endpoint, link: Link, batch: UpdateBatch, sents: list[Sent], now: float, out: list[Effect]
+) -> int:  # fmt: skip
+    xid = link.send_batch(batch, now, out)
+    if not endpoint.queue.on_the_way:
+        endpoint.acknowledged_until = now + UNACKNOWLEDGED_S
+    endpoint.queue.sent(xid, sents)
+    endpoint.asked_at[xid] = now
+    endpoint.updates_sent += len(batch)
+    return xid
+
+
+def _remind(endpoint: Endpoint, link: Link, now: float, out: list[Effect]) -> None:
+    """Send what the backup is to be reminded of, after all else."""
+    queue, reminders = endpoint.queue, endpoint.reminders
+    if not reminders.waiting or queue.waiting or queue.takes_back or endpoint.state != S.NORMAL:
+        return
+    while len(queue.on_the_way) < link.window:
+        batch, spans = reminders.next_batch(link.secret, int(now))
+        if not spans:
+            break
+        reminders.sent(_send(endpoint, link, batch, [], now, out), spans)
 
 
 def finish_request(endpoint: Endpoint, now: float, out: list[Effect]) -> None:

@@ -103,6 +103,12 @@ class UpdateQueue:
             if isinstance(item, Move) and item.unused and item.owner == owner and item.lo <= hi and lo <= item.hi
         ]  # fmt: skip
 
+    @property
+    def takes_back(self) -> bool:
+        """Whether the main has addresses to take back, or is taking them."""
+        under_way = (sent.item for sents in self.on_the_way.values() for sent in sents.values())
+        return any(isinstance(item, Move) and item.owner == FREE for item in (*self.waiting, *under_way))
+
     def add(self, item: Item) -> None:
         """Put a changed binding, or a move, in line (once)."""
         if isinstance(item, Binding):
