@@ -25,7 +25,8 @@ from tandem.config.policies import (
     unset_option,
     unset_vendor_option,
 )
-from tandem.config.schema import EMBEDDED_IN, POLICY
+from tandem.config.schema import EMBEDDED_IN
+from tandem.config.schema_policy import POLICY
 from tandem.wire.options import all_options
 
 _OPTION = Argument("option", "name or number of a DHCP option", "option")

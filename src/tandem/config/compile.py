@@ -29,6 +29,8 @@ from tandem.config.types import quote
 __all__ = ["Problem", "compile_config"]
 
 _ADDRESS = IpAddress()
+_SUBNET_PRIORITY = 1 << 32
+"""Where the order of subnets is the priority, it comes behind all priorities that are set."""
 _RESPONSES_PER_REQUEST = 4
 """With failover, how many response buffers a request buffer needs (SYSTEM S3.10)."""
 
@@ -72,6 +74,8 @@ def compile_config(
         max_requests=server.values["max-dhcp-requests"],
         max_responses=server.values["max-dhcp-responses"],
         max_probes=server.values["max-ping-packets"],
+        hardware_unicast=server.values["hardware-unicast"],
+        equal_priority_most_available=server.values["equal-priority-most-available"],
         defer_lease_extensions=server.values["defer-lease-extensions"],
         log_settings=server.values["log-settings"],
         clients=clients,
@@ -98,6 +102,7 @@ def _compile_scope(
         )  # fmt: skip
         subnet &= mask
     links, policy = policies.of_scope(item, mask)
+    by_subnet, first = server["priority-address-allocation"], item.given.get("allocate-first-available")
     reservations, reserved = _reservations(item, subnet, mask, policies, problems)
     ranges = _ranges(item, subnet, mask, problems)
     if not ranges and not reserved and not values["deactivated"]:
@@ -116,11 +121,11 @@ def _compile_scope(
             reservations=reservations,
             reserved=reserved,
             boundary=_boundary(item, subnet, mask, problems),
-            allocate_first_available=values["allocate-first-available"],
+            allocate_first_available=by_subnet if first is None else first,
             dhcp=values["dhcp"],
             bootp=values["bootp"],
             dynamic_bootp=_dynamic_bootp(item, problems),
-            allocation_priority=values["allocation-priority"],
+            allocation_priority=values["allocation-priority"] or (_SUBNET_PRIORITY + subnet if by_subnet else 0),
             ignore_declines=values["ignore-declines"],
             probe_ms=_probe_ms(values, server),
             renew_only=values["renew-only"],

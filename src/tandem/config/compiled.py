@@ -47,6 +47,17 @@ class EffectivePolicy:
     """file field (packet-file-name), at most 127 bytes."""
     reply_options: tuple[int, ...] = ()
     """Options sent even when the client did not ask for them (v4-reply-options)."""
+    bootp_reply_options: tuple[int, ...] = ()
+    """Options sent to BOOTP clients besides."""
+    split_lease_times: bool = False
+    """Whether an address is its client's for ``server_lease_s``, longer than the client is told."""
+    server_lease_s: int = 0
+    inhibit_all_renews: bool = False
+    """Whether no lease is extended."""
+    inhibit_renews_at_reboot: bool = False
+    """Whether a client that starts anew gets another address."""
+    giaddr_as_server_id: bool = False
+    """Whether a relay's clients are told the relay's address as the server's."""
     vendor: Mapping[bytes, bytes] = field(default_factory=dict)
     """Option 43 by the vendor class that gets it; a * at the end of that stands for anything."""
     enterprises: Mapping[int, bytes] = field(default_factory=dict)
@@ -183,7 +194,7 @@ class Network:
 
     def __post_init__(self) -> None:
         """Put those without a priority behind those with one; the others keep their order."""
-        self.in_turn = sorted(self.scopes, key=lambda scope: scope.allocation_priority or 1 << 32)
+        self.in_turn = sorted(self.scopes, key=lambda scope: scope.allocation_priority or 1 << 40)
 
 
 @dataclass(slots=True)
@@ -243,6 +254,10 @@ class ServerConfig:
     max_responses: int = 1000
     max_probes: int = 500
     """Pings that may be under way at a time."""
+    hardware_unicast: bool = True
+    """Whether clients without an address are answered at their hardware address."""
+    equal_priority_most_available: bool = False
+    """Whether of scopes with one priority that with the most available addresses gives the next."""
     defer_lease_extensions: bool = True
     log_settings: frozenset[str] = frozenset({"default", "incoming-packets", "missing-options"})
     clients: Clients | None = None

@@ -14,8 +14,9 @@ from tandem.config.compiled import EffectivePolicy, Link, merge
 from tandem.config.definitions import find_definition, find_vendor_definition
 from tandem.config.policies import LEASE_TYPE, VENDOR_OPTIONS
 from tandem.config.reading import Item, Problems, read_item
-from tandem.config.schema import BUILTIN_OPTIONS, EMBEDDED_IN, POLICY, SYSTEM_DEFAULT_POLICY
+from tandem.config.schema import EMBEDDED_IN
 from tandem.config.schema_clients import EMBEDDED
+from tandem.config.schema_policy import BUILTIN_OPTIONS, POLICY, SYSTEM_DEFAULT_POLICY
 from tandem.config.types import quote
 from tandem.wire.options import encode_value
 
@@ -26,7 +27,10 @@ _FIELDS = {
     "grace-period": "grace_s", "offer-timeout": "offer_s", "unavailable-timeout": "unavailable_s",
     "permanent-leases": "permanent", "allow-lease-time-override": "allow_lease_time_override",
     "packet-siaddr": "siaddr", "packet-server-name": "server_name", "packet-file-name": "file_name",
-    "v4-reply-options": "reply_options",
+    "v4-reply-options": "reply_options", "v4-bootp-reply-options": "bootp_reply_options",
+    "split-lease-times": "split_lease_times", "server-lease-time": "server_lease_s",
+    "inhibit-all-renews": "inhibit_all_renews", "inhibit-renews-at-reboot": "inhibit_renews_at_reboot",
+    "giaddr-as-server-id": "giaddr_as_server_id",
 }  # fmt: skip
 """Each attribute of a policy, and the field of an effective policy that it sets."""
 assert set(_FIELDS) == set(POLICY.by_name)

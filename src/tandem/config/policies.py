@@ -10,7 +10,7 @@ from __future__ import annotations
 from tandem.base.errors import CommandError
 from tandem.config.definitions import find_definition, find_vendor_definition
 from tandem.config.places import Document, class_of, read_object, tidy, write_object
-from tandem.config.schema import BUILTIN_OPTIONS
+from tandem.config.schema_policy import BUILTIN_OPTIONS
 from tandem.config.types import Time
 from tandem.wire.options import OptionDef, decode_value, encode_value
 

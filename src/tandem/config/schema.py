@@ -2,10 +2,6 @@
 
 Only attributes that do something are declared. Sources: failover chapter (advanced attributes, tables 16-1 and
 16-2); reference "commands and attributes" section 2; SYSTEM S2, S3, S4.
-
-Deviation: where the vendor's ``system_default_policy`` holds many options with host-tuning values (an MTU of 576,
-an all-ones broadcast address), this one holds the lease time only; a client that asks for the others would
-otherwise be given values that hurt it.
 """
 
 from __future__ import annotations
@@ -18,10 +14,10 @@ from tandem.config.compiled import DESIRED, OFF, REQUIRED
 from tandem.config.network_types import ClientKey, Fingerprints, IpAddress, Mask, Subnet
 from tandem.config.packet_expressions import PacketExpression
 from tandem.config.pairs import CLUSTER, PAIR
-from tandem.config.policy_types import OptionNames
 from tandem.config.profiles import NONE, USER_CLASS_IS
 from tandem.config.schema_clients import CLIENT, CLIENT_CLASS, EMBEDDED
 from tandem.config.schema_options import OPTION, OPTION_SET, VENDOR_OPTION
+from tandem.config.schema_policy import POLICY
 from tandem.config.types import (
     Bool,
     Date,
@@ -181,6 +177,21 @@ DHCP = ObjectClass(
         Attribute(
             "max-ping-packets", Int(1, 100000), 500,
             "Pings that may be under way at a time; a client whose address cannot be pinged gets no answer yet.",
+        ),
+        Attribute(
+            "hardware-unicast", Bool(), True,
+            "Whether a client without an address that does not ask for broadcasts is answered at its hardware address;"
+            " off: by broadcast, for networks that do not carry the former.",
+        ),
+        Attribute(
+            "equal-priority-most-available", Bool(), False,
+            "Whether of the scopes of a LAN segment with the same allocation-priority that with the most available"
+            " addresses gives the next.",
+        ),
+        Attribute(
+            "priority-address-allocation", Bool(), False,
+            "Whether scopes are used up in the order of their subnets, and their addresses from the lowest, where a"
+            " scope sets no allocation-priority, and no allocate-first-available.",
         ),
         Attribute(
             "defer-lease-extensions", Bool(), True,
@@ -352,43 +363,6 @@ RESERVATION = ObjectClass(
         Attribute("policy", Reference(cls="policy"), None, "Name of a policy that counts before all others."),
     ),
 )
-
-SYSTEM_DEFAULT_POLICY = "system_default_policy"
-"""The policy that is searched last."""
-
-POLICY = ObjectClass(
-    name="policy",
-    help="Options and settings for clients.",
-    sync="policy",
-    parts=("options", "vendor-options"),
-    part_sync={"options": "policy-options", "vendor-options": "policy-options"},
-    builtin=("default", SYSTEM_DEFAULT_POLICY),
-    attributes=(
-        Attribute(
-            "grace-period", Time(), 300, "How long an expired lease is kept for its client.", unit="seconds"
-        ),
-        Attribute(
-            "offer-timeout", Time(lo=1), 120, "How long an offered address waits for the client.", unit="seconds"
-        ),
-        Attribute(
-            "unavailable-timeout", Time(lo=1), 86400,
-            "How long an address that was found in use stays unavailable.", unit="seconds",
-        ),
-        Attribute("permanent-leases", Bool(), False, "Whether leases never end."),
-        Attribute(
-            "allow-lease-time-override", Bool(), False, "Whether a client may have a shorter lease that it asks for."
-        ),
-        Attribute("packet-siaddr", IpAddress(zero=True), None, "Next server (siaddr) in replies."),
-        Attribute("packet-server-name", String(63), None, "Server host name (sname) in replies."),
-        Attribute("packet-file-name", String(127), None, "Boot file name (file) in replies."),
-        Attribute(
-            "v4-reply-options", OptionNames(), [], "Options to send even to clients that do not ask for them."
-        ),
-    ),
-)  # fmt: skip
-
-BUILTIN_OPTIONS: Mapping[str, Mapping[str, str]] = {SYSTEM_DEFAULT_POLICY: {"dhcp-lease-time": "604800"}}
-"""Options that a builtin policy has as long as they are not set (SYSTEM S3.3: seven days)."""
 
 
 def _embedded(owner: ObjectClass, what: str) -> ObjectClass:

@@ -71,6 +71,14 @@ class Choice:
         known = query.now >= query.powers.own_from or binding.address in scope.reserved
         return known or binding.expires > query.now
 
+    @staticmethod
+    def starts_elsewhere(query: Query, scope: CompiledScope, address: int) -> bool:
+        """Return whether a client that starts anew is not to have ``address`` again (inhibit-renews-at-reboot)."""
+        if address in scope.reserved:
+            return False
+        policy = query.policy(scope, address)
+        return policy.inhibit_all_renews or policy.inhibit_renews_at_reboot
+
     def may_return(self, query: Query, scope: CompiledScope, binding: Binding) -> bool:
         """Return whether the last client may have its ended lease again before the partner has agreed to its end.
 
@@ -133,9 +141,12 @@ class Choice:
         if own is not None:
             return self._set_aside(query, own[0], own[1])
         last = book.clients.find(network, key)
+        avoided = 0
         if last is not None:
             scope = self.config.scope_of(network, last.address)
-            if scope is not None and not query.closed(scope) and self.may_keep(query, scope, last.address):
+            if scope is not None and self.starts_elsewhere(query, scope, last.address):
+                avoided, last = last.address, None
+            elif scope is not None and not query.closed(scope) and self.may_keep(query, scope, last.address):
                 if self.runs(query, scope, last) or self.may_return(query, scope, last):
                     return scope, last.address, last
             else:
@@ -149,9 +160,9 @@ class Choice:
         if wish is not None:
             address = int.from_bytes(wish, "big")
             scope = self.config.scope_of(network, address)
-            if scope is not None and self._open(query, address):
+            if scope is not None and address != avoided and self._open(query, address):
                 return self._set_aside(query, scope, address)
-        return self._next(query, network.in_turn)
+        return self._next(query, self._in_turn(query))
 
     def bootp_address(self, query: Query) -> Pick | None:
         """Return the address for a BOOTP client, or None: its reservation (static BOOTP), or one of a dynamic-bootp
@@ -172,7 +183,20 @@ class Choice:
         offer = self.book.offer_to(network, key)  # pinged, and not given yet
         if offer is not None and offer.scope.dynamic_bootp and self._open(query, offer.address):
             return self._set_aside(query, offer.scope, offer.address)
-        return self._next(query, [scope for scope in network.in_turn if scope.dynamic_bootp])
+        return self._next(query, [scope for scope in self._in_turn(query) if scope.dynamic_bootp])
+
+    def _in_turn(self, query: Query) -> list[CompiledScope]:
+        """Return the scopes of the LAN segment in the order in which they give addresses."""
+        scopes = query.network.in_turn
+        if not self.config.equal_priority_most_available or len(scopes) == 1:
+            return scopes
+        pools = self.book.pools
+
+        def rank(scope: CompiledScope) -> tuple[int, int]:
+            pool = pools[scope.index]
+            return scope.allocation_priority or 1 << 40, -pool.side(query.powers.own).size
+
+        return sorted(scopes, key=rank)
 
     def _next(self, query: Query, scopes: list[CompiledScope]) -> Pick | None:
         """Set aside the next available address of these scopes, in their order."""

@@ -14,6 +14,7 @@ from tandem.base.ipv4 import format_hardware, format_ipv4
 from tandem.base.units import FOREVER
 from tandem.config.compiled import CompiledScope, ServerConfig
 from tandem.dhcp.journal import LEASED, Journal, lease_words
+from tandem.dhcp.journal import RELEASED as RELEASED_LINE
 from tandem.dhcp.query import Query
 from tandem.dhcp.replies import Replies, renewal_times
 from tandem.lease.binding import (
@@ -21,8 +22,10 @@ from tandem.lease.binding import (
     BOOTP_FLAG,
     BY_PARTNER,
     BY_THIS_SERVER,
+    FREE,
     INTERESTING,
     KEPT_BYTES,
+    RELEASED,
     RESERVED_FLAG,
     Binding,
     client_key,
@@ -75,8 +78,9 @@ class Leases:
         """
         desired = desired_seconds(query, scope, binding.address)
         given = lease_seconds(query, binding, desired)
+        split = query.policy(scope, binding.address).split_lease_times  # what is left is more than the client has
         told = not scope.endpoint or (query.powers.connected and binding.granted_by != BY_PARTNER)
-        if self.config.defer_lease_extensions and told and not binding.flags & BOOTP_FLAG:
+        if self.config.defer_lease_extensions and told and not split and not binding.flags & BOOTP_FLAG:
             if binding.expires == FOREVER:
                 left, had, half = FOREVER, FOREVER, 0
             else:
@@ -93,7 +97,31 @@ class Leases:
         """Give the client a lease on ``binding``, which it may have."""
         desired = desired_seconds(query, scope, binding.address)
         self.journal.counters["leases-granted"] += 1
+        self._leave_behind(query, scope, binding.address)
         self._give(query, scope, binding, desired, lease_seconds(query, binding, desired), False)
+
+    def release(self, query: Query, scope: CompiledScope, binding: Binding, how: str) -> None:
+        """End the client's lease on ``binding``, which it has ``how``: RELEASED, as a partner must agree, or FREE."""
+        moment = int(query.now)
+        binding.expires = min(binding.expires, moment)
+        # Strictly later than what the partner may have heard, or it would refuse the end of the lease as outdated.
+        binding.last_transaction = max(moment, binding.last_transaction + 1)
+        self.book.set_status(binding, RELEASED if scope.endpoint else FREE, moment)
+        self.book.save(binding, query.out)
+        self.journal.counters["leases-released"] += 1
+        if self.journal.leases and self.journal.room(query.now, query.out):
+            text = f"{format_hardware(query.hardware)} {how} {format_ipv4(binding.address)}"
+            query.out.append(Note("Info", "Protocol", RELEASED_LINE, text, "no-success-messages"))
+
+    def _leave_behind(self, query: Query, scope: CompiledScope, address: int) -> None:
+        """End the client's leases from before it started, where it is given another address at each start."""
+        policy = query.policy(scope, address)
+        if not (policy.inhibit_all_renews or policy.inhibit_renews_at_reboot):
+            return
+        for binding in list(self.book.clients.all_of(query.key)):
+            where = self.config.scope_of(query.network, binding.address)
+            if where is not None and binding.address != address and binding.status == ACTIVE:
+                self.release(query, where, binding, "left behind")
 
     def grant_bootp(self, query: Query, scope: CompiledScope, binding: Binding) -> None:
         """Give a BOOTP client ``binding``, which is reserved for it, for good."""
@@ -132,17 +160,22 @@ class Leases:
             binding.sent_potential = max(binding.sent_potential, relied_on)
             binding.acked_potential = binding.received_potential = 0
         options = kept_options(query, binding)
+        kept, wanted = given, desired
+        policy = query.policy(scope, address)
+        if policy.split_lease_times and policy.server_lease_s > desired:
+            wanted = policy.server_lease_s
+            kept = max(given, lease_seconds(query, binding, wanted))
         book.set_client(binding, query.hardware, query.client_id)
         binding.options = options
         binding.reply_options = b"" if bootp else self._reply_options(given)
-        ends = FOREVER if given == FOREVER else min(query.moment + given, FOREVER - 1)
+        ends = FOREVER if kept == FOREVER else min(query.moment + kept, FOREVER - 1)
         if goes_on and not (binding.expires == FOREVER and query.message.ciaddr):
             ends = max(ends, binding.expires)
         binding.expires = ends
         binding.last_transaction = moment if binding.status == ACTIVE else max(moment, binding.last_transaction)
         binding.granted_by = BY_THIS_SERVER
         binding.flags = (RESERVED_FLAG if address in scope.reserved else 0) | (BOOTP_FLAG if bootp else 0)
-        potential = query.powers.potential(given, desired, query.moment)
+        potential = query.powers.potential(kept, wanted, query.moment)
         if potential > binding.sent_potential:
             binding.sent_potential = potential
         book.set_status(binding, ACTIVE, moment)

@@ -51,7 +51,7 @@ class Query:
         self.server_id = datagram.interface.address
         """What the reply names as our address."""
         self.override = False
-        """Whether ``server_id`` is the relay's choice (RFC 5107), which both servers of a pair then share."""
+        """Whether ``server_id`` is the relay's choice (RFC 5107) or address: both servers of a pair then share it."""
         self.relay_port = False
         """Whether the relay wants its reply at the port that it sent from (RFC 8357)."""
         self.network: Network = NOWHERE

@@ -75,6 +75,7 @@ class Replies:
     def configure(self, config: ServerConfig) -> None:
         """Take a (new) configuration: nothing assembled before counts."""
         self._forget_tails()
+        self._hardware_unicast = config.hardware_unicast
 
     def send(self, query: Query, kind: int, scope: CompiledScope, yiaddr: int, lease_s: int) -> None:
         """Append an OFFER, ACK or BOOTP reply (``kind`` 0). ``lease_s`` 0: no lease times (INFORM, BOOTP)."""
@@ -82,6 +83,8 @@ class Replies:
         wanted = options.get(OPT_PARAMETER_LIST, UNASKED)
         message = query.message
         policy = query.policy(scope, yiaddr or message.ciaddr)
+        if not kind and policy.bootp_reply_options:
+            wanted = bytes((*wanted, *policy.bootp_reply_options))
         tail = policy.tails.get(wanted)
         if tail is None:
             tail = self._assemble(query, scope, policy, wanted)
@@ -104,7 +107,7 @@ class Replies:
         else:
             data = _squeeze(query, kind, policy, yiaddr, head + echo, tail, info, limit)
         self.journal.counters[_SENT[kind]] += 1
-        _dispatch(query, data, yiaddr)
+        self._dispatch(query, data, yiaddr)
 
     def refuse(self, query: Query, why: str) -> None:
         """Append a NAK that gives ``why``."""
@@ -152,6 +155,27 @@ class Replies:
             )
             query.out.append(Note("Info", "Protocol", MISSING_OPTIONS, text, "missing-options"))
         return tail
+
+    def _dispatch(self, query: Query, data: bytes, yiaddr: int) -> None:
+        """Append the reply, addressed as RFC 2131 section 4.1 says.
+
+        To the relay if there is one; else to the address that the client uses; else to all if it asked for that or has
+        no hardware address; else to its hardware address (unless hardware-unicast is off).
+        Deviation: a client that sent from its own address and a port other than 68 is answered there. Real clients use
+        port 68; clients without privileges cannot.
+        """
+        message, datagram = query.message, query.datagram
+        if message.giaddr:
+            port = datagram.port if query.relay_port else RELAY_PORT
+            query.out.append(Reply(data, message.giaddr, port, datagram.interface))
+        elif message.ciaddr:
+            own = datagram.source == message.ciaddr and datagram.port not in (0, RELAY_PORT)
+            port = datagram.port if own else CLIENT_PORT
+            query.out.append(Reply(data, message.ciaddr, port, datagram.interface))
+        elif message.flags & BROADCAST_FLAG or not (message.chaddr and yiaddr and self._hardware_unicast):
+            query.out.append(Reply(data, BROADCAST, CLIENT_PORT, datagram.interface))
+        else:
+            query.out.append(Reply(data, yiaddr, CLIENT_PORT, datagram.interface, query.hardware))
 
     def _forget_tails(self) -> None:
         for policy in self._filled:
@@ -229,24 +253,3 @@ def _squeeze(
         data = data[:end] + info + b"\xff"
     return data
 
-
-def _dispatch(query: Query, data: bytes, yiaddr: int) -> None:
-    """Append the reply, addressed as RFC 2131 section 4.1 says.
-
-    To the relay if there is one; else to the address that the client uses; else to all if it asked for that or has
-    no hardware address; else to its hardware address.
-    Deviation: a client that sent from its own address and a port other than 68 is answered there. Real clients use
-    port 68; clients without privileges cannot.
-    """
-    message, datagram = query.message, query.datagram
-    if message.giaddr:
-        port = datagram.port if query.relay_port else RELAY_PORT
-        query.out.append(Reply(data, message.giaddr, port, datagram.interface))
-    elif message.ciaddr:
-        own = datagram.source == message.ciaddr and datagram.port not in (0, RELAY_PORT)
-        port = datagram.port if own else CLIENT_PORT
-        query.out.append(Reply(data, message.ciaddr, port, datagram.interface))
-    elif message.flags & BROADCAST_FLAG or not message.chaddr or not yiaddr:
-        query.out.append(Reply(data, BROADCAST, CLIENT_PORT, datagram.interface))
-    else:
-        query.out.append(Reply(data, yiaddr, CLIENT_PORT, datagram.interface, query.hardware))

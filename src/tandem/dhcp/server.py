@@ -22,7 +22,7 @@ from tandem.dhcp.probes import Probes
 from tandem.dhcp.quarantine import abandon
 from tandem.dhcp.query import Query
 from tandem.dhcp.replies import Replies
-from tandem.lease.binding import ABANDONED, ACTIVE, BACKUP, BOOTP_FLAG, FREE, RELEASED
+from tandem.lease.binding import ABANDONED, ACTIVE, BACKUP, BOOTP_FLAG, FREE
 from tandem.lease.book import Book
 from tandem.lease.loadbalance import ALL_BUCKETS, bucket
 from tandem.lease.powers import ANSWER_ALL, ANSWER_NONE, STANDALONE, Powers
@@ -154,6 +154,8 @@ class DhcpServer:
             if query.profile is not None and query.profile.refused and kind not in (RELEASE, DECLINE):
                 self._excluded(query)
                 return False
+        if query.message.giaddr:
+            self._through_relay(query)
         here = query.datagram.interface.address
         if here not in self.addresses:
             self.addresses[here] = None
@@ -165,6 +167,14 @@ class DhcpServer:
             self.journal.left_to_partner(query.now, KIND_NAMES[kind], query.hardware, powers.why, query.out)
             return False
         return True
+
+    def _through_relay(self, query: Query) -> None:
+        """Take the relay's address for the server's, where giaddr-as-server-id says so; RFC 5107's counts before."""
+        giaddr, network = query.message.giaddr, query.network
+        scope = self.config.scope_of(network, giaddr) or network.scopes[0]
+        if not query.override and query.policy(scope, 0).giaddr_as_server_id:
+            query.server_id = giaddr
+            query.override = True
 
     @staticmethod
     def _may_answer(query: Query, kind: int) -> bool:
@@ -346,6 +356,9 @@ class DhcpServer:
         if scope is None:
             self._refuse(query, f"{format_ipv4(address)} is not on this network")
             return
+        if choice.starts_elsewhere(query, scope, address):
+            self._refuse(query, f"{format_ipv4(address)} is not given to this client again when it starts")
+            return
         binding = self.book.by_address.get(address)
         if binding is not None and choice.holds(query, binding, scope):
             if not choice.may_keep(query, scope, address) or query.closed(scope):
@@ -373,6 +386,9 @@ class DhcpServer:
                 self._refuse(query, f"{format_ipv4(address)} is not on this network")
             else:
                 self.counters["dropped-unknown"] += 1
+            return
+        if query.policy(scope, address).inhibit_all_renews and address not in scope.reserved:
+            self._refuse(query, f"the lease of {format_ipv4(address)} is not extended")
             return
         binding = self.book.by_address.get(address)
         if binding is not None and binding.status == ACTIVE:
@@ -425,16 +441,7 @@ class DhcpServer:
         if scope is None or binding is None or binding.status != ACTIVE or not self.choice.holds(query, binding, scope):
             self.counters["dropped-unknown"] += 1
             return
-        moment = int(query.now)
-        binding.expires = min(binding.expires, moment)
-        # Strictly later than what the partner may have heard, or it would refuse the end of the lease as outdated.
-        binding.last_transaction = max(moment, binding.last_transaction + 1)
-        self.book.set_status(binding, RELEASED if scope.endpoint else FREE, moment)
-        self.book.save(binding, query.out)
-        self.counters["leases-released"] += 1
-        if self.journal.leases and self.journal.room(query.now, query.out):
-            text = f"{format_hardware(query.hardware)} released {format_ipv4(binding.address)}"
-            query.out.append(Note("Info", "Protocol", lines.RELEASED, text, "no-success-messages"))
+        self.leases.release(query, scope, binding, "released")
 
     def _decline(self, query: Query) -> None:
         """RFC 2131 section 4.3.3: the client found its address in use; nobody gets it for a while."""

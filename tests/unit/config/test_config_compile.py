@@ -212,13 +212,21 @@ def test_every_policy_attribute_has_its_effect() -> None:
         ("packet-server-name", "boot.example.com"),
         ("packet-file-name", "pxelinux.0"),
         ("v4-reply-options", "domain-name,routers"),
+        ("v4-bootp-reply-options", "root-path"),
+        ("split-lease-times", "on"),
+        ("server-lease-time", "8d"),
+        ("inhibit-all-renews", "on"),
+        ("inhibit-renews-at-reboot", "on"),
+        ("giaddr-as-server-id", "on"),
     ):
         d.set_attribute(document, "policy", "default", name, value)
     policy = compiled(document).scopes[0].policy
     assert (policy.grace_s, policy.offer_s, policy.unavailable_s) == (0, 30, 7200)
     assert policy.allow_lease_time_override and not policy.permanent
     assert (policy.siaddr, policy.server_name, policy.file_name) == (0x0A000007, b"boot.example.com", b"pxelinux.0")
-    assert policy.reply_options == (15, 3)
+    assert policy.reply_options == (15, 3) and policy.bootp_reply_options == (17,)
+    assert policy.split_lease_times and policy.server_lease_s == 8 * 86400
+    assert policy.inhibit_all_renews and policy.inhibit_renews_at_reboot and policy.giaddr_as_server_id
 
 
 @pytest.mark.parametrize("how", ["permanent-leases", "forever"])
@@ -280,6 +288,20 @@ def test_a_scope_pings_as_it_says_or_else_as_the_server_says() -> None:
     d.unset_attribute(document, "scope", "other", "ping-clients")
     d.set_attribute(document, "dhcp", "", "max-ping-packets", "7")
     assert waits() == {"other": 50, "examplescope": 1000} and compiled(document).max_probes == 7
+
+
+def test_scopes_give_by_subnet_where_no_priority_is_set() -> None:
+    document = batch()
+    for name, subnet, more in (("b", "10.2.0.0", {}), ("a", "10.1.0.0", {"allocate-first-available": "off"}),
+                               ("first", "10.3.0.0", {"allocation-priority": "1"})):  # fmt: skip
+        d.create_object(document, "scope", name, [subnet, "/24"], {"primary-subnet": "192.168.50.0/24", **more})
+        s.add_range(document, name, subnet[:-1] + "10", subnet[:-1] + "20")
+    plain = [scope.name for scope in compiled(document).networks[0].in_turn]
+    d.enable(document, "dhcp", "", "priority-address-allocation", True)
+    network = compiled(document).networks[0]
+    assert plain[0] == "first" and [scope.name for scope in network.in_turn] == ["first", "a", "b", "examplescope"]
+    lowest = {scope.name: scope.allocate_first_available for scope in network.scopes}
+    assert lowest == {"first": True, "a": False, "b": True, "examplescope": True}
 
 
 def test_secondary_scopes_join_their_primary() -> None:

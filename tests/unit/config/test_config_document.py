@@ -19,6 +19,7 @@ from tandem.config import scopes as s
 from tandem.config.attribute import SYNC_ROWS, Attribute, ObjectClass
 from tandem.config.dates import Clock
 from tandem.config.schema import CLASSES, DHCP, SCOPE
+from tandem.config.schema_policy import POLICY
 from tandem.config.types import Int
 
 Document = dict[str, Any]
@@ -49,9 +50,7 @@ REFUSED: list[tuple[Callable[[Document], object], int, str]] = [
     (lambda x: d.set_attribute(x, "dhcp", "", "failover-backup-percent", "5"), 308,
      "dhcp has no attribute 'failover-backup-percent'; did you mean failover-backup-percentage?"),
     (lambda x: d.unset_attribute(x, "policy", "short", "zzz"), 308,
-     "policy short has no attribute 'zzz'; write one of grace-period, offer-timeout, unavailable-timeout,"
-     " permanent-leases, allow-lease-time-override, packet-siaddr, packet-server-name, packet-file-name,"
-     " v4-reply-options"),
+     f"policy short has no attribute 'zzz'; write one of {', '.join(POLICY.by_name)}"),
     # values
     (lambda x: d.set_attribute(x, "dhcp", "", "failover", "maybe"), 316,
      "dhcp: failover: 'maybe' is not on or off (also true, enabled, 1, false, disabled, 0)"),
@@ -225,6 +224,7 @@ def test_the_chapters_defaults() -> None:
         "max-dhcp-requests": "500",
         "max-dhcp-responses": "1000",
         "ping-clients": "off", "ping-timeout": "300", "max-ping-packets": "500",
+        "hardware-unicast": "on", "equal-priority-most-available": "off", "priority-address-allocation": "off",
         "defer-lease-extensions": "on",
         "client-class": "off",
         "client-class-lookup-id": None, "upgrade-unavailable-timeout": "1d", "skip-client-lookup": "off",
