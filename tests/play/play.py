@@ -17,7 +17,7 @@ from tandem.base.ranges import RangeSet
 from tandem.config.compiled import CompiledScope, EffectivePolicy, Network, Reservation, ServerConfig
 from tandem.dhcp.lifecycle import expire
 from tandem.dhcp.server import DhcpServer
-from tandem.lease.binding import BACKUP, COLUMNS, FREE, Binding
+from tandem.lease.binding import BACKUP, BY_THIS_SERVER, COLUMNS, FREE, Binding
 from tandem.lease.book import Book
 from tandem.lease.powers import ANSWER_ALL, ANSWER_NONE, ANSWER_RENEWALS, STANDALONE, Powers
 from tandem.wire import dhcp
@@ -158,6 +158,7 @@ class Play:
             self.book.set_client(binding, client.hardware, client.client_id)
         binding.expires = int(self.now) + expires_in
         binding.last_transaction = int(self.now)
+        binding.granted_by = BY_THIS_SERVER
         self.book.set_status(binding, status, int(self.now))
         return binding
 

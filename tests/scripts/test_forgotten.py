@@ -9,6 +9,7 @@ from pair import NAME, Client, Server, World, config, scope
 
 from tandem.base.io import Tick
 from tandem.lease import binding as b
+from tandem.wire import dhcp
 
 LEASE_S, MCLT_S = 7200, 3600
 
@@ -132,6 +133,19 @@ def test_a_server_that_was_away_waits_with_its_addresses_for_a_partner_that_forg
     assert Client(world, 30).lease()
 
 
+def until(world: World, server: Server, state: str) -> None:
+    """Let one thing after the other happen, until the server has just come to the state."""
+    for _ in range(1000):
+        if server.state == state:
+            return
+        if not world.step():
+            first = min((world.main, world.backup), key=lambda s: s.node.deadline() if s.node else inf)
+            assert first.node is not None
+            world.now = max(world.now, first.node.deadline() or 0.0)
+            first.handle(Tick())
+    raise AssertionError(f"{server.name} stays in {server.state}")
+
+
 def taken_over_by_one_that_forgot(world: World, gone: Client | None, at: float | None, expert: bool) -> None:
     """The backup, which has lost its data and knows of the client from the main, is set PARTNER-DOWN."""
     world.backup.boot()
@@ -218,15 +232,8 @@ def test_a_server_that_loses_its_data_while_conflicts_are_resolved_waits_with_it
     client = Client(world, 1)
     assert client.lease(lost) and client.left_s == MCLT_S, "only the server that is going to lose its data knows of it"
     world.cut = False
-    for _ in range(1000):
-        if other.state == "POTENTIAL-CONFLICT":
-            break
-        if not world.step():
-            server = min((world.main, world.backup), key=lambda s: s.node.deadline() if s.node else inf)
-            assert server.node is not None
-            world.now = max(world.now, server.node.deadline() or 0.0)
-            server.handle(Tick())
-    assert other.state == "POTENTIAL-CONFLICT" and client.address not in other.active()
+    until(world, other, "POTENTIAL-CONFLICT")
+    assert client.address not in other.active()
     lost.crash(keep_disk=False)
     lost_at = world.now
     assert other.state == "RESOLUTION-INTERRUPTED"
@@ -438,3 +445,59 @@ def test_a_date_before_the_loss_of_its_data_is_no_longer_believed_when_the_partn
     assert not who_gets(world, world.backup, client.address, 20)
     world.run(lost_at + MCLT_S - world.now)
     assert Client(world, 30).lease(world.backup), "and not for ever"
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_lease_that_was_over_when_the_partner_forgot_may_be_anothers_on_a_server_that_was_away(restarts: bool) -> None:
+    """The partner served alone, gave the address of a lease that was over to another client, and lost its data."""
+    world = pair()
+    former = known(world)
+    world.backup.crash()
+    world.run(10)
+    assert world.main.node is not None
+    world.main.node.set_partner_down(world.now, world.backup.address, None, False, out := [])
+    world.main.perform(out)
+    while former.address in world.main.active() or not who_gets(world, world.main, former.address, 10):
+        world.run(600)
+    world.main.crash(keep_disk=False)
+    world.backup.boot()
+    world.run(120)
+    assert world.backup.state == "COMMUNICATIONS-INTERRUPTED"
+    world.main.boot()
+    world.run(30)
+    assert world.main.state == "RECOVER-WAIT"
+    if restarts:
+        world.backup.crash()
+        world.backup.boot()
+        world.run(30)
+    for _ in range(3):
+        assert not former.lease(world.backup)
+        reboots = former.send([world.backup], dhcp.REQUEST, requested=former.address.to_bytes(4, "big"))
+        assert reboots is None, "it is not refused either: it may be the one that has the address"
+        world.run(MCLT_S // 4)
+    world.run(MCLT_S)
+    assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")
+    assert former.lease()
+
+
+def test_a_server_that_was_away_gives_nothing_before_its_partner_has_said_what_it_forgot() -> None:
+    """The connection is lost between the partner's RECOVER and its request for everything."""
+    world = pair()
+    world.main.crash()
+    world.run(10)
+    assert world.backup.node is not None
+    world.backup.node.set_partner_down(world.now, world.main.address, None, False, out := [])
+    world.backup.perform(out)
+    world.run(2 * MCLT_S)
+    assert all(Client(world, n).lease(world.backup) for n in range(4)), "the main's two addresses too"
+    world.backup.crash(keep_disk=False)
+    world.main.boot()
+    world.backup.boot()
+    until(world, world.main, "COMMUNICATIONS-INTERRUPTED")
+    assert world.main.endpoint.communicating and not world.main.endpoint.saved.owes_all
+    for _ in range(2):
+        assert not any(Client(world, 20 + n).lease(world.main) for n in range(4))
+        world.cut = True
+        world.drop_connections_of(world.backup)
+        world.run(30)
+        assert world.main.state == "COMMUNICATIONS-INTERRUPTED"

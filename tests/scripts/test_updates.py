@@ -109,6 +109,51 @@ def test_a_client_that_released_its_lease_to_the_other_server_gets_it_again_for_
     world.books_agree()
 
 
+def apart_with_a_lease() -> tuple[World, Client]:
+    """A pair whose connection is cut, and a client with a lease of two hours of which both know."""
+    short = lambda: scope(lease_s=7200)  # noqa: E731
+    world = World(lambda: config(True, short()), lambda: config(False, short())).pair()
+    client = Client(world, 1)
+    assert client.lease(world.main)
+    world.run(60)
+    assert client.renew(world.main) and client.left_s == 7200
+    world.run(60)
+    world.cut = True
+    world.drop_connections_of(world.main)
+    world.run(60)
+    return world, client
+
+
+def given_up_and_taken_anew(world: World, client: Client) -> int:
+    """The client releases its lease to the main and gets the address again, for less time, which runs out."""
+    address = client.address
+    client.release(world.main)
+    world.run(60)
+    assert client.lease(world.main) and client.address == address and client.left_s == 3600
+    world.run(3660)
+    assert address not in world.main.active() and address in world.backup.active()
+    world.cut = False
+    world.run(60)
+    return address
+
+
+def test_the_end_of_a_lease_that_its_client_had_given_up_for_a_shorter_one_ends_the_longer_one_at_the_partner() -> None:
+    world, client = apart_with_a_lease()
+    address = given_up_and_taken_anew(world, client)
+    assert address not in {**world.main.active(), **world.backup.active()}
+    world.books_agree()
+
+
+def test_a_lease_that_only_the_partner_extended_goes_on_when_its_client_gave_it_up_here_for_a_shorter_one() -> None:
+    """Neither knows all: each would refuse the other for as long as the longer lease runs."""
+    world, client = apart_with_a_lease()
+    assert client.renew(world.backup)
+    ends = client.expires
+    address = given_up_and_taken_anew(world, client)
+    assert world.main.active()[address][2] == ends
+    world.books_agree()
+
+
 def test_a_client_of_a_server_that_lost_its_data_before_it_told_of_the_lease_is_believed_while_that_waits() -> None:
     world = World().pair()
     world.cut = True  # the lease, and the end of the connection, are not heard of

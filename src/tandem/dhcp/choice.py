@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from tandem.config.compiled import CompiledScope, Reservation, ServerConfig
 from tandem.dhcp.query import Query
-from tandem.lease.binding import ABANDONED, ACTIVE, BACKUP, EXPIRED, FREE, RELEASED, Binding, client_key
+from tandem.lease.binding import ABANDONED, ACTIVE, BACKUP, EXPIRED, FREE, RELEASED, UNKNOWN, Binding, client_key
 from tandem.lease.book import Book
 from tandem.wire.dhcp import OPT_REQUESTED_ADDRESS
 
@@ -64,12 +64,13 @@ class Choice:
         """Return whether ``binding`` is a lease that its client has, not only one that nobody has ended yet.
 
         A server that was away for long and may not know what its partner has given since (draft section 9.3.2 step 6)
-        takes a lease for ended from the moment at which it is over. Reserved addresses nobody else gets.
+        takes a lease for ended from the moment at which it is over; one that only counts because the partner has
+        forgotten whose the address is now is not its client's. Reserved addresses nobody else gets.
         """
         if binding.status != ACTIVE:
             return False
         known = query.now >= query.powers.own_from or binding.address in scope.reserved
-        return known or binding.expires > query.now
+        return known or (binding.expires > query.now and binding.granted_by != UNKNOWN)
 
     @staticmethod
     def starts_elsewhere(query: Query, scope: CompiledScope, address: int) -> bool:

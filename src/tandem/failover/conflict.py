@@ -97,6 +97,10 @@ def judge(
         endless = binding.expires == FOREVER and not other_client(binding, update)
         if status == EXPIRED and endless and _later(binding, update):
             return None
+        # Deviation: it has acknowledged the lease as it is here, so it knows that the client gave it up (decisions/0008).
+        known = binding.up_to_date and not other_client(binding, update)
+        if status == EXPIRED and known and _later(binding, update, _SAME_TIME_S):
+            return None
         return RejectReason.OUTDATED_BINDING, _runs(binding, now)
     # Deviation: a lease given after the address was abandoned is accepted. The partner that gave it had made the
     # address available again (in PARTNER-DOWN it does so alone), and a client holds it.
@@ -115,6 +119,10 @@ def judge(
         return RejectReason.OUTDATED_BINDING, "this server heard the client later"
     if rule in (REJECT, AFTER_ABANDONED):
         return RejectReason.LESS_CRITICAL_BINDING, "the address is marked unusable here"
+    # Deviation: a lease that runs there goes on, though its client was heard here later, for a shorter one that is over:
+    # the partner, which does not know that the client gave the longer one up, refuses likewise that it is over.
+    if rule == TRANSACTION_LATER and status == ACTIVE and binding.status == EXPIRED and (update.expires or 0) > now:
+        return None
     # Deviation: what became of another client's lease says nothing of one that runs (decisions/0008). Where that has no
     # end, each side would refuse the other for good.
     if rule == TRANSACTION_LATER and _strangers(binding, update, scope):
@@ -161,9 +169,9 @@ def _runs(binding: Binding, now: int) -> str:
     )  # fmt: skip
 
 
-def _later(binding: Binding, update: Update) -> bool:
-    """Return whether the partner heard the client after this server."""
-    return update.last_transaction is not None and update.last_transaction > binding.last_transaction
+def _later(binding: Binding, update: Update, by_s: int = 0) -> bool:
+    """Return whether the partner heard the client after this server, by more than ``by_s`` seconds."""
+    return update.last_transaction is not None and update.last_transaction > binding.last_transaction + by_s
 
 
 def _takes_end(binding: Binding, update: Update) -> bool:

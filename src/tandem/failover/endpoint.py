@@ -142,6 +142,11 @@ class Endpoint:
         return self.link is not None and self.link.heard_state
 
     @property
+    def partner_recovers(self) -> bool:
+        """Whether the partner has last said that it refreshes its lease data: it may have forgotten what it gave."""
+        return self.saved.partner_state in (S.RECOVER, S.RECOVER_WAIT)
+
+    @property
     def receive_timer_s(self) -> int:
         """The receive timer, as the partner is told it. ISC dhcpd takes nothing below 3 s."""
         return max(int(self.config.poll_timeout_s), 3)
@@ -359,7 +364,7 @@ class Endpoint:
         saved.shares_at_loss = sizes and sizes | saved.shares_at_loss
         if state == S.COMMUNICATIONS_INTERRUPTED and not saved.interrupted_since:
             saved.interrupted_since = int(now)
-        if self.communicating and S.PARTNER_DOWN not in (before, state):
+        if self.communicating and S.PARTNER_DOWN not in (before, state) and not self.partner_recovers:
             saved.cautious, saved.returned_at = False, 0
         if state == S.RESOLUTION_INTERRUPTED:
             saved.cautious = True  # whose the available addresses are cannot be told (section 9.11.2)
@@ -508,7 +513,8 @@ class Endpoint:
             saved.failed_at = int(self.started_at)  # it waited for this partner, which knows it: its lease data is lost
         if self.state != S.STARTUP:
             saved.met = True
-        if self.state not in (S.STARTUP, S.PARTNER_DOWN, S.NORMAL) and not message.startup:
+        told = not message.startup and not self.partner_recovers
+        if told and self.state not in (S.STARTUP, S.PARTNER_DOWN, S.NORMAL):
             saved.cautious, saved.returned_at = False, 0
         self.save(out)
         self.adopt_powers()

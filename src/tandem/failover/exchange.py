@@ -321,11 +321,15 @@ def _update_request(endpoint: Endpoint, frame: Frame, now: float, out: list[Effe
     if everything and endpoint.saved.owes_all and endpoint.queue.request is not None:
         endpoint.queue.answer_request(frame.xid)  # asked anew before it has got all: what it has acknowledged counts
         return
-    if everything:
-        endpoint.saved.owes_all = True
-        out.append(SaveState(endpoint.config.name, endpoint.saved.values()))
-    if endpoint.saved.owes_all:
+    saved = endpoint.saved
+    saved.owes_all = saved.owes_all or everything
+    if saved.owes_all:
         forgotten.partner_forgot(endpoint, now)
+    if saved.owes_all or saved.cautious:
+        saved.cautious = saved.cautious and endpoint.state != ServerState.COMMUNICATIONS_INTERRUPTED
+        endpoint.save(out)
+        endpoint.adopt_powers()
+    if saved.owes_all:
         for pool in endpoint.pools():
             for lo, hi in pool.backup.unused:
                 endpoint.queue.add(Move(lo, hi, BACKUP, True))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tandem.base.io import Effect
 from tandem.base.units import FOREVER, format_duration
-from tandem.lease.binding import ACTIVE, EXPIRED, RELEASED, Binding
+from tandem.lease.binding import ACTIVE, EXPIRED, RELEASED, UNKNOWN, Binding
 from tandem.wire.failover import ServerState as S
 
 if TYPE_CHECKING:
@@ -26,16 +26,18 @@ def partner_forgot(endpoint: Endpoint, now: float) -> None:
     It is told the latest potential expiration that either side has named. A lease that ends before what the partner
     may have given goes on until then, for both servers: neither gives the address to another client before.
     What is raised here is stored when it is sent; a partner that a restart keeps from having all of it asks again.
+    The caller saves, and adopts powers.
     """
-    served_until = _served_until(endpoint, now)
-    if endpoint.away_s >= endpoint.mclt_s and endpoint.saved.partner_served:
+    saved, served_until = endpoint.saved, _served_until(endpoint, now)
+    if saved.partner_served and (saved.cautious or endpoint.away_s >= endpoint.mclt_s):
         # It may have given this server's addresses too.
-        endpoint.saved.own_from = max(endpoint.saved.own_from, served_until + endpoint.longest_mclt_s)
-        endpoint.adopt_powers()
+        saved.own_from = max(saved.own_from, served_until + endpoint.longest_mclt_s)
     for binding in endpoint.bindings():
-        if endpoint.saved.partner_served and binding.status in (ACTIVE, EXPIRED, RELEASED):
+        if saved.partner_served and binding.status in (ACTIVE, EXPIRED, RELEASED):
             until = _promised_until(endpoint, binding, served_until)
             if until > max(binding.expires, now):
+                if binding.expires <= now < saved.own_from:
+                    binding.granted_by = UNKNOWN  # it may have ended the lease, and given the address to another
                 binding.expires = until
                 endpoint.book.set_status(binding, ACTIVE, int(now))
     nothing_agreed(endpoint)

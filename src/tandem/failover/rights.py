@@ -58,7 +58,7 @@ def powers_of(endpoint: Endpoint) -> Powers:
         why=why,
         lease_factor=endpoint.lease_factor,
         connected=endpoint.communicating,
-        partner_tells=endpoint.communicating and saved.partner_state not in (S.RECOVER, S.RECOVER_WAIT),
+        partner_tells=endpoint.communicating and not endpoint.partner_recovers,
         clock_lost_s=saved.set_back_s,
         partner_forgets=endpoint.dialect.forgets_potential,
         bootp_other=not saved.met and not saved.cautious,

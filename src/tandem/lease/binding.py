@@ -46,8 +46,9 @@ BOOTP_FLAG = 2
 DEACTIVATED_FLAG = 4
 """The operator keeps the address from clients, on this server. Never sent to the partner."""
 
-BY_THIS_SERVER, BY_PARTNER = 1, 2
-"""Who gave a lease, or extended it last."""
+UNKNOWN, BY_THIS_SERVER, BY_PARTNER = range(3)
+"""Who gave a lease, or extended it last. ``UNKNOWN``: nobody did, or it was over here before the partner, which may have
+given the address to another client meanwhile, lost its lease data."""
 
 COLUMNS = (
     "address", "status", "hardware", "client_id", "expires", "start_of_state", "last_transaction",
@@ -91,7 +92,7 @@ class Binding:
         self.up_to_date = False
         """Whether the partner has acknowledged all of this."""
         self.granted_by = 0
-        """Who gave the lease, or extended it last: 0 nobody, ``BY_THIS_SERVER``, ``BY_PARTNER``."""
+        """Who gave the lease, or extended it last: ``UNKNOWN``, ``BY_THIS_SERVER``, ``BY_PARTNER``."""
         self.options = b""
         """Options of the client's request that interest a partner (12, 60, 77, 81, 82, 118), as DHCP TLVs."""
         self.reply_options = b""

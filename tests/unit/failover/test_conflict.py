@@ -20,7 +20,7 @@ SCOPE = CompiledScope("s", 0, 0, 0, RangeSet([(1, 9)]), EffectivePolicy({}), {},
 FIGURE = """
           ACTIVE  EXPIRED  RELEASED  FREE    BACKUP  RESET   ABANDONED
 ACTIVE    client  lease    last      lease   lease   reset   found
-EXPIRED   last    accept   accept    accept  accept  accept  accept
+EXPIRED   runs    accept   accept    accept  accept  accept  accept
 RELEASED  last    last     accept    accept  accept  accept  accept
 FREE      accept  accept   accept    accept  accept  accept  accept
 BACKUP    accept  accept   accept    accept  accept  accept  accept
@@ -60,6 +60,12 @@ def test_cell(ours: str, theirs: str, rule: str) -> None:
         assert reason(binding(ours), update(theirs, NOW - 49 + later)) is None
         assert reason(binding(ours), update(theirs, NOW - 50 + later)) == 15
         assert reason(binding(ours), update(theirs, None)) == 15
+    elif rule == "runs":  # the draft: the later transaction, as for one that is over; see docs/decisions/0003
+        assert reason(binding(ours), update(theirs, last=None)) is None
+        for last, verdict in ((NOW - 55, None), (NOW - 56, 15), (None, 15)):
+            over = update(theirs, last)
+            over.expires = NOW
+            assert reason(binding(ours), over) == verdict
     elif rule == "lease":
         assert reason(binding(ours, NOW), update(theirs)) is None
         assert reason(binding(ours, NOW + 1), update(theirs)) == 15
@@ -89,6 +95,15 @@ def test_cell(ours: str, theirs: str, rule: str) -> None:
         other.expires = NOW  # the draft accepts: see docs/decisions/0003
         assert reason(binding(ours), other, main=False) == 15
         assert reason(binding(ours, NOW), other, main=False) is None
+
+
+@pytest.mark.parametrize("last", [NOW - 45, NOW - 44])
+def test_a_partner_that_knew_our_lease_and_heard_its_client_since_may_say_that_it_is_over(last: int) -> None:
+    ours = binding("ACTIVE")
+    assert reason(ours, update("EXPIRED", last)) == 15
+    ours.up_to_date = True
+    assert reason(ours, update("EXPIRED", last)) == (None if last > NOW - 45 else 15)
+    assert reason(ours, update("EXPIRED", last, b"\x01two")) == 15
 
 
 def test_a_release_that_the_partner_knew_our_lease_before_is_in_no_doubt() -> None:
