@@ -448,8 +448,8 @@ def test_a_date_before_the_loss_of_its_data_is_no_longer_believed_when_the_partn
 
 
 @pytest.mark.parametrize("restarts", [False, True])
-def test_a_lease_that_was_over_when_the_partner_forgot_may_be_anothers_on_a_server_that_was_away(restarts: bool) -> None:
-    """The partner served alone, gave the address of a lease that was over to another client, and lost its data."""
+def test_a_lease_that_was_over_when_the_partner_forgot_may_be_anothers(restarts: bool) -> None:
+    """While this server was away its partner gave the address to another client, and then lost its data."""
     world = pair()
     former = known(world)
     world.backup.crash()

@@ -98,9 +98,11 @@ class Choice:
 
         While the partner cannot be asked, it may have given the address and died before it could say so; one that is
         back and recovers may have lost what it gave. Only what contradicts it counts against the client: another's
-        lease, offer or reservation.
+        lease, offer or reservation; and that its own lease of the address was lost to another client.
         """
         if not scope.endpoint or query.powers.partner_tells or query.closed(scope):
+            return False
+        if query.powers.has_lost(address, query.key, query.now):
             return False
         reservation = scope.reserved.get(address)
         if reservation is not None:

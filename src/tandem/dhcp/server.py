@@ -412,7 +412,7 @@ class DhcpServer:
             or choice.believable(query, scope, address)
         ):
             self.leases.grant(query, scope, choice.take(query, scope, address))
-        elif address in self.book.offered:
+        elif address in self.book.offered or query.powers.has_lost(address, query.key, query.now):
             self._refuse(query, f"{format_ipv4(address)} is not this client's any more")
         else:
             self.counters["dropped-unknown"] += 1

@@ -141,6 +141,10 @@ def _two_clients(endpoint: Endpoint, binding: Binding, update: Update, now: floa
     """One address, two clients, and the partner's keeps it: say it, if both leases run or the one here began later."""
     if binding.status == ACTIVE and binding.expires > now:
         why = "the main's word counts when both have leased one address"
+        loser = client_key(binding.client_id, binding.hardware)
+        endpoint.saved.lost_to(update.address, binding.expires, loser, now)
+        endpoint.save(out)
+        endpoint.adopt_powers()
     elif binding.status in (EXPIRED, RELEASED) and binding.last_transaction > (update.last_transaction or 0):
         why = "the lease here is over, the other one runs"
     else:

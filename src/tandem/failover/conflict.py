@@ -97,7 +97,7 @@ def judge(
         endless = binding.expires == FOREVER and not other_client(binding, update)
         if status == EXPIRED and endless and _later(binding, update):
             return None
-        # Deviation: it has acknowledged the lease as it is here, so it knows that the client gave it up (decisions/0008).
+        # Deviation: it has acknowledged this lease, so it knows that the client gave it up (decisions/0008).
         known = binding.up_to_date and not other_client(binding, update)
         if status == EXPIRED and known and _later(binding, update, _SAME_TIME_S):
             return None
@@ -119,8 +119,8 @@ def judge(
         return RejectReason.OUTDATED_BINDING, "this server heard the client later"
     if rule in (REJECT, AFTER_ABANDONED):
         return RejectReason.LESS_CRITICAL_BINDING, "the address is marked unusable here"
-    # Deviation: a lease that runs there goes on, though its client was heard here later, for a shorter one that is over:
-    # the partner, which does not know that the client gave the longer one up, refuses likewise that it is over.
+    # Deviation: a lease that runs there goes on, though its client was heard here later, for a shorter one that is
+    # over: the partner, which does not know that the client gave the longer one up, refuses that likewise.
     if rule == TRANSACTION_LATER and status == ACTIVE and binding.status == EXPIRED and (update.expires or 0) > now:
         return None
     # Deviation: what became of another client's lease says nothing of one that runs (decisions/0008). Where that has no

@@ -62,6 +62,7 @@ def powers_of(endpoint: Endpoint) -> Powers:
         clock_lost_s=saved.set_back_s,
         partner_forgets=endpoint.dialect.forgets_potential,
         bootp_other=not saved.met and not saved.cautious,
+        lost=saved.lost,
         buckets=buckets,
         balance_delay_s=endpoint.config.balance_delay_s if main else endpoint.told_delay_s,
     )

@@ -74,6 +74,9 @@ class Saved:
     """The failover-recover time that was acted on, so that it is acted on once."""
     shares_at_loss: dict[str, list[int]] = field(default_factory=dict)
     """By scope, the main's and the backup's share when the pair last left NORMAL; empty in NORMAL."""
+    lost: dict[str, list[int | str]] = field(default_factory=dict)
+    """Leases given here that the partner's word ended while they ran (section 7.1.3: two clients, one address): by
+    address, the end that their client was promised, and its key in hexadecimal digits."""
     history: list[list[object]] = field(default_factory=list)
     """The last transitions, oldest first: (when, state left, state entered, label of the row, why)."""
 
@@ -81,6 +84,11 @@ class Saved:
         """Take down that this server runs."""
         self.last_operation = now
         self.latest = max(self.latest, now)
+
+    def lost_to(self, address: int, expires: int, client: bytes, now: float) -> None:
+        """Take down that the client has lost its lease of the address; the ones that would be over are forgotten."""
+        running = {key: lease for key, lease in self.lost.items() if int(lease[0]) > now}
+        self.lost = running | {str(address): [expires, client.hex()]}
 
     def entered(self, when: int, left: int, entered: int, why: str) -> None:
         """Take down a transition by the row ``label``; the oldest of many is forgotten."""

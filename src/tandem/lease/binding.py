@@ -47,8 +47,8 @@ DEACTIVATED_FLAG = 4
 """The operator keeps the address from clients, on this server. Never sent to the partner."""
 
 UNKNOWN, BY_THIS_SERVER, BY_PARTNER = range(3)
-"""Who gave a lease, or extended it last. ``UNKNOWN``: nobody did, or it was over here before the partner, which may have
-given the address to another client meanwhile, lost its lease data."""
+"""Who gave a lease, or extended it last. ``UNKNOWN``: nobody did, or it was over here before the partner lost its lease
+data, which may have given the address to another client meanwhile."""
 
 COLUMNS = (
     "address", "status", "hardware", "client_id", "expires", "start_of_state", "last_transaction",

@@ -5,7 +5,8 @@ So no ``if state == ...`` stands in DHCP code (DESIGN: rooms). Without failover,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from tandem.base.units import FOREVER
 from tandem.config.compiled import CompiledScope
@@ -43,6 +44,8 @@ class Powers:
     """By how much acknowledged times are too late by this server's clock, which was set back since."""
     bootp_other: bool = False
     """Whether the partner's addresses of a dynamic-BOOTP scope may be given: never with a partner (draft 5.14)."""
+    lost: Mapping[str, Sequence[int | str]] = field(default_factory=dict)
+    """By address: until when, and by whom, a lease is believed in that the partner has given to another client."""
     buckets: int = ALL_BUCKETS
     """The set of hash buckets whose clients are answered; the others' are the partner's (load balancing)."""
     balance_delay_s: int = 0
@@ -51,6 +54,11 @@ class Powers:
     def other_from_in(self, scope: CompiledScope) -> float:
         """Return from when the partner's available addresses of ``scope`` may be given too; infinity = never."""
         return self.other_from if self.bootp_other or not scope.dynamic_bootp else float("inf")
+
+    def has_lost(self, address: int, client: bytes, now: float) -> bool:
+        """Return whether the client of this key believes in a lease of the address that another client has since."""
+        until, loser = self.lost.get(str(address), (0, ""))
+        return now < int(until) and loser == client.hex()
 
     def lease_seconds(self, binding: Binding | None, desired: int, now: int) -> int:
         """Return the longest lease, in seconds, that may be given now: ``desired`` or less (S4.3, draft 7.1.5)."""
