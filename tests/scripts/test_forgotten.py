@@ -255,6 +255,30 @@ def test_a_server_that_loses_its_data_while_conflicts_are_resolved_waits_with_it
     world.books_agree()
 
 
+def test_who_shuts_down_before_conflicts_are_resolved_may_have_given_the_addresses_of_the_other() -> None:
+    """It served in PARTNER-DOWN, and its partner takes over without having heard what it gave (section 9.14)."""
+    world = pair()
+    world.cut = True
+    world.drop_connections_of(world.main)
+    world.run(10)
+    assert world.main.node is not None
+    world.main.node.set_partner_down(world.now, world.backup.address, None, True, out := [])
+    world.main.perform(out)
+    world.run(MCLT_S + 60)
+    clients = [Client(world, n) for n in range(4)]
+    assert all(client.lease(world.main) for client in clients), "the backup's share is the main's now"
+    world.cut = False
+    until(world, world.backup, "POTENTIAL-CONFLICT")
+    world.main.node.shut_down(world.now, out := [])
+    world.main.perform(out)
+    until(world, world.backup, "PARTNER-DOWN")
+    world.main.crash()
+    for client in clients:
+        assert not who_gets(world, world.backup, client.address, 10)
+    world.run(MCLT_S + 60)
+    assert Client(world, 20).lease(world.backup), "and not for ever"
+
+
 def test_a_server_that_was_away_in_partner_down_cannot_tell_when_its_partner_last_served() -> None:
     """Both may have come back alone, one after the other, and the one that lost its data then have extended leases."""
     world = pair()
