@@ -51,7 +51,7 @@ def item_of_content(session: Session, declared: ObjectClass, name: str, content:
     for attribute, text in config.shown(declared, content, session.clock()).items():
         own = attribute in content
         if own or not declared.by_name[attribute].expert or session.expert:
-            shown[attribute] = text if own or session.default_format == "script" else f"[default={text}]"
+            shown[attribute] = text if own or session.default_format != "user" else f"[default={text}]"
     return Item(name or declared.name, shown)
 
 
@@ -284,11 +284,11 @@ def _collection_commands(cls: ObjectClass) -> list[Command]:
         return Answer(lines=[name for name, _ in found])
 
     async def brief(manager: Manager, request: Request) -> Answer:
-        rows = []
+        items = []
         for name, content in filtered(manager, cls, request.values.get("filter", ""), request.session):
             texts = config.shown(cls, content, request.session.clock())
-            rows.append([name, *(texts.get(attribute, "") for attribute in cls.create)])
-        return Answer(lines=table(rows))
+            items.append(Item(name, {attribute: texts.get(attribute, "") for attribute in cls.create}))
+        return Answer(items, table([[one.name, *one.attributes.values()] for one in items]))
 
     required = [a for a in cls.create if cls.by_name[a].required]
     needed = " ".join(_EXAMPLE_ARGUMENTS[a] for a in required)

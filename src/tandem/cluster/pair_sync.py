@@ -148,16 +148,15 @@ def _lines(report: dict[str, Any]) -> list[str]:
 def _after_run(report: dict[str, Any], where: str) -> list[str]:
     lines = []
     if report["change_set"] is not None:
-        lines.append(f"change set {report['change_set']} on {where}; 'change {report['change_set']} undo' there"
-                     f"{_OR_HERE if report['changes'] == 'partner' else ''} takes it back")  # fmt: skip
+        number, or_here = report["change_set"], ""
+        if report["changes"] == "partner":
+            or_here = f", or 'failover-pair {report['pair']} undoSync {number}' here,"
+        lines.append(f"change set {number} on {where}; 'change {number} undo' there{or_here} takes it back")
     if report["reload"] is None:
         return lines + ([f"It takes effect when {where} reloads ('dhcp reload')."] if lines else [])
     if report["reload"]["ok"]:
         return [*lines, f"The DHCP server of {where} has reloaded."]
     return [*lines, f"Reload failed, and its DHCP server goes on with what it had: {report['reload']['text']}"]
-
-
-_OR_HERE = ", or 'failover-pair NAME undoSync' and that number here,"
 
 
 def value_shown(entry: dict[str, Any], value: str | None) -> str:

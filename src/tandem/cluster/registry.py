@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from tandem.base.errors import CommandError
@@ -193,7 +194,7 @@ class Command:
     def fill(self, request: Request, words: list[str]) -> None:
         """Put ``words`` into ``request`` as this command's arguments. Raises CommandError 309, 310, 316.
 
-        Those that may be left out can be given in any order, as NAME=VALUE.
+        Those that may be left out can be given in any order, as NAME=VALUE. CommandError 308 for another NAME.
         """
         named, words = self._named(words)
         many = bool(self.arguments) and self.arguments[-1].many
@@ -224,8 +225,10 @@ class Command:
             name, equals, text = word.partition("=")
             if equals and name in names:
                 named[name] = text
-            else:
-                others.append(word)
+                continue
+            if equals and names and re.fullmatch("[a-z][a-z-]*", name) and not self.arguments[-1].many:
+                raise CommandError(308, f"{name!r}; write {', '.join(f'{known}=' for known in names)}")
+            others.append(word)
         return named, others
 
 
@@ -293,15 +296,24 @@ class Registry:
             elif node.command is not None and (node.command.arguments or not node.children):
                 return node.command, name, words[i:]
             else:
-                status, hint = (307 if i else 306), "'help' lists the commands"
-                after = f"after {' '.join(words[:i])!r} write one of: {', '.join(node.words)}"
                 if i and not node.children:
                     raise CommandError(309, f"{word!r} is not expected after {' '.join(words[:i])!r}")
-                raise CommandError(status, f"{word!r}; {after if i else hint}")
+                raise CommandError(307 if i else 306, f"{word!r}; {self._instead(node, words, i)}")
         if node.command is None:
             choices = ["a name", *node.words] if node.named is not None else node.words
             raise CommandError(310, f"after {' '.join(words)!r} write one of: " + ", ".join(choices))
         return node.command, name, []
+
+    def _instead(self, node: _Node, words: list[str], i: int) -> str:
+        """Return what may be meant by ``words``, whose word ``i`` cannot follow those before it."""
+        verbs = {command.path[-1].lower() for command in self.commands if len(command.path) > 1}
+        if not i and words[0].lower() in verbs:
+            return "write the object first, e.g. 'scope list' or 'dhcp reload'; 'help' lists the commands"
+        near = get_close_matches(words[i].lower(), node.children, 1)
+        if near:
+            return f"did you mean {next(word for word in node.words if word.lower() == near[0])!r}?"
+        before = " ".join(words[:i])
+        return f"after {before!r} write one of: {', '.join(node.words)}" if before else "'help' lists the commands"
 
     def under(self, words: list[str]) -> list[Command]:
         """Return the commands whose path begins with ``words`` (NAME in a path matches any word)."""
@@ -331,4 +343,4 @@ def split(line: str) -> list[str]:
     try:
         return list(lexer)
     except ValueError as error:
-        raise CommandError(316, f"invalid command line: {error}") from None
+        raise CommandError(316, f"invalid command line: {error}; close it, or quote it by the other kind") from None

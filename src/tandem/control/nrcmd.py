@@ -82,7 +82,8 @@ class Client:
                 reply.lines[1:] = [f"written to {path}"]
             return reply
         except (OSError, UnicodeDecodeError) as error:
-            return Reply(302, [f"302 Not Found - {path}: {error}"])
+            why = error.strerror if isinstance(error, OSError) else f"it is no text in UTF-8 ({error})"
+            return Reply(302, [f"302 Not Found - {path}: {why}; write another file=, or mend that one"])
 
     def _ask(self, line: str, session: dict[str, str], file: str = "") -> Reply:
         body = {

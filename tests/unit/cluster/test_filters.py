@@ -79,6 +79,8 @@ def test_answers_as_json(manager: Manager) -> None:
     assert run("scope s create 10.0.0.0 255.255.255.0")[0] == "100 Ok"
     head, line = run("scope list")
     assert head == "100 Ok" and json.loads(line)[0]["name"] == "s" and json.loads(line)[0]["addr"] == "10.0.0.0"
+    assert json.loads(line)[0]["dhcp"] == "on", "a default is a value like any other to programs"
+    assert json.loads(run("scope listbrief")[1]) == [{"name": "s", "addr": "10.0.0.0", "mask": "255.255.255.0"}]
     assert json.loads(run("scope listnames")[1]) == ["s"]
     assert run("dhcp enable failover") == ["100 Ok"]
 

@@ -104,6 +104,24 @@ def test_session_attributes_are_checked() -> None:
         assert refusal.value.status == status
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("scop list", "did you mean 'scope'"),
+        ("dhcp relaod", "did you mean 'reload'"),
+        ("lease 10.0.0.1 forceavail", "did you mean 'forceAvailable'"),
+        ("list scopes", "write the object first, e.g. 'scope list'"),
+        ("lease list color=red", "308 'color'; write scope=, from=,"),
+        ("dhcp set 'a", "close it, or quote it by the other kind"),
+    ],
+)
+def test_a_mistake_is_answered_with_what_is_likely_meant(line: str, said: str) -> None:
+    with pytest.raises(CommandError) as refusal:
+        command, name, words = REGISTRY.find(split(line))
+        command.fill(Request(Login("admin"), Session(), name), words)
+    assert said in f"{refusal.value.status} {refusal.value.text}"
+
+
 def test_arguments_by_name_leave_the_others_in_their_order() -> None:
     command, name, words = REGISTRY.find(["failover-pair", "p", "sync", "operation=complete", "-report", "-reload"])
     request = Request(Login("admin"), Session(), name)
