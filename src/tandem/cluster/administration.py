@@ -100,7 +100,7 @@ async def _list_logins(manager: Manager, request: Request) -> Answer:
 
 
 _PASSWORD = Argument("password", "the new password; nrcmd asks for it when it is left out", "secret")
-_ROLE = Argument("role", f"what it may do: one of {', '.join(ROLES)}", "role")
+_ROLE = Argument("role", f"what it may do: one of {', '.join(ROLES)}", "role", choices=tuple(ROLES))
 _LIFETIME = Argument("lifetime", "for how long it is good, e.g. 30d (default 90d, at most 366d)", "duration",
                      optional=True)  # fmt: skip
 

@@ -28,12 +28,12 @@ from tandem.cluster import policy_commands as _policies  # noqa: F401  fills the
 from tandem.cluster import preview as _preview  # noqa: F401  fills the registry
 from tandem.cluster import template_commands as _templates  # noqa: F401  fills the registry
 from tandem.cluster import transfer as _transfer  # noqa: F401  fills the registry
-from tandem.cluster.answer import Answer, Item
+from tandem.cluster.answer import FORMATS, Answer, Item
 from tandem.cluster.display import item_of
 from tandem.cluster.leases import all_of_scope, client_of_lease
 from tandem.cluster.manager import Manager
 from tandem.cluster.objects import edit
-from tandem.cluster.registry import NAME, REGISTRY, Argument, Command, Request
+from tandem.cluster.registry import NAME, REGISTRY, Argument, Command, Request, Session
 from tandem.config.access import DHCP_ADMIN, FAILOVER_OPERATOR, READ_ONLY
 from tandem.config.dates import format_date
 from tandem.config.document import Document, read_object
@@ -104,12 +104,13 @@ async def _server_logs(manager: Manager, request: Request) -> Answer:
 
 _LOG = (
     Argument("count", f"how many (default {logs.COUNT}, at most {logs.COUNT_MAX})", "number", optional=True),
-    Argument("level", f"only this level and worse: {', '.join(logs.LEVELS)}", optional=True),
+    Argument("level", f"only this level and worse: {', '.join(logs.LEVELS)}", optional=True, choices=logs.LEVELS),
     Argument("component", "only this component, e.g. Failover, Protocol, Configuration", optional=True),
     Argument("search", "only lines with this text", optional=True),
     Argument("before", "only what stands before this byte of the file, as told on the page before", "number",
              optional=True),
-    Argument("log", "dhcp (the DHCP server's, default) or ccm (the cluster's)", optional=True),
+    Argument("log", "dhcp (the DHCP server's, default) or ccm (the cluster's)", optional=True,
+             choices=("dhcp", "ccm")),
     Argument("older", "the file put aside so many files ago (1 to 4)", "number", optional=True),
 )  # fmt: skip
 
@@ -285,10 +286,11 @@ async def _help(manager: Manager, request: Request) -> Answer:
     return Answer(lines=lines)
 
 
-_ATTRIBUTE = Argument("attribute", "default-format or visibility")
+_ATTRIBUTE = Argument("attribute", "default-format or visibility", choices=tuple(Session().attributes()))
 _ASSIGNMENTS = Argument(
-    "assignments", "default-format=user, script or json; visibility=5, or 3 for expert mode", many=True
-)
+    "assignments", "default-format=user, script or json; visibility=5, or 3 for expert mode", many=True,
+    choices=(*(f"default-format={style}" for style in FORMATS), "visibility=3", "visibility=5"),
+)  # fmt: skip
 _WORDS = Argument("command", "the first words of a command", optional=True, many=True)
 
 REGISTRY.add(

@@ -90,7 +90,7 @@ REGISTRY.add(
             "dhcp getStats failover total", _show,
             (Argument("what", "server, failover, dhcpv4, some with commas, or all; then total: since the start or"
                       f" resetStats, or sample: of the last whole {format_duration(SAMPLE_S)} (left out: all total)",
-                      optional=True, many=True),), role=READ_ONLY),
+                      optional=True, many=True, choices=("all", *_PARTS, *_PERIODS)),), role=READ_ONLY),
     Command(("dhcp", "resetStats"), "Have the counters that getStats shows begin at 0.", "dhcp resetStats", _reset,
             role=FAILOVER_OPERATOR, effect="server"),
 )  # fmt: skip

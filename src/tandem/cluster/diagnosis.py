@@ -140,7 +140,7 @@ REGISTRY.add(
     Command(("dhcp", "explain"), "Show what the server would do with a client's message, and why; changes nothing.",
             "dhcp explain 00:d0:ba:d3:bd:3b discover giaddr=192.168.50.1", _explain,
             (Argument("client", "hardware address, or id: and the client identifier"),
-             Argument("message", f"one of {', '.join(FORMS)} (default discover)", optional=True),
+             Argument("message", f"one of {', '.join(FORMS)} (default discover)", optional=True, choices=tuple(FORMS)),
              Argument("address", "what the client asks for, or has", _AT, optional=True),
              Argument("giaddr", "the relay's address", _AT, optional=True),
              Argument("link", "the relay's link selection (RFC 3527)", _AT, optional=True),

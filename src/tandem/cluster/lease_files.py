@@ -137,7 +137,8 @@ _FILE = Argument("file", "file that nrcmd writes; left out: shown", optional=Tru
 REGISTRY.add(
     Command(("export", "leases"), "Show all leases, one a line, or have nrcmd write them to a file.",
             "export leases -client file=leases.txt", _export_leases,
-            (Argument("which", "-client: current leases; -server: expired ones too"), _FILE), role=READ_ONLY),
+            (Argument("which", "-client: current leases; -server: expired ones too", choices=("-client", "-server")),
+             _FILE), role=READ_ONLY),
     Command(("export", "addresses"), "Show all addresses that clients have or had, or have nrcmd write them to a file.",
             "export addresses file=addresses.txt", _export_addresses, (_FILE,), role=READ_ONLY),
     Command(("report",), "Show how the addresses of each scope are used, and of all.", "report column-separator=,",

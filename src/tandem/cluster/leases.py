@@ -272,15 +272,20 @@ _SEARCH = {
     "state": "leased, expired, unavailable, pending-available, available or other-available",
     "flag": "reserved, deactivated, bootp, backup or failover-updated",
 }
+_WORDS = {
+    "state": ("leased", "expired", "unavailable", "pending-available", "available", "other-available"),
+    "flag": ("reserved", "deactivated", "bootp", "backup", "failover-updated"),
+}
 _ARGUMENTS = (
-    *(Argument(name, text, "ipv4" if name in ("from", "to") else "text", optional=True)
+    *(Argument(name, text, "ipv4" if name in ("from", "to") else "text", optional=True, choices=_WORDS.get(name, ()),
+               names="scope" if name == "scope" else "")
       for name, text in _SEARCH.items()),
     Argument("sort", "address (as when left out), state, client, host or expiration; -expiration: the last first",
              optional=True),
     Argument("after", "where the page before ended, as its last line says", optional=True),
     Argument("limit", f"how many to show, at most {PAGE_MAX} (default {PAGE})", "number", optional=True),
 )  # fmt: skip
-_WHERE = Argument("where", "here: on this server only", optional=True)
+_WHERE = Argument("where", "here: on this server only", optional=True, choices=("here",))
 
 REGISTRY.add(
     Command(("lease", "list"), "Show leases, a page at a time, or search them.", "lease list state=leased limit=20",

@@ -170,11 +170,13 @@ async def _undo_sync(manager: Manager, request: Request) -> Answer:
     return Answer(lines=answer["lines"], status=answer["status"], text=answer["text"])
 
 
-_OPERATION = Argument("operation", "update (as when left out), complete or exact", optional=True)
-_DIRECTION = Argument("direction", "main-to-backup (as when left out) or backup-to-main", optional=True)
+_OPERATION = Argument("operation", "update (as when left out), complete or exact", optional=True, choices=OPERATIONS)
+_DIRECTION = Argument("direction", "main-to-backup (as when left out) or backup-to-main", optional=True,
+                      choices=DIRECTIONS)
 _SWITCHES = Argument(
     "switches", "-report: only show what a run would change; -match=VERSION: run only what that report showed; "
     "-reload: reload the changed server afterwards", optional=True, many=True,
+    choices=("-report", "-match=", "-reload"),
 )  # fmt: skip
 _CHANGE_SET = Argument("change-set", "number of the run's change set on the partner", "number")
 

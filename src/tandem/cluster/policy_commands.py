@@ -31,8 +31,8 @@ from tandem.wire.options import all_options
 
 _OPTION = Argument("option", "name or number of a DHCP option", "option")
 _VALUE = Argument("value", "the option's value", many=True)
-_VENDOR_OPTION = Argument("option", "name or number of a vendor-option")
-_SET = Argument("option-set", "name of its option-set")
+_VENDOR_OPTION = Argument("option", "name or number of a vendor-option", names="vendor-option")
+_SET = Argument("option-set", "name of its option-set", names="option-set")
 _TIME = Argument("time", "seconds, a mix such as 1w2d3h4m5s, or forever")
 
 

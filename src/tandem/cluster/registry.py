@@ -144,6 +144,10 @@ class Argument:
     optional: bool = False
     many: bool = False
     """Takes all words that are left; only the last argument may."""
+    choices: tuple[str, ...] = ()
+    """What can be written, where that is known; for completion: the command checks it."""
+    names: str = ""
+    """The class whose objects it names, likewise."""
 
     def usage(self) -> str:
         """Return how the argument looks in a synopsis."""

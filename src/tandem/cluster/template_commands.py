@@ -46,5 +46,6 @@ REGISTRY.add(
             role=DHCP_ADMIN, effect="configuration"),
     Command(("scope", NAME, "applyTemplate"), "Give the scope what a template says.",
             "scope examplescope applyTemplate exampletemplate", _apply_to,
-            (Argument("template", "name of a scope template"),), role=DHCP_ADMIN, effect="configuration"),
+            (Argument("template", "name of a scope template", names="scope-template"),), role=DHCP_ADMIN,
+            effect="configuration"),
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.shortcuts import CompleteStyle
 
-from tandem.control.nrcmd import Client
+from tandem.control.nrcmd import Client, run_line
 
 _NAME = "NAME"
+_SECRET = re.compile(r"password|secret|^\s*admin\s.*\screate\b", re.I)
+"""What a line has in it that may hold a password: it is not written to the history."""
 _TAKE_ATTRIBUTES = {"set": "=", "create": "=", "get": "", "unset": "", "enable": "", "disable": ""}
 
 
@@ -42,7 +45,8 @@ class CommandCompleter(Completer):
         attribute, equals, value = last.partition("=")
         if equals:
             begun = value.rpartition(",")[2]
-            for text in self.values(words, attribute):
+            whole = [text for text, _ in self.candidates(words) if text.startswith(last) and text != last]
+            for text in [word.partition("=")[2] for word in whole] or self.values(words, attribute):
                 if text.lower().startswith(begun.lower()):
                     yield Completion(text, start_position=-len(begun))
             return
@@ -66,8 +70,8 @@ class CommandCompleter(Completer):
                 if following != _NAME:
                     meaning = command["help"] if len(path) == len(words) + 1 else ""
                     found[following] = found.get(following) or meaning
-            elif path[-1] in _TAKE_ATTRIBUTES:
-                for attribute, meaning in self._attributes.get(path[0], {}).items():
+            elif path[-1] in _TAKE_ATTRIBUTES and path[0] in self._attributes:
+                for attribute, meaning in self._attributes[path[0]].items():
                     found[attribute + _TAKE_ATTRIBUTES[path[-1]]] = meaning
             else:
                 found |= self._arguments(command, len(words) - len(path))
@@ -87,13 +91,26 @@ class CommandCompleter(Completer):
     def _arguments(self, command: dict[str, Any], given: int) -> dict[str, str]:
         """Return what may follow a whole command and ``given`` arguments: options, and arguments that have names."""
         arguments = command.get("arguments", [])
-        found = {a["name"] + "=": "" for a in arguments if a["optional"] and not a["many"]}
-        if given < len(arguments) and arguments[given]["kind"] == "option":
-            found |= dict.fromkeys([*self._options, *self._names("option")], "option")
-        return found
+        found: dict[str, str] = {}
+        at = min(given, len(arguments) - 1)
+        if at >= 0 and (at == given or arguments[at]["many"]):
+            argument = arguments[at]
+            if argument["kind"] == "option":
+                found |= dict.fromkeys([*self._options, *self._names("option")], "option")
+            found |= dict.fromkeys(self._words_of(argument), argument["name"])
+        return found | {a["name"] + "=": "" for a in arguments if a["optional"] and not a["many"]}
+
+    def _words_of(self, argument: dict[str, Any]) -> list[str]:
+        """Return what an argument can be, as far as that is known."""
+        named = argument.get("names")
+        return self._names(named) if named else list(argument.get("choices", ()))
 
     def values(self, words: list[str], attribute: str) -> list[str]:
-        """Return the words that an attribute can have in a command that begins with ``words``."""
+        """Return the words that an attribute, or an argument, can have in a command that begins with ``words``."""
+        for command in self._meant(words):
+            for argument in command.get("arguments", []):
+                if argument["name"] == attribute:
+                    return self._words_of(argument)
         if [word.lower() for word in words[:2]] == ["server", "dhcp"]:
             words = words[1:]
         cls = words[0].lower() if words else ""
@@ -107,6 +124,14 @@ class CommandCompleter(Completer):
         return reply.lines[1:] if reply is not None and reply.ok else []
 
 
+class _Discreet(FileHistory):
+    """A history without what may be a password."""
+
+    def store_string(self, string: str) -> None:
+        if not _SECRET.search(string):
+            super().store_string(string)
+
+
 def _history() -> History:
     path = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "nrcmd-history"
     try:
@@ -114,7 +139,7 @@ def _history() -> History:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError:
         return InMemoryHistory()
-    return FileHistory(str(path))
+    return _Discreet(str(path))
 
 
 def explain(client: Client, line: str) -> list[str]:
@@ -157,4 +182,4 @@ def run_interactive(client: Client) -> int:
         if line.endswith("?"):
             print(*explain(client, line[:-1]), sep="\n")
         elif line and not line.startswith("#"):
-            print(*client.command(line).lines, sep="\n")
+            print(*run_line(client, line).lines, sep="\n")

@@ -197,9 +197,22 @@ def run_batch(client: Client, source: Iterable[str], out: TextIO, err: TextIO, p
     return 1 if failed else 0
 
 
+def run_line(client: Client, line: str) -> Reply:
+    """Run one line; the password that ``enterPassword`` lacks is asked for at the terminal."""
+    if line.split()[-1:] and line.split()[-1].lower() == "enterpassword" and sys.stdin.isatty():
+        try:
+            password, again = getpass.getpass("password: "), getpass.getpass("verify password: ")
+        except (EOFError, KeyboardInterrupt):
+            return Reply(310, ["310 Too few arguments - no password was given; nothing was changed"])
+        if password != again:
+            return Reply(316, ["316 Invalid - the two passwords differ; nothing was changed"])
+        line = f"{line} {shlex.quote(password)}"
+    return client.command(line)
+
+
 def run_one(client: Client, words: list[str], out: TextIO) -> int:
     """Run the command that the shell handed over as ``words`` (or as one quoted word)."""
-    reply = client.command(words[0] if len(words) == 1 else shlex.join(words))
+    reply = run_line(client, words[0] if len(words) == 1 else shlex.join(words))
     print(*reply.lines, sep="\n", file=out)
     return 0 if reply.ok else 1
 

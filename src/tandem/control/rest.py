@@ -299,7 +299,9 @@ def _add_command_routes(app: FastAPI, manager: Manager, door: Door) -> None:
                     "path": c.path, "usage": c.usage(), "help": c.help, "example": c.example, "role": c.role,
                     "effect": c.effect,
                     "arguments": [
-                        {"name": a.name, "kind": a.kind, "optional": a.optional, "many": a.many} for a in c.arguments
+                        {"name": a.name, "kind": a.kind, "optional": a.optional, "many": a.many,
+                         "choices": a.choices, "names": a.names}
+                        for a in c.arguments
                     ],
                 }
                 for c in REGISTRY.commands

@@ -20,8 +20,8 @@ from prompt_toolkit.document import Document
 
 from tandem.cluster.trust import Trust
 from tandem.control import nrcmd
-from tandem.control.interactive import CommandCompleter, explain
-from tandem.control.nrcmd import Client, Reply, run_batch, run_one, with_absolute_dates
+from tandem.control.interactive import CommandCompleter, _history, explain
+from tandem.control.nrcmd import Client, Reply, run_batch, run_line, run_one, with_absolute_dates
 
 
 @pytest.fixture
@@ -69,7 +69,13 @@ class FakeClient(Client):
                 {"path": ["dhcp", "set"], "help": "Set."},
                 {"path": ["dhcp", "get"], "help": "Get."},
                 {"path": ["scope", "NAME", "set"], "help": "Set."},
-                {"path": ["lease", "list"], "help": "List.", "arguments": [argument("state", optional=True)]},
+                {"path": ["lease", "list"], "help": "List.", "arguments": [
+                    argument("state", optional=True, choices=["leased", "expired"]),
+                    argument("within", optional=True, names="policy"),
+                ]},
+                {"path": ["session", "set"], "help": "Set.", "arguments": [
+                    argument("assignments", many=True, choices=["default-format=user", "default-format=json"]),
+                ]},
                 {"path": ["lease", "NAME", "show"], "help": "Show."},
                 {"path": ["scope-policy", "NAME", "show"], "help": "Show."},
                 {"path": ["policy", "NAME", "setOption"], "help": "Set.", "arguments": [argument("option", "option")]},
@@ -84,8 +90,8 @@ class FakeClient(Client):
         }  # fmt: skip
 
 
-def argument(name: str, kind: str = "text", optional: bool = False) -> dict[str, Any]:
-    return {"name": name, "kind": kind, "optional": optional, "many": False}
+def argument(name: str, kind: str = "text", optional: bool = False, many: bool = False, **more: object) -> Any:
+    return {"name": name, "kind": kind, "optional": optional, "many": many, **more}
 
 
 def test_a_batch_prints_prompts_skips_comments_and_goes_on_after_errors() -> None:
@@ -197,7 +203,7 @@ def complete(text: str) -> list[str]:
 @pytest.mark.parametrize(
     ("text", "offered"),
     [
-        ("", ["scope", "dhcp", "lease", "scope-policy", "policy"]),
+        ("", ["scope", "dhcp", "lease", "session", "scope-policy", "policy"]),
         ("dhcp set failover=", ["on", "off"]),
         ("server dhcp set failover=of", ["off"]),
         ("dhcp set log-settings=default,fail", ["failover-detail"]),
@@ -205,6 +211,13 @@ def complete(text: str) -> list[str]:
         ("scope alpha set policy=g", ["gold"]),
         ("scope alpha set po", ["policy="]),
         ("lease list st", ["state="]),
+        ("lease list state=", ["leased", "expired"]),
+        ("lease list state=E", ["expired"]),
+        ("lease list ", ["leased", "expired", "state=", "within="]),
+        ("lease list within=", ["default", "gold"]),
+        ("session set ", ["default-format=user", "default-format=json"]),
+        ("session set default-format=", ["user", "json"]),
+        ("session set default-format=json default-format=j", ["json"]),
         ("lease list s", ["state="]),
         ("lease 10.0.0.1 s", ["show"]),
         ("scope-policy al", ["alpha"]),
@@ -249,6 +262,41 @@ def test_files_are_read_and_written_here(tmp_path: Path, monkeypatch: pytest.Mon
     assert client.command("policy p set packet-file-name=file=x").ok and asked[-1] == (
         "policy p set packet-file-name=file=x", ""
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("typed", "sent"),
+    [
+        (["it's", "it's"], ["""admin bob enterPassword 'it'"'"'s'"""]),
+        (["one", "two"], ["316 Invalid - the two passwords differ; nothing was changed"]),
+        ([], ["310 Too few arguments - no password was given; nothing was changed"]),
+    ],
+)
+def test_a_password_is_asked_for_twice_at_a_terminal(
+    typed: list[str], sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(prompt: str) -> str:
+        if not typed:
+            raise EOFError
+        return typed.pop(0)
+
+    client = FakeClient({})
+    monkeypatch.setattr("getpass.getpass", ask)
+    assert run_line(client, "admin bob enterPassword") is not None and client.lines == ["admin bob enterPassword"]
+    client.lines.clear()
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    reply = run_line(client, "admin bob enterPassword")
+    assert (client.lines or reply.lines) == sent
+
+
+def test_what_may_be_a_password_is_not_in_the_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    history = _history()
+    for line in ("scope list", "admin bob create geheim", "admin bob enterPassword geheim",
+                 "dhcp set failover-shared-secret=geheim", "failover-pair p set remote-password=geheim"):  # fmt: skip
+        history.append_string(line)
+    written = (tmp_path / "nrcmd-history").read_text()
+    assert "scope list" in written and "geheim" not in written
 
 
 def test_an_idle_connection_is_not_used_again(monkeypatch: pytest.MonkeyPatch, strange_server: str) -> None:
