@@ -5,7 +5,7 @@ Source: SYSTEM S3.4; reference "commands and attributes" sections 2.4, 2.5 and 3
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,8 @@ def compile_clients(
     """Return what clients are looked up in; None when client-class is off. Adds what is wrong to ``problems``."""
     maker = _Maker(policies, problems)
     classes = {name: maker.of_class(item) for name, item in items["client-class"].items()}
+    for item in [*items["client-class"].values(), *items["client"].values()]:
+        maker.check_class(item, "over-limit-client-class-name", classes)
     by_key: dict[bytes, Profile] = {}
     default = None
     for name, item in items["client"].items():
@@ -68,20 +70,18 @@ class _Maker:
             values["selection-criteria"],
             values["selection-criteria-excluded"],
             host_name=values["host-name"],
+            limitation=values["limitation-id"],
+            over_limit=values["over-limit-client-class-name"] or "",
         )
 
     def of_client(self, item: Item, classes: Mapping[str, Profile]) -> Profile:
-        name = item.values["client-class-name"]
-        if name is not None and name not in classes:
-            self._no_class(item, "client-class-name", name)
+        name = self.check_class(item, "client-class-name", classes)
         base = classes.get(name)
         if not any(key != "client-class-name" for key in item.content):
             if name not in self._plain:
                 self._plain[name] = base or Profile(self._number())
             return self._plain[name]
-        later = item.values["unauthenticated-client-class-name"]
-        if later is not None and later not in classes:
-            self._no_class(item, "unauthenticated-client-class-name", later)
+        later = self.check_class(item, "unauthenticated-client-class-name", classes)
         base = base or Profile(0)
         values = item.values
         criteria, excluded = values["selection-criteria"], values["selection-criteria-excluded"]
@@ -94,6 +94,7 @@ class _Maker:
             excluded=base.excluded if excluded is None else excluded,
             refused="exclude" in values["action"],
             host_name=values["host-name"] or base.host_name,
+            over_limit=values["over-limit-client-class-name"] or base.over_limit,
             until=values["authenticate-until"],
             after=classes.get(later),
         )
@@ -112,7 +113,11 @@ class _Maker:
         self.numbers += 1
         return self.numbers
 
-    def _no_class(self, item: Item, attribute: str, name: str) -> None:
-        self._problems.error(
-            item.label, attribute, name, "there is no such client-class; create it, or write another's name"
-        )
+    def check_class(self, item: Item, attribute: str, classes: Collection[str]) -> Any:
+        """Return the client-class that an attribute names, or None; it is a problem when there is no such class."""
+        name = item.values[attribute]
+        if name is not None and name not in classes:
+            self._problems.error(
+                item.label, attribute, name, "there is no such client-class; create it, or write another's name"
+            )
+        return name

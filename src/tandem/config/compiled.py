@@ -52,6 +52,8 @@ class EffectivePolicy:
     split_lease_times: bool = False
     """Whether an address is its client's for ``server_lease_s``, longer than the client is told."""
     server_lease_s: int = 0
+    limitation_count: int = 0
+    """How many clients with one limitation id may have leases on a LAN segment; 0 = any number."""
     inhibit_all_renews: bool = False
     """Whether no lease is extended."""
     inhibit_renews_at_reboot: bool = False

@@ -30,7 +30,7 @@ _FIELDS = {
     "v4-reply-options": "reply_options", "v4-bootp-reply-options": "bootp_reply_options",
     "split-lease-times": "split_lease_times", "server-lease-time": "server_lease_s",
     "inhibit-all-renews": "inhibit_all_renews", "inhibit-renews-at-reboot": "inhibit_renews_at_reboot",
-    "giaddr-as-server-id": "giaddr_as_server_id",
+    "giaddr-as-server-id": "giaddr_as_server_id", "limitation-count": "limitation_count",
 }  # fmt: skip
 """Each attribute of a policy, and the field of an effective policy that it sets."""
 assert set(_FIELDS) == set(POLICY.by_name)

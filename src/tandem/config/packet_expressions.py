@@ -5,10 +5,10 @@
     (concat "port-" (substring (request get circuit-id) 0 2))
 
 Values are texts; what the client did not send is the empty text. ``request get`` knows chaddr and client-id (bytes in
-hexadecimal, with colons), circuit-id and remote-id (of the relay), user-class; ``request option`` has any option, by
-name or number, as text, ``request hex`` its bytes in hexadecimal. Texts are made by concat, substring (text, start,
-length), lower and if; tests are equal, equali (in any case, as the following), starts-with, ends-with, contains, and,
-or, not.
+hexadecimal, with colons), circuit-id and remote-id (of the relay; with -hex: their bytes), user-class; ``request
+option`` has any option, by name or number, as text, ``request hex`` its bytes in hexadecimal. Texts are made by
+concat, substring (text, start, length), lower and if; tests are equal, equali (in any case, as the following),
+starts-with, ends-with, contains, and, or, not.
 
 What is written is compiled once, and refused with ValueError when it makes no sense; then every packet has a value.
 Source: reference "commands and attributes" section 3 (expressions; their functions are a choice of those).
@@ -23,7 +23,7 @@ from typing import Any
 from tandem.base.errors import WireError
 from tandem.config.expressions import parse
 from tandem.config.types import Expression
-from tandem.wire.dhcp import relay_suboptions
+from tandem.wire.dhcp import relay_suboptions, unpack_options
 from tandem.wire.options import find_option
 
 _RELAY, _CIRCUIT, _REMOTE, _USER_CLASS = 82, 1, 2, 77
@@ -37,6 +37,11 @@ class Packet:
     hardware: bytes
     """Type byte and address."""
     options: Mapping[int, bytes]
+
+
+def remembered(client_id: bytes, hardware: bytes, options: bytes) -> Packet:
+    """Return what is kept of a packet with a lease: ``options`` are those of its options, packed."""
+    return Packet(client_id, hardware, unpack_options(options))
 
 
 Text = Callable[[Packet], str]
@@ -101,10 +106,14 @@ def _text(data: bytes) -> str:
     return data.rstrip(b"\0").decode("ascii", "replace")
 
 
-def _of_relay(wanted: int) -> Text:
+def _hex(data: bytes) -> str:
+    return data.hex(":")
+
+
+def _of_relay(wanted: int, form: Callable[[bytes], str]) -> Text:
     def read(packet: Packet) -> str:
         try:
-            return _text(relay_suboptions(packet.options.get(_RELAY, b"")).get(wanted, b""))
+            return form(relay_suboptions(packet.options.get(_RELAY, b"")).get(wanted, b""))
         except WireError:
             return ""  # it is the relay's mistake, and tells nothing of the client
 
@@ -123,8 +132,10 @@ def user_class(value: bytes) -> str:
 _ITEMS: Mapping[str, Text] = {
     "chaddr": lambda packet: packet.hardware[1:].hex(":"),
     "client-id": lambda packet: packet.client_id.hex(":"),
-    "circuit-id": _of_relay(_CIRCUIT),
-    "remote-id": _of_relay(_REMOTE),
+    "circuit-id": _of_relay(_CIRCUIT, _text),
+    "remote-id": _of_relay(_REMOTE, _text),
+    "circuit-id-hex": _of_relay(_CIRCUIT, _hex),
+    "remote-id-hex": _of_relay(_REMOTE, _hex),
     "user-class": lambda packet: user_class(packet.options.get(_USER_CLASS, b"")),
 }
 

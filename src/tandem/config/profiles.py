@@ -37,6 +37,10 @@ class Profile:
     """Whether the client gets no answer (action exclude)."""
     host_name: str = ""
     """The name that is recorded for the client, or one of the words above; empty = what the client says."""
+    limitation: Text | None = None
+    """Names what the number of leases is limited for (limitation-id), out of what the client sends; None = nothing."""
+    over_limit: str = ""
+    """The client-class of clients beyond that limit; empty: they are not served."""
     until: int = 0
     """Until when this counts, in seconds since 1970; 0 = always."""
     after: Profile | None = None
@@ -84,6 +88,11 @@ class Clients:
     """The highest number of a profile."""
     _variants: dict[tuple[int, str, str], Profile] = field(default_factory=dict, init=False, repr=False)
 
+    @property
+    def limited(self) -> bool:
+        """Whether any class has a limitation id."""
+        return any(profile.limitation is not None for profile in self.classes.values())
+
     def entry(self, client_id: bytes, hardware: bytes) -> Profile | None:
         """Return the profile of the client's entry: by its identifier, by its hardware address, or the default."""
         found = self.by_key.get(b"i" + client_id) if client_id else None
@@ -115,6 +124,8 @@ class Clients:
             criteria=found.criteria or mine.criteria,
             excluded=found.excluded or mine.excluded,
             host_name=found.host_name or mine.host_name,
+            limitation=mine.limitation,
+            over_limit=found.over_limit or mine.over_limit,
         ))  # fmt: skip
 
     def _with_user_class(self, found: Profile | None, word: str) -> Profile | None:

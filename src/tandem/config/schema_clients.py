@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tandem.config.attribute import Attribute, ObjectClass
 from tandem.config.network_types import ClientKey, HostName
+from tandem.config.packet_expressions import PacketExpression
 from tandem.config.profiles import NAME_FROM_HARDWARE, NAME_OF_REQUEST, NO_NAME
 from tandem.config.types import Date, Flags, Reference, Tags
 
@@ -17,6 +18,8 @@ DEFAULT_CLIENT = "default"
 
 _HOST_NAME = HostName((NAME_OF_REQUEST, NO_NAME, NAME_FROM_HARDWARE))
 _CRITERIA = "Selection tags, all of which a scope must have for this client; unset: "
+
+_OVER = "The client-class of clients beyond the limit of their limitation-id; unset: "
 
 CLIENT = ObjectClass(
     name="client",
@@ -38,6 +41,7 @@ CLIENT = ObjectClass(
         Attribute("authenticate-until", Date(), 0, "Until when this entry counts; 0: always."),
         Attribute("unauthenticated-client-class-name", Reference(cls="client-class"), None,
                   "The client-class after authenticate-until."),
+        Attribute("over-limit-client-class-name", Reference(cls="client-class"), None, _OVER + "as the class says."),
     ),
 )  # fmt: skip
 
@@ -55,5 +59,9 @@ CLIENT_CLASS = ObjectClass(
                   f"The clients' host name; {NAME_OF_REQUEST}: what the client says; {NO_NAME}: none;"
                   f" {NAME_FROM_HARDWARE}: made of its hardware address."),
         Attribute("domain-name", HostName(), None, "The clients' domain, sent as option domain-name."),
+        Attribute("limitation-id", PacketExpression(), None,
+                  "An expression over what a client sends: at most limitation-count (of a policy) clients for which it"
+                  " has the same value get leases on a LAN segment. (request get circuit-id-hex) is the relay's port."),
+        Attribute("over-limit-client-class-name", Reference(cls="client-class"), None, _OVER + "they get no answer."),
     ),
 )  # fmt: skip

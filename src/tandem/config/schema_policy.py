@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from tandem.config.attribute import Attribute, ObjectClass
 from tandem.config.network_types import IpAddress
 from tandem.config.policy_types import OptionNames
-from tandem.config.types import Bool, String, Time
+from tandem.config.types import Bool, Int, String, Time
 
 SYSTEM_DEFAULT_POLICY = "system_default_policy"
 """The policy that is searched last."""
@@ -46,6 +46,11 @@ POLICY = ObjectClass(
             "server-lease-time", Time(lo=1), None,
             "With split-lease-times: for how long an address is its client's, where that is longer than the lease.",
             unit="seconds",
+        ),
+        Attribute(
+            "limitation-count", Int(1, 1000000), None,
+            "How many clients with the same limitation id (limitation-id of their client-class) may have leases on one"
+            " LAN segment. Unset: any number.",
         ),
         Attribute(
             "inhibit-all-renews", Bool(), False,

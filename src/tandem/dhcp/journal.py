@@ -34,6 +34,7 @@ COUNTERS: Final = (
     "dropped-not-for-us",  # the client chose another server
     "dropped-unknown",  # nothing is known here of the client's address
     "dropped-excluded",  # of a client whose entry excludes it
+    "dropped-over-limit",  # of a client with whose limitation id as many have leases as may
     "dropped-no-address",  # nothing to give
     "dropped-no-bootp-address",  # a BOOTP client without a reservation, and no dynamic-bootp scope with an address
     "leases-granted", "leases-extended", "extensions-deferred", "leases-released", "addresses-declined",
@@ -51,6 +52,7 @@ MISSING_OPTIONS: Final = 5030
 LEFT_OUT: Final = 5099
 INVALID: Final = 5100
 DROPPED: Final = 5101
+OVER_LIMIT: Final = 5102
 NO_ADDRESS: Final = 5130
 DECLINED: Final = 5140
 IN_USE: Final = 5141

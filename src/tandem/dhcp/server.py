@@ -18,6 +18,7 @@ from tandem.dhcp import journal as lines
 from tandem.dhcp.choice import Choice
 from tandem.dhcp.grant import Leases, desired_seconds, lease_seconds
 from tandem.dhcp.journal import RECEIVED, Journal
+from tandem.dhcp.limitation import within_limit
 from tandem.dhcp.probes import Probes
 from tandem.dhcp.quarantine import abandon
 from tandem.dhcp.query import Query
@@ -153,6 +154,9 @@ class DhcpServer:
             query.profile = self.config.clients.find(query.client_id, query.hardware, options, query.now)
             if query.profile is not None and query.profile.refused and kind not in (RELEASE, DECLINE):
                 self._excluded(query)
+                return False
+            limited = kind in (0, DISCOVER, REQUEST)
+            if limited and not within_limit(self.book, self.config.clients, query, self.journal):
                 return False
         if query.message.giaddr:
             self._through_relay(query)

@@ -24,6 +24,7 @@ from tandem.lease.binding import (
     Binding,
 )
 from tandem.lease.clients import Clients
+from tandem.lease.limits import Limits
 from tandem.lease.offers import HELD_BACK, Offer, SetAside
 from tandem.lease.pool import Pool
 from tandem.lease.powers import Powers
@@ -52,6 +53,8 @@ class Book:
         self._parked: list[tuple[int, int]] = []
         """Never-used addresses of the backup's that no range has at present."""
         self.pools: list[Pool] = []
+        self.limits: Limits | None = None
+        """Leases by limitation id; None where no client-class has one."""
         self.configure(config)
 
     # --- configuration and loading ----------------------------------------------------------------------
@@ -84,6 +87,10 @@ class Book:
         self._subnets = [scope.subnet for scope in order]
         self._ordered = order
         self._network = {scope.index: network for network in config.networks for scope in network.scopes}
+        self.limits = None
+        if config.clients is not None and config.clients.limited:
+            self.limits = Limits(config, self.by_address)
+            self.limits.touch(self.by_address)
         for offer in self._offers.values():
             offer.scope = self._scope_of(offer.address)
         self._take_shares(shares)
@@ -117,6 +124,8 @@ class Book:
             self.clients.add(binding)
             if binding.status in (ACTIVE, ABANDONED):
                 self.schedule(binding.expires, binding)
+        if self.limits is not None:
+            self.limits.touch(self.by_address)
 
     def estimate_arrivals(self, now: float) -> None:
         """Measure the rate of new clients by the running leases of the last hours, after a restart at ``now``."""
@@ -231,6 +240,8 @@ class Book:
             else:
                 binding.status = status
                 binding.start_of_state = now
+        if self.limits is not None:
+            self.limits.touch((binding.address,))
         if status == ACTIVE or status == ABANDONED:
             self.schedule(binding.expires, binding)
         elif status == FREE or status == BACKUP:

@@ -76,6 +76,7 @@ class Sketch(Book):
             aside.offer = mine
             self.offered[held.address] = aside
         self._offer_ends = []
+        self.limits = None if book.limits is None else book.limits.fixed()
         self.clients = Clients(_Known(book.clients.known, bindings))
         self._timer = []
         self._shared = {}

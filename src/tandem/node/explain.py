@@ -17,6 +17,7 @@ from tandem.base.units import FOREVER, format_duration
 from tandem.config.compiled import CompiledScope, Network
 from tandem.dhcp import journal
 from tandem.dhcp.grant import desired_seconds
+from tandem.dhcp.limitation import within_limit
 from tandem.dhcp.query import Query
 from tandem.dhcp.server import DhcpServer
 from tandem.failover.endpoint import Endpoint
@@ -45,7 +46,7 @@ _MADE = {
 """Where the options come from that no policy has."""
 _DROPS = (
     "dropped-invalid", "dropped-server-message", "dropped-not-served", "dropped-no-network", "dropped-excluded",
-    "dropped-load-balancing", "dropped-failover", "dropped-not-for-us", "dropped-no-address",
+    "dropped-over-limit", "dropped-load-balancing", "dropped-failover", "dropped-not-for-us", "dropped-no-address",
     "dropped-no-bootp-address", "dropped-unknown",
 )  # fmt: skip
 
@@ -134,6 +135,8 @@ class _Case:
         self.server.config.share_places(node.config)
         self.server.addresses = dict(node.dhcp.addresses) | {datagram.interface.address: None}
         self.server.set_powers(node.dhcp.powers)
+        if network.scopes and node.config.clients is not None:
+            within_limit(book, node.config.clients, self.query, journal.Journal(frozenset()))
         self.out: list[Effect] = []
         self.server.handle(now, datagram, self.out)
         self.pinged = next((effect for effect in self.out if isinstance(effect, Probe)), None)
@@ -337,7 +340,10 @@ class _Case:
 _EVERYTHING = frozenset({
     "default", "incoming-packets", "missing-options", "failover-detail", "no-reduce-logging-when-busy",
 })  # fmt: skip
-_TELLING = (journal.INVALID, journal.DROPPED, journal.NO_ADDRESS, journal.DECLINED, journal.REFUSED, journal.RELEASED)
+_TELLING = (
+    journal.INVALID, journal.DROPPED, journal.OVER_LIMIT, journal.NO_ADDRESS, journal.DECLINED, journal.REFUSED,
+    journal.RELEASED,
+)  # fmt: skip
 _SENTENCES: dict[str, Callable[[_Case], str]] = {
     "dropped-no-network": _Case.no_network,
     "dropped-unknown": _Case.unknown,

@@ -218,6 +218,7 @@ def test_every_policy_attribute_has_its_effect() -> None:
         ("inhibit-all-renews", "on"),
         ("inhibit-renews-at-reboot", "on"),
         ("giaddr-as-server-id", "on"),
+        ("limitation-count", "2"),
     ):
         d.set_attribute(document, "policy", "default", name, value)
     policy = compiled(document).scopes[0].policy
@@ -227,6 +228,7 @@ def test_every_policy_attribute_has_its_effect() -> None:
     assert policy.reply_options == (15, 3) and policy.bootp_reply_options == (17,)
     assert policy.split_lease_times and policy.server_lease_s == 8 * 86400
     assert policy.inhibit_all_renews and policy.inhibit_renews_at_reboot and policy.giaddr_as_server_id
+    assert policy.limitation_count == 2
 
 
 @pytest.mark.parametrize("how", ["permanent-leases", "forever"])
