@@ -27,6 +27,7 @@ from tandem.cluster.guard import Guard
 from tandem.cluster.log import ClusterLog
 from tandem.cluster.marks import Marks
 from tandem.cluster.pairs import PairNotes
+from tandem.cluster.progress import tell
 from tandem.cluster.registry import REGISTRY, Login, Request, Session, split
 from tandem.cluster.supervisor import ControlSocket, Supervisor
 from tandem.cluster.trust import Trust
@@ -138,7 +139,8 @@ class Manager:
         """
         async with self._reloading:
             document, change = self.served()
-            problems = self._check(document, "the DHCP server goes on with the one it has")
+            problems = await self._checked(document, "the DHCP server goes on with the one it has")
+            tell("the DHCP server takes the configuration over, and goes on serving")
             await self._call("reload", {"document": document}, timeout_s=60)
             self.database.mark_loaded(who, document, change)
             self.log.note("Info", "Configuration", 60010, f"The DHCP server was reloaded by {who}.")
@@ -154,7 +156,7 @@ class Manager:
             if document is None:
                 raise CommandError(302, "the DHCP server has no configuration yet; write 'dhcp reload'")
             change(document)
-            self._check(document, "the DHCP server goes on with the one it has")
+            await self._checked(document, "the DHCP server goes on with the one it has")
             await self._call("reload", {"document": document}, timeout_s=60)
             self.database.change_loaded(who, document)
 
@@ -167,16 +169,19 @@ class Manager:
             warnings: list[str] = []
             if not self.supervisor.wanted or self.supervisor.pausing:
                 document, change = self.served()
-                warnings = self._check(document, "the DHCP server is not started")
+                warnings = await self._checked(document, "the DHCP server is not started")
                 await asyncio.to_thread(_write, self.server.path.parent / "config.json", document)
                 self.database.mark_loaded(who, document, change)
                 self.supervisor.start()
+            tell("the DHCP server starts")
             await self.supervisor.ready()
             return warnings
 
-    def _check(self, document: object, otherwise: str) -> list[str]:
+    async def _checked(self, document: dict[str, Any], otherwise: str) -> list[str]:
         """Return the warnings of a configuration. Raises CommandError 316 with the errors and what happens now."""
-        problems = self.problems(document)
+        count = len(document.get("scope", {}))
+        tell(f"checking the configuration, {count} scope{'s' if count != 1 else ''}")
+        problems = await asyncio.to_thread(self.problems, document)
         errors = [str(problem) for problem in problems if problem.fatal]
         if errors:
             raise CommandError(316, f"the configuration cannot work, {otherwise}:\n" + "\n".join(errors))

@@ -7,6 +7,9 @@ attributes" section 1.7 (``failover-pair``, as later versions have it); SYSTEM S
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import secrets
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +19,7 @@ from tandem.cluster.answer import Answer, Item
 from tandem.cluster.manager import Manager
 from tandem.cluster.objects import table
 from tandem.cluster.pairs import Side, remote_of, side_of
+from tandem.cluster.progress import tell
 from tandem.cluster.registry import NAME, REGISTRY, Argument, Command, Login, Request
 from tandem.cluster.remote import Remote, call
 from tandem.cluster.synchronize import FORMAT, Order, carry_out
@@ -24,6 +28,7 @@ from tandem.config.pairs import PAIR
 from tandem.config.sync import synchronized
 from tandem.config.synctables import OPERATIONS
 
+_ASK_S, _PROGRESS_S = 1.0, 5.0
 MAIN_TO_BACKUP, BACKUP_TO_MAIN = DIRECTIONS = ("main-to-backup", "backup-to-main")
 
 
@@ -46,9 +51,9 @@ async def synchronize(manager: Manager, login: Login, name: str, wish: Wish) -> 
     why = f"synchronization {wish.operation} of failover-pair {name}, {wish.direction}, by {login} on {manager.name}"
     if outwards:
         body = order_body(manager, side, wish.operation) | {"reload": wish.reload, "why": why}
-        path = "/synchronization/" + ("run" if wish.run else "report")
-        report = await call(remote, "POST", path, body, wish.match)
+        report = await _ordered(remote, "/synchronization/" + ("run" if wish.run else "report"), body, wish.match)
     else:
+        tell("the partner sends its configuration")
         document, withheld = await fetch(remote)
         order = Order(side.pair, wish.operation, document, withheld, wish.run, wish.match, wish.reload, why)
         report = await carry_out(manager, login, order)
@@ -62,6 +67,21 @@ async def synchronize(manager: Manager, login: Login, name: str, wish: Wish) -> 
         manager.log.note("Info", "Failover", 60041, f"{why}: done, change set {report['change_set'] or 'none'}"
                          f" {'on the partner' if outwards else 'here'}.")  # fmt: skip
     return dict(report)
+
+
+async def _ordered(remote: Remote, path: str, body: dict[str, Any], match: str | None) -> Any:
+    """Return the partner's answer to an order; tell meanwhile how far it says that it is. Raises CommandError."""
+    tell("the partner is asked")
+    work = secrets.token_urlsafe(9)
+    order = asyncio.create_task(call(remote, "POST", path, body | {"work": work}, match))
+    try:
+        while not (await asyncio.wait({order}, timeout=_ASK_S))[0]:
+            with contextlib.suppress(CommandError):  # what it says of its progress is not needed for the order
+                step = await call(remote, "GET", f"/synchronization/progress?work={work}", answer_s=_PROGRESS_S)
+                tell(f"on the partner: {step['what']}", step["done"], step["total"])
+        return order.result()
+    finally:
+        order.cancel()
 
 
 def order_body(manager: Manager, side: Side, operation: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from tandem.base.ipv4 import format_ipv4
 from tandem.cluster.pairs import cluster_at
+from tandem.cluster.progress import tell
 
 if TYPE_CHECKING:
     from tandem.cluster.manager import Manager
@@ -47,6 +48,7 @@ async def check(manager: Manager, address: int, api_port: int = 0) -> tuple[list
     """
     related = await manager.ask("related_servers")
     partner = format_ipv4(address)
+    tell(f"looking for signs of life of {partner}: ICMP echo, its failover port, its cluster, clients")
     mine = [server for server in related if server["address"] == partner]
     if not mine:
         await manager.ask("preview_partner_down", partner=address)  # refuses, and names the partners that there are

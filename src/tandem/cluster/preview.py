@@ -5,6 +5,7 @@ Source: SYSTEM S2.2.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from tandem.cluster.answer import Answer, Item
 from tandem.cluster.database import HIDDEN, differences
 from tandem.cluster.manager import Manager
 from tandem.cluster.objects import secrets_of, table
+from tandem.cluster.progress import tell
 from tandem.cluster.registry import REGISTRY, Command, Request
 from tandem.config.access import READ_ONLY
 from tandem.config.attribute import ObjectClass
@@ -19,6 +21,7 @@ from tandem.config.document import Document
 from tandem.config.schema import SERVED
 
 _ALL = "(all of it)"
+_TELL_EACH = 500
 
 
 def changes(
@@ -33,7 +36,9 @@ def changes(
             if cls.singleton
             else [(name, before.get(name), after.get(name)) for name in sorted({**before, **after})]
         )
-        for name, old, new in pairs:
+        for done, (name, old, new) in enumerate(pairs):
+            if done % _TELL_EACH == 0:
+                tell(f"looking for changes in objects of class {cls.name}", done, len(pairs))
             for attribute, was, will in differences(old, new):
                 texts = [(text and (HIDDEN if attribute in secrets else text)) or "-" for text in (was, will)]
                 yield cls.label(name), attribute or _ALL, texts[0], texts[1]
@@ -41,10 +46,13 @@ def changes(
 
 async def _preview(manager: Manager, request: Request) -> Answer:
     edited, _ = manager.served()
-    problems = manager.problems(edited)
+    tell("checking the configuration")
+    problems = await asyncio.to_thread(manager.problems, edited)
+    running = manager.database.loaded() or {}
+    found = await asyncio.to_thread(lambda: list(changes(running, edited)))
     answer = Answer()
     rows = [["Object", "Attribute", "Running", "After the reload"]]
-    for label, attribute, was, will in changes(manager.database.loaded() or {}, edited):
+    for label, attribute, was, will in found:
         rows.append([label, attribute, was, will])
         answer.items.append(Item(label, {"attribute": attribute, "running": was, "after-reload": will}))
     answer.lines = table(rows) if answer.items else ["A reload would change nothing."]

@@ -16,6 +16,7 @@ from tandem.base.errors import CommandError
 from tandem.cluster.database import Draft, encode
 from tandem.cluster.manager import Manager
 from tandem.cluster.objects import edit_many
+from tandem.cluster.progress import tell
 from tandem.cluster.registry import Login, Request, Session
 from tandem.config import document as config
 from tandem.config.compile import compile_config
@@ -68,6 +69,7 @@ async def carry_out(manager: Manager, login: Login, order: Order) -> dict[str, A
     Raises CommandError, and then nothing was changed: 316 the outcome could not work, 320 it is not this pair's to
     change, 387 ``match`` is not the version of what would be changed.
     """
+    tell("reading the configuration that is to be followed")
     source, unknown = await asyncio.to_thread(readable, order.document, order.withheld)
     document = None
     while document is not manager.database.document:  # else somebody edited while it was found out
@@ -84,6 +86,7 @@ async def carry_out(manager: Manager, login: Login, order: Order) -> dict[str, A
     if order.run:
         if errors:
             raise CommandError(316, "the outcome could not work, and nothing was changed:\n" + "\n".join(errors))
+        tell("saving the changes")
         report["change_set"] = edit_many(manager, Request(login, Session()), made_by(made), why=order.why)
         manager.log.note(
             "Info", "Configuration", 60040, f"{login}: {order.why}: {len(made.entries)} changes,"
@@ -98,7 +101,8 @@ def _prepare(
     manager: Manager, document: Document, source: Document, order: Order
 ) -> tuple[Plan, str, list[str], list[str]]:
     """Return the plan, its version, and what is wrong with its outcome. Runs in a thread: it may take seconds."""
-    made = plan(source, document, order.pair, order.operation, order.withheld)
+    made = plan(source, document, order.pair, order.operation, order.withheld, tell)
+    tell("checking whether the outcome works")
     return made, _version(made), *_check(manager, document, made)
 
 

@@ -6,6 +6,7 @@ a secret as it is. Administrators are not in it. Source: SYSTEM S2; reference "c
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from tandem.cluster.database import Draft
 from tandem.cluster.manager import Manager
 from tandem.cluster.objects import edit_many, secrets_of, table
 from tandem.cluster.preview import changes
+from tandem.cluster.progress import tell
 from tandem.cluster.registry import REGISTRY, Argument, Command, Request
 from tandem.cluster.stored import apply, make
 from tandem.config.access import ADMIN, DHCP_ADMIN, READ_ONLY
@@ -29,6 +31,7 @@ _HIDDEN = "********"
 REFUSED = "the configuration in the file cannot work, nothing was changed:"
 """The first line of a refusal; on each of the others is one thing that is wrong."""
 _WRONG_MAX = 50
+_TELL_EACH = 500
 _FIRST = ("option", "option-set", "vendor-option", "policy", "client-class")
 """Classes that objects of others refer to."""
 MOVED: Mapping[str, ObjectClass] = {
@@ -73,7 +76,10 @@ def imported(text: str, present: Document) -> Document:
         if not isinstance(section, dict):
             wrong.append(CommandError(316, f"{cls.name}: this is not a JSON object"))
             continue
-        for name, values in ({"": section} if cls.singleton else section).items():
+        objects = {"": section} if cls.singleton else section
+        for done, (name, values) in enumerate(objects.items()):
+            if done % _TELL_EACH == 0:
+                tell(f"reading objects of class {cls.name}", done, len(objects))
             try:
                 _take(document, cls, name, values, present.get(cls.name, {}))
             except CommandError as refused:
@@ -115,24 +121,35 @@ async def _export(manager: Manager, request: Request) -> Answer:
     return Answer(lines=text.split("\n"))
 
 
+def _read(manager: Manager, text: str, present: Document) -> tuple[Document, list[str], list[list[str]]]:
+    """Return the configuration in a file, warnings, and what it changes. Runs in a thread: it may take seconds.
+
+    Raises CommandError 316 when it cannot work.
+    """
+    wanted = imported(text, present)
+    tell("checking the configuration")
+    problems = manager.problems({cls: section for cls, section in wanted.items() if cls in SERVED})
+    fatal = [str(problem) for problem in problems if problem.fatal]
+    if fatal:
+        raise _refused(fatal)
+    return wanted, [str(problem) for problem in problems], [list(row) for row in changes(present, wanted, MOVED)]
+
+
 async def _import(manager: Manager, request: Request) -> Answer:
     text, check = request.values["file"], request.values["check"]
     if not text:
         raise CommandError(310, "name the file: import configuration file=FILE")
     if check not in ("", "yes"):
         raise CommandError(316, f"check: {check!r} is not yes; leave it out to import")
-    present = manager.database.document
-    wanted = imported(text, present)
-    served = {cls: section for cls, section in wanted.items() if cls in SERVED}
-    problems = manager.problems(served)
-    fatal = [str(problem) for problem in problems if problem.fatal]
-    if fatal:
-        raise _refused(fatal)
-    rows = [list(row) for row in changes(present, wanted, MOVED)]
+    present = None
+    while present is not manager.database.document:  # else somebody edited while it was found out
+        present = manager.database.document
+        wanted, problems, rows = await asyncio.to_thread(_read, manager, text, present)
+    tell("saving")
     lines = table([["Object", "Attribute", "Now", "In the file"], *rows]) if rows else ["The file changes nothing."]
-    lines += [str(problem) for problem in problems]
+    lines += problems
     number = None if check else edit_many(manager, request, lambda draft: _replace(draft, wanted))
-    data = {"changes": rows, "warnings": [str(problem) for problem in problems], "change_set": number}
+    data = {"changes": rows, "warnings": problems, "change_set": number}
     return Answer(lines=lines, data=data)
 
 

@@ -13,7 +13,7 @@ there: it is the date of one server's restored database, and two servers in RECO
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,7 +78,18 @@ class Plan:
         return document
 
 
-def plan(source: Document, target: Document, pair: Pair, operation: str, withheld: Withheld = ()) -> Plan:
+Told = Callable[[str, int, int], None]
+"""Is told what is being done, and of how many it has done how many."""
+_TELL_EACH = 500
+
+
+def _to_nobody(what: str, done: int, total: int) -> None:
+    """Take what is told where nobody listens."""
+
+
+def plan(
+    source: Document, target: Document, pair: Pair, operation: str, withheld: Withheld = (), told: Told = _to_nobody
+) -> Plan:
     """Return what ``operation`` (or DRIFT) changes on the target. ``source`` is as ``readable`` returns it.
 
     Where the target's server-wide failover is another pair's (a back office backup), its server's attributes stay, and
@@ -96,7 +107,7 @@ def plan(source: Document, target: Document, pair: Pair, operation: str, withhel
     for cls in SECTIONS.values():
         if cls.sync == NEVER:
             continue
-        work = _Work(cls, operation, made, withheld)
+        work = _Work(cls, operation, made, withheld, told)
         if cls.singleton:
             work.single(source, target, pair)
         elif cls is SCOPE:
@@ -121,6 +132,7 @@ class _Work:
     operation: str
     plan: Plan
     withheld: Withheld
+    told: Told
 
     def single(self, source: Document, target: Document, pair: Pair) -> None:
         if self.cls.sync in SERVER_ROWS and not self._server_wide(source, target, pair):
@@ -162,7 +174,10 @@ class _Work:
 
     def all(self, source: Mapping[str, Any], target: Mapping[str, Any]) -> None:
         function = function_of(self.cls.sync, self.operation)
-        for name in [*self.cls.builtin, *sorted((source.keys() | target.keys()) - set(self.cls.builtin))]:
+        names = [*self.cls.builtin, *sorted((source.keys() | target.keys()) - set(self.cls.builtin))]
+        for done, name in enumerate(names):
+            if done % _TELL_EACH == 0:
+                self.told(f"comparing objects of class {self.cls.name}", done, len(names))
             builtin: dict[str, Any] | None = {} if name in self.cls.builtin else None
             there, here = source.get(name, builtin), target.get(name, builtin)
             if there is None:

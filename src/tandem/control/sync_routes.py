@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from tandem.base.errors import CommandError
 from tandem.cluster.manager import Manager
+from tandem.cluster.progress import Progress, following
 from tandem.cluster.registry import Login
 from tandem.cluster.synchronize import FORMAT, Order, carry_out, fingerprints
 from tandem.config.access import DHCP_ADMIN, READ_ONLY
@@ -45,6 +46,7 @@ class OrderBody(PairBody):
     operation: str = Field(description=", ".join((*OPERATIONS, DRIFT)))
     document: dict[str, Any] = Field(description="the other server's configuration")
     reload: bool = False
+    work: str = Field(default="", max_length=40, description="a name under which its progress can be asked for")
     why: str = Field(default="", max_length=1000)
 
 
@@ -63,6 +65,14 @@ class Report(BaseModel):
     warnings: list[str]
     change_set: int | None
     reload: dict[str, Any] | None
+
+
+class Doing(BaseModel):
+    """What is being done now, and of how many it is done for how many; 0 of 0 where that cannot be counted."""
+
+    what: str
+    done: int
+    total: int
 
 
 class Differ(BaseModel):
@@ -95,11 +105,29 @@ def add_synchronization_routes(
         kinds = dict.fromkeys([*own, *body.fingerprints])
         return Differ(differ=[kind for kind in kinds if own.get(kind) != body.fingerprints.get(kind)])
 
+    under_way: dict[str, Progress] = {}
+
+    async def followed(who: Login, order: Order, work: str) -> Report:
+        if not work or work in under_way:
+            return Report(**await carry_out(manager, who, order))
+        under_way[work] = Progress()
+        try:
+            with following(under_way[work]):
+                return Report(**await carry_out(manager, who, order))
+        finally:
+            del under_way[work]
+
     async def report(body: OrderBody, who: Login = reader) -> Report:
-        return Report(**await carry_out(manager, who, _order(body)))
+        return await followed(who, _order(body), body.work)
 
     async def run(body: OrderBody, who: Login = editor, if_match: Match = None) -> Report:
-        return Report(**await carry_out(manager, who, _order(body, True, if_match)))
+        return await followed(who, _order(body, True, if_match), body.work)
+
+    async def progress(work: str, who: Login = reader) -> Doing:
+        steps = under_way[work].steps if work in under_way else []
+        if not steps:
+            raise CommandError(302, f"no work {work!r} is under way")
+        return Doing(what=steps[-1].what, done=steps[-1].done, total=steps[-1].total)
 
     def route(path: str, method: str, function: Callable[..., Any], summary: str, writes: bool = False) -> None:
         role, effect = (DHCP_ADMIN, "configuration") if writes else (READ_ONLY, "none")
@@ -111,6 +139,7 @@ def add_synchronization_routes(
     route("/configuration", "GET", configuration, "What is synchronized, without secrets")
     route("/compare", "POST", compare, "Which kinds of data differ from the other server's")
     route("/report", "POST", report, "What a synchronization would change here")
+    route("/progress", "GET", progress, "What a report or run that is under way is doing")
     route("/run", "POST", run, "Change all of it here, or nothing", writes=True)
 
 

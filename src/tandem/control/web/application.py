@@ -32,6 +32,7 @@ from tandem.control.web.forms import plain
 from tandem.control.web.navigation import BARS, PUBLIC, Link, Page
 from tandem.control.web.visit import THEME_COOKIE, Form, Visit
 from tandem.control.web.words import on_pages
+from tandem.control.web.work import Works
 
 _HERE = Path(__file__).parent
 _STATIC = _HERE / "static"
@@ -85,6 +86,7 @@ class Site:
     def __init__(self, manager: Manager, cookie: str) -> None:
         self.manager = manager
         self.cookie = cookie
+        self.works = Works()
         modules = [m.name for m in pkgutil.iter_modules(page_modules.__path__, page_modules.__name__ + ".")]
         declared = [importlib.import_module(name).PAGES for name in modules]
         self.pages: list[Page] = [page for pages in declared for page in pages.pages]
@@ -108,16 +110,30 @@ class Site:
                     if visit.browser is None:
                         raise LoginError("Log in first.")
                     self.manager.permit(visit.login, page.role, page.effect)
-                response = await page.handler(visit)
-            except LoginError as error:
-                response = self._to_login(visit, error)
             except CommandError as error:
-                response = visit.page("error.html", status=error.http_status, title=_title(error), error=error)
+                response = self._refusal(visit, error)
+            else:
+                made = self._made(page, visit)
+                if page.work and visit.browser is not None and "HX-Request" not in request.headers:
+                    response = await self.works.answer(page.work, visit.browser, made)
+                else:
+                    response = await made
             response.headers.setdefault("Cache-Control", "no-store")
             response.headers.update(_HEADERS)
             return response
 
         return endpoint
+
+    async def _made(self, page: Page, visit: Visit) -> Response:
+        try:
+            return await page.handler(visit)
+        except CommandError as error:
+            return self._refusal(visit, error)
+
+    def _refusal(self, visit: Visit, error: CommandError) -> Response:
+        if isinstance(error, LoginError):
+            return self._to_login(visit, error)
+        return visit.page("error.html", status=error.http_status, title=_title(error), error=error)
 
     def _identify(self, visit: Visit) -> None:
         secret = visit.http.cookies.get(self.cookie)

@@ -66,6 +66,8 @@ class Page:
     """Who may use it, or PUBLIC."""
     effect: str
     entry: Entry | None
+    work: str = ""
+    """What is done, when it may take long: then its progress is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,26 +100,29 @@ class Pages:
         """Declare a link on the edit page of objects of class ``cls``: ``address`` and the object's name."""
         self.links.append(Link(cls, label, address, role))
 
-    def get(self, path: str, *, role: str = READ_ONLY, entry: Entry | None = None) -> Callable[[Handler], Handler]:
-        """Declare a page that ``role`` may see."""
-        return self._declare(path, "GET", role, "none", entry)
+    def get(
+        self, path: str, *, role: str = READ_ONLY, entry: Entry | None = None, work: str = ""
+    ) -> Callable[[Handler], Handler]:
+        """Declare a page that ``role`` may see; what ``work`` is done for it, when that may take long."""
+        return self._declare(path, "GET", role, "none", entry, work)
 
     def post(
-        self, path: str, *, role: str | None = None, effect: str = "none", command: tuple[str, ...] = ()
+        self, path: str, *, role: str | None = None, effect: str = "none", command: tuple[str, ...] = (), work: str = ""
     ) -> Callable[[Handler], Handler]:
-        """Declare what a form does: for ``role`` and with ``effect``, or with both as ``command`` has them."""
+        """Declare what a form does: for ``role`` and with ``effect``, or with both as ``command`` has them; ``work``
+        is what it is called when it may take long."""
         assert (role is None) == bool(command), path
         if command:
             declared = command_of(command)
             role, effect = declared.role, declared.effect
         assert role is not None
-        return self._declare(path, "POST", role, effect, None)
+        return self._declare(path, "POST", role, effect, None, work)
 
     def _declare(
-        self, path: str, method: str, role: str, effect: str, entry: Entry | None
+        self, path: str, method: str, role: str, effect: str, entry: Entry | None, work: str
     ) -> Callable[[Handler], Handler]:
         def declare(handler: Handler) -> Handler:
-            self.pages.append(Page(path, method, handler, role, effect, entry))
+            self.pages.append(Page(path, method, handler, role, effect, entry, work))
             return handler
 
         return declare

@@ -19,7 +19,7 @@ from tandem.cluster.manager import Manager
 from tandem.cluster.registry import Login, Session
 from tandem.cluster.supervisor import ControlSocket, Supervisor
 from tandem.config.access import ROLES
-from tandem.control.web import live
+from tandem.control.web import live, work
 from tandem.control.web.application import with_pages
 
 
@@ -36,6 +36,12 @@ class FakeServer(ControlSocket):
 def short_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts that change by themselves end after their first event: a browser in process reads to the end."""
     monkeypatch.setattr(live, "LASTS_S", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages are waited for, however slow the machine: where progress is shown is a test of its own."""
+    monkeypatch.setattr(work, "PATIENCE_S", 60.0)
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ async def export(visit: Visit) -> Response:
                     headers={"Content-Disposition": f'attachment; filename="{name}-configuration.json"'})  # fmt: skip
 
 
-@PAGES.post(_HOME, command=_IMPORT)
+@PAGES.post(_HOME, command=_IMPORT, work="Import of a Configuration")
 async def take_in(visit: Visit) -> Response:
     """Show what a file would change, or make the configuration what it says, if it still changes what was shown."""
     text = visit.form.raw("text").replace("\r\n", "\n")

@@ -58,7 +58,9 @@ async def partner(visit: Visit) -> Response:
     return visit.page("partner_server.html", name=name, found={"health": "", **found}, why=why, home=_HOME)
 
 
-@PAGES.post(f"{_HOME}/reload-partner", command=(PAIR.name, NAME, "reloadPartner"))
+@PAGES.post(
+    f"{_HOME}/reload-partner", command=(PAIR.name, NAME, "reloadPartner"), work="Reload of the Partner's DHCP Server"
+)
 async def reload_partner(visit: Visit) -> Response:
     """Have the partner's server run by the present configuration of its cluster."""
     try:
@@ -87,13 +89,13 @@ async def _do(visit: Visit, verb: str) -> Response:
     return visit.go(_HOME)
 
 
-@PAGES.post(f"{_HOME}/reload", command=("dhcp", "reload"))
+@PAGES.post(f"{_HOME}/reload", command=("dhcp", "reload"), work="Reload of the DHCP Server")
 async def reload(visit: Visit) -> Response:
     """Have the server run by the present configuration."""
     return await _do(visit, "reload")
 
 
-@PAGES.post(f"{_HOME}/start", command=("dhcp", "start"))
+@PAGES.post(f"{_HOME}/start", command=("dhcp", "start"), work="Start of the DHCP Server")
 async def start(visit: Visit) -> Response:
     """Start the server."""
     return await _do(visit, "start")

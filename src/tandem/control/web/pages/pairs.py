@@ -143,7 +143,7 @@ def _wish(operation: str, direction: str) -> tuple[str, str]:
     )
 
 
-@PAGES.get(f"{HOME}/report", role=_MAY_SYNC)
+@PAGES.get(f"{HOME}/report", role=_MAY_SYNC, work="Report of a Synchronization")
 async def report(visit: Visit) -> Response:
     """Show what a run would change."""
     name = visit.query.get("name", "")
@@ -155,7 +155,7 @@ async def report(visit: Visit) -> Response:
     return _report_page(visit, answer.data, _kept(name, operation, direction))
 
 
-@PAGES.post(f"{HOME}/run", command=_SYNC)
+@PAGES.post(f"{HOME}/run", command=_SYNC, work="Synchronization of the Failover Pair")
 async def run(visit: Visit) -> Response:
     """Run a synchronization and show what it changed."""
     name = visit.form["name"]
@@ -170,7 +170,7 @@ async def run(visit: Visit) -> Response:
     return _report_page(visit, answer.data, _kept(name, operation, direction))
 
 
-@PAGES.post(f"{HOME}/undo", command=_UNDO)
+@PAGES.post(f"{HOME}/undo", command=_UNDO, work="Undo of a Synchronization")
 async def undo(visit: Visit) -> Response:
     """Take back what a run changed on the partner."""
     name = visit.form["name"]

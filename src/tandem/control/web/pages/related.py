@@ -82,7 +82,7 @@ async def live(visit: Visit) -> Response:
     return stream(visit, _part)
 
 
-@PAGES.get(_DOWN, role=command_of(_SET).role)
+@PAGES.get(_DOWN, role=command_of(_SET).role, work="Check of the Partner")
 async def preview(visit: Visit) -> Response:
     """Show what setting a partner down would change, and whether the partner is really down."""
     return await _preview(visit, visit.query.get("partner", ""), visit.query.get("date", ""))

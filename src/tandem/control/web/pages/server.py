@@ -50,7 +50,7 @@ def _edit_page(visit: Visit, editing: Editing, status: int = 200) -> Response:
     )  # fmt: skip
 
 
-@PAGES.get(f"{_HOME}/reload", role=command_of(("dhcp", "reload")).role)
+@PAGES.get(f"{_HOME}/reload", role=command_of(("dhcp", "reload")).role, work="Preview of a Reload")
 async def preview(visit: Visit) -> Response:
     """Show what a reload would bring into force."""
     found = await visit.run(("dhcp", "reload", "-preview"))
@@ -79,13 +79,13 @@ async def _do(visit: Visit, verb: str, done: str) -> Response:
     return visit.go(_HOME)
 
 
-@PAGES.post(f"{_HOME}/reload", command=("dhcp", "reload"))
+@PAGES.post(f"{_HOME}/reload", command=("dhcp", "reload"), work="Reload of the DHCP Server")
 async def reload(visit: Visit) -> Response:
     """Have the server run by the present configuration."""
     return await _do(visit, "reload", "The DHCP server runs by the present configuration.")
 
 
-@PAGES.post(f"{_HOME}/start", command=("dhcp", "start"))
+@PAGES.post(f"{_HOME}/start", command=("dhcp", "start"), work="Start of the DHCP Server")
 async def start(visit: Visit) -> Response:
     """Start the server."""
     return await _do(visit, "start", "The DHCP server was started.")
