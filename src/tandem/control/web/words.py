@@ -29,6 +29,8 @@ _QUOTED: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (r"lease (\S+) send-reservation", lambda m: f"Reload ({_SERVER})"),
     (r"lease (\S+) (activate|deactivate|force-available)",
      lambda m: f"{m[2].replace('-', ' ').title()} (DHCP › Leases › {m[1]})"),
+    (r"lease (\S+)", lambda m: f"DHCP › Leases › {m[1]}" if m[1] != "list" else "DHCP › Leases"),
+    (r"dhcp set ([a-z-]+)=?\S*", lambda m: f"{m[1]} ({_SERVER} › Local DHCP Server)"),
     (r"failover-pair (\S+) checkDrift", lambda m: f"what differs ({_FAILOVER})"),
     (r"failover-pair (\S+) sync(?: \w+)? -report", lambda m: f"Report ({_FAILOVER})"),
     (r"failover-pair (\S+) sync", lambda m: f"Run ({_FAILOVER})"),

@@ -52,7 +52,7 @@ def test_the_steps_of_a_reload_are_shown_until_its_outcome_is_there(
 
     gate.set()
     result = where.replace("?", "/result?")
-    admin.get("/help")  # the loop of this browser runs on
+    admin.get("/static/icon.svg")  # the loop of this browser runs on
     assert admin.get(part, **FORM).headers["HX-Redirect"] == result
     assert admin.get(where).headers["Location"] == result
     assert admin.get(result).headers["Location"] == "/dhcp/server"
