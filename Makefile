@@ -1,6 +1,9 @@
 # `make help` lists the targets. Every target makes its own environment first.
 SHELL := /bin/bash
 PY := .venv/bin/python
+# Compiled modules are kept whatever the environment says: tests start a hundred processes, and assertions are rewritten
+# once, not in every worker of every run (a fifth of the processor time of `make check`).
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: pictures help setup lint check test demo bench resync reload killloop clean swarm
 help:            ## this list

@@ -32,6 +32,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "cluster"))
 from fake_dhcp_server import perform
 
 _ADMIN = "Basic " + base64.b64encode(b"admin:geheim").decode()
+_THOROUGH = settings.default.max_examples >= 100
+"""`make test`, which also tries the bounds of every parameter of every route: some twenty seconds."""
 _NEEDS_A_PROCESS = r"/(start|shutdown|getFailoverConflicts)$"
 
 
@@ -56,7 +58,10 @@ def _app() -> Any:
     return create_app(manager)
 
 
-schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", _app()).exclude(path_regex=_NEEDS_A_PROCESS)
+_phases = schemathesis.Config.from_dict({"phases": {"coverage": {"enabled": _THOROUGH}}})
+schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", _app(), config=_phases).exclude(
+    path_regex=_NEEDS_A_PROCESS
+)
 
 
 @schema.parametrize()
