@@ -25,6 +25,7 @@ RECEIVED: Final = (
 COUNTERS: Final = (
     *RECEIVED, "received-other",
     "sent-offer", "sent-ack", "sent-nak", "sent-bootp",
+    "replies-too-small",  # of these, without options that did not fit
     "dropped-invalid",  # cannot be read, or lacks what its type demands
     "dropped-server-message",  # a server's message, sent to a server
     "dropped-not-served",  # a message type that this server does not serve
@@ -49,6 +50,7 @@ LEASED: Final = 5001
 RELEASED: Final = 5002
 REFUSED: Final = 5010
 MISSING_OPTIONS: Final = 5030
+LEFT_OUT_OF_REPLY: Final = 5031
 LEFT_OUT: Final = 5099
 INVALID: Final = 5100
 DROPPED: Final = 5101

@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from tandem.base.io import Note, Reply
-from tandem.base.ipv4 import BROADCAST
+from tandem.base.ipv4 import BROADCAST, format_hardware
 from tandem.base.units import FOREVER
 from tandem.config.compiled import CompiledScope, EffectivePolicy, ServerConfig
-from tandem.dhcp.journal import MISSING_OPTIONS, Journal
+from tandem.dhcp.journal import LEFT_OUT_OF_REPLY, MISSING_OPTIONS, Journal
 from tandem.dhcp.query import Query
 from tandem.wire.dhcp import (
     ACK,
@@ -105,9 +105,20 @@ class Replies:
                 max_size=limit + len(info),
             )  # fmt: skip
         else:
-            data = _squeeze(query, kind, policy, yiaddr, head + echo, tail, info, limit)
+            data, left = _squeeze(query, kind, policy, yiaddr, head + echo, tail, info, limit)
+            if left:
+                self._left_out(query, scope, left, limit)
         self.journal.counters[_SENT[kind]] += 1
         self._dispatch(query, data, yiaddr)
+
+    def _left_out(self, query: Query, scope: CompiledScope, codes: list[int], limit: int) -> None:
+        self.journal.counters["replies-too-small"] += 1
+        if self.journal.missing and self.journal.room(query.now, query.out):
+            text = (
+                f"A reply to {format_hardware(query.hardware)} in scope {scope.name} lacks options that do not fit into"
+                f" the {limit} bytes that it takes: {', '.join(map(str, codes))} (give shorter values, or fewer)"
+            )
+            query.out.append(Note("Warning", "Protocol", LEFT_OUT_OF_REPLY, text, "missing-options"))
 
     def refuse(self, query: Query, why: str) -> None:
         """Append a NAK that gives ``why``."""
@@ -230,26 +241,32 @@ def _echo(query: Query) -> bytes:
 
 def _squeeze(
     query: Query, kind: int, policy: EffectivePolicy, yiaddr: int, needed: bytes, tail: bytes, info: bytes, limit: int
-) -> bytes:
-    """Return a reply that does not fit as it is: overloaded, and if that is not enough without the last options.
+) -> tuple[bytes, list[int]]:
+    """Return a reply that does not fit as it is: overloaded, and if that is not enough without some options.
 
-    Option 82 is not counted, because the relay takes it out before the client sees the reply, and stays the last
-    of the options field, where every relay looks for it.
+    Those are what does not fit behind the ones before them; their numbers are returned too. Option 82 is not
+    counted, because the relay takes it out before the client sees the reply, and stays the last of the options field,
+    where every relay looks for it.
     """
     message = query.message
-    optional = unpack_options(tail)
-    while True:
+
+    def packed(optional: Mapping[int, bytes]) -> bytes:
         area = needed + b"".join(pack_option(code, value) for code, value in optional.items())
+        return encode_reply(
+            message, kind, yiaddr=yiaddr, siaddr=policy.siaddr, ciaddr=message.ciaddr if kind == ACK else 0,
+            options=area, sname=policy.server_name, file=policy.file_name, max_size=limit,
+        )  # fmt: skip
+
+    sent: dict[int, bytes] = {}
+    left = []
+    data = packed(sent)  # lease times, client identifier and fixed fields alone always fit
+    for code, value in unpack_options(tail).items():
         try:
-            data = encode_reply(
-                message, kind, yiaddr=yiaddr, siaddr=policy.siaddr, ciaddr=message.ciaddr if kind == ACK else 0,
-                options=area, sname=policy.server_name, file=policy.file_name, max_size=limit,
-            )  # fmt: skip
-            break
+            data = packed({**sent, code: value})
+            sent[code] = value
         except ValueError:
-            optional.popitem()  # lease times, client identifier and fixed fields alone always fit
+            left.append(code)
     if info:
         end = len(data.rstrip(b"\0")) - 1  # END is the last byte that is not padding
         data = data[:end] + info + b"\xff"
-    return data
-
+    return data, left

@@ -28,6 +28,8 @@ TYPE = PacketExpression()
         ("(request get client-id)", "01:02"),
         ("(request get circuit-id)", "port7"),
         ("(request get remote-id)", "abc"),
+        ("(request get circuit-id-hex)", "70:6f:72:74:37"),
+        ("(request get remote-id-hex)", "61:62:63"),
         ("(request get user-class)", "lab"),
         ('(request option "vendor-class-identifier")', "MSFT 5.0"),
         ("(request option 12)", "PC-1"),
@@ -44,6 +46,13 @@ TYPE = PacketExpression()
 )
 def test_values(text: str, value: str) -> None:
     assert TYPE.use(TYPE.parse(text))(PACKET) == value
+
+
+@pytest.mark.parametrize(("address", "made_up"), [("02", True), ("00", False), ("da", True), ("d8", False)])
+def test_hardware_addresses_that_clients_make_up_are_told_by_one_bit(address: str, made_up: bool) -> None:
+    expression = '(if (contains "26ae" (substring (request get chaddr) 1 1)) "made-up")'
+    packet = Packet(b"", bytes.fromhex("01" + address + "d0bad3bd3b"), {})
+    assert TYPE.use(expression)(packet) == ("made-up" if made_up else "")
 
 
 @pytest.mark.parametrize(

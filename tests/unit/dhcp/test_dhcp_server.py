@@ -345,6 +345,14 @@ class TestSize:
         assert size <= 548 and reply.options[200] == self.big and 204 not in reply.options
         assert reply.options[51] == four(3 * DAY)
 
+    def test_a_small_option_behind_one_that_does_not_fit_is_sent_and_the_other_is_said(self) -> None:
+        play = Play(scope(policy=lone(options={3: four(ip(1)), 6: bytes(600), 15: b"example.org"})))
+        play >> ANNA.discover(o55=bytes((1, 3, 6, 15))) << Got("OFFER", option6=None, option15=b"example.org")
+        assert play.counters["replies-too-small"] == 1
+        assert "do not fit into the 548 bytes that it takes: 6" in play.notes[-1].text
+        play >> ANNA.discover(o55=bytes((1, 3, 6, 15)), o57=b"\x05\xdc") << Got("OFFER", option6=bytes(600))
+        assert play.counters["replies-too-small"] == 1
+
     def test_what_the_client_can_take_but_no_fragments(self) -> None:
         size, reply = self.sizes(self.play(3), ANNA.discover(o55=self.wanted, o57=b"\x05\xdc"))
         assert 548 < size <= 1472 and reply.options[202] == self.big
