@@ -128,12 +128,21 @@ class Book:
             self.limits.touch(self.by_address)
 
     def estimate_arrivals(self, now: float) -> None:
-        """Measure the rate of new clients by the running leases of the last hours, after a restart at ``now``."""
+        """Measure the rate of new clients by the running leases of the last hours, after a restart at ``now``: to a
+        minute, as there may be hundreds of thousands."""
+        oldest = now - _RECENT_S
+        young: dict[tuple[int, int], int] = {}
+        scope = None
         for binding in self.by_address.values():
-            if binding.status == ACTIVE and now - _RECENT_S < binding.start_of_state <= now:
-                scope = self.scope_at(binding.address)
+            start = binding.start_of_state
+            if binding.status == ACTIVE and oldest < start <= now:
+                if scope is None or binding.address & scope.mask != scope.subnet:
+                    scope = self.scope_at(binding.address)  # seldom: they were loaded by address
                 if scope is not None:
-                    self.pools[scope.index].arrivals.note(binding.start_of_state)
+                    place = scope.index, start // 60
+                    young[place] = young.get(place, 0) + 1
+        for (index, minute), number in young.items():
+            self.pools[index].arrivals.note(min(minute * 60.0 + 30, now), number)
 
     def _take_shares(self, shares: Iterable[tuple[int, int]]) -> None:
         """Make never-used addresses the backup's. Those in no range now are kept in mind: whose they are must not be

@@ -50,13 +50,13 @@ class Arrivals:
         self._mean = 0.0
         self._at = self._since = 0.0
 
-    def note(self, now: float) -> None:
-        """Count one that came at ``now``, which may be long ago: the partner tells of its own later."""
+    def note(self, now: float, number: int = 1) -> None:
+        """Count those that came at ``now``, which may be long ago: the partner tells of its own later."""
         if not self.count:
             self._at = self._since = now
-        self.count += 1
+        self.count += number
         self._since = min(now, self._since)
-        self._mean = self._faded(now) + exp(min(now - self._at, 0.0) / self.HOUR_S) / self.HOUR_S
+        self._mean = self._faded(now) + number * exp(min(now - self._at, 0.0) / self.HOUR_S) / self.HOUR_S
         self._at = max(now, self._at)
 
     def _faded(self, now: float) -> float:

@@ -31,6 +31,8 @@ VERSION = 2
 _BLOBS = ("hardware", "client_id", "options", "reply_options", "ddns")
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _PAGE_BYTES = 1024
+_LARGE = ("shares_at_loss",)
+"""Parts of an endpoint's state that grow with the number of scopes; the others are written every few seconds."""
 _CHECKPOINT_PAGES = 4096
 """Pages in the write-ahead log after which SQLite copies them back: 4 MiB."""
 
@@ -132,7 +134,7 @@ def commit(connection: sqlite3.Connection, batch: Batch) -> None:
         for share in batch.shares:
             _write_share(connection, share)
         for name, values in batch.states.items():
-            connection.execute("INSERT OR REPLACE INTO failover_state VALUES (?, ?)", (name, json.dumps(values)))
+            _write_state(connection, name, values)
         connection.execute("COMMIT")
     except sqlite3.Error:
         if connection.in_transaction:
@@ -170,6 +172,16 @@ def _write_share(connection: sqlite3.Connection, share: SaveShare) -> None:
     if share.backup:
         keep.append((lo, hi, acked))
     connection.executemany("INSERT INTO share VALUES (?, ?, ?)", keep)
+
+
+def _write_state(connection: sqlite3.Connection, name: str, values: dict[str, object]) -> None:
+    """Write an endpoint's state, and in a row of its own what is large and seldom changes, if it has changed."""
+    rows = [(name, json.dumps({key: value for key, value in values.items() if key not in _LARGE}))]
+    rows += [(f"{name}\n{key}", json.dumps(values[key])) for key in _LARGE if key in values]
+    connection.executemany(
+        "INSERT INTO failover_state VALUES (?, ?) ON CONFLICT DO UPDATE SET json = excluded.json "
+        "WHERE json <> excluded.json", rows,
+    )  # fmt: skip
 
 
 def _upgrade(connection: sqlite3.Connection, version: int) -> int:
@@ -259,10 +271,17 @@ class Store:
 
     def states(self) -> dict[str, dict[str, object]]:
         """Return the saved state of each failover endpoint, by relationship name. Raises sqlite3.Error, CannotRun."""
+        states: dict[str, dict[str, object]] = {}
         try:
-            return {name: json.loads(text) for name, text in self._connection.execute("SELECT * FROM failover_state")}
-        except ValueError as error:
+            for row, text in self._connection.execute("SELECT name, json FROM failover_state ORDER BY name"):
+                name, _, part = row.partition("\n")
+                if part:
+                    states[name][part] = json.loads(text)
+                else:
+                    states[name] = json.loads(text)
+        except (ValueError, KeyError) as error:
             raise self._damaged(f"table failover_state: {error}") from None
+        return states
 
     def close(self) -> None:
         """Close the database."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tandem.base.ranges import RangeSet
 from tandem.config.compiled import CompiledScope, EffectivePolicy, Network, ServerConfig
-from tandem.lease.binding import ACTIVE, FREE, RELEASED
+from tandem.lease.binding import ACTIVE, FREE, RELEASED, Binding
 from tandem.lease.book import Book
 from tandem.lease.powers import STANDALONE
 
@@ -93,3 +93,16 @@ def test_an_offer_of_addresses_that_change_is_forgotten_but_its_address_is_not()
     assert b.configure(changed) == {0}
     assert not b.offered
     assert (b.pools[0].main.size, b.pools[0].backup.size) == (50, 50)
+
+
+def test_after_a_restart_the_young_leases_tell_how_many_clients_come() -> None:
+    b, now = book(), 1_700_000_000
+    rows = []
+    for n in range(100):
+        binding = Binding(FIRST + n, ACTIVE)
+        binding.start_of_state, binding.expires = now - 180 * n, now + 7200
+        rows.append(binding.row())
+    b.load(rows, [])
+    b.estimate_arrivals(now)
+    assert b.pools[0].arrivals.count == 80  # those of the last four hours
+    assert 19 < b.pools[0].arrivals.per_s(now) * 3600 < 21

@@ -187,3 +187,20 @@ def test_it_can_be_read_while_it_is_written(tmp_path: Path) -> None:
     assert reader.execute("SELECT count(*) FROM lease").fetchone() == (2,)
     reader.close()
     connection.close()
+
+
+def test_what_is_large_in_a_state_is_written_again_only_when_it_changes(tmp_path: Path) -> None:
+    shares = {f"scope-{n}": [n, n] for n in range(1000)}
+    first = {"state": 3, "last_operation": 1, "shares_at_loss": shares}
+    write(tmp_path, SaveState("pair", first), SaveState("pair b", {"state": 1}))
+    assert read(tmp_path)[2] == {"pair": first, "pair b": {"state": 1}}
+    connection = connect(tmp_path / FILE)
+    for last_operation, changed, rows in ((2, shares, 1), (2, shares, 0), (3, {}, 2)):
+        values = first | {"last_operation": last_operation, "shares_at_loss": dict(changed)}
+        before = connection.total_changes
+        batch = Batch()
+        batch.add([SaveState("pair", values)])
+        commit(connection, batch)
+        assert connection.total_changes - before == rows
+        assert read(tmp_path)[2]["pair"] == values
+    connection.close()
