@@ -74,13 +74,20 @@ async def _export_addresses(manager: Manager, request: Request) -> Answer:
     return Answer(lines=lines)
 
 
+def _scopes(manager: Manager, request: Request) -> list[str]:
+    """Return the names of the scopes that are asked for, all when none are. Raises CommandError 302."""
+    names = [name.strip() for name in request.values["scopes"].split(",") if name.strip()]
+    for name in names:
+        read_object(manager.database.document, SCOPE.name, name)
+    return names or list(manager.database.document.get(SCOPE.name, {}))
+
+
 async def _notification(manager: Manager, request: Request) -> Answer:
     text = request.values["available"] or "100%"
     number, percent = text.removesuffix("%"), text.endswith("%")
     if not number.isdecimal() or len(number) > 9 or (percent and int(number) > 100):
         raise CommandError(316, f"available: {text!r}: write a number of addresses, or a percentage such as 10%")
-    document = manager.database.document
-    names = request.values["scopes"].split(",") if request.values["scopes"] else list(document.get(SCOPE.name, {}))
+    document, names = manager.database.document, _scopes(manager, request)
     rows = [["Cluster", "Scope", "Address", "Mask bits", "Addresses", "Percent free", "Free"]]
     items = []
     for scope in await manager.scopes(names):
@@ -100,8 +107,7 @@ _COUNTS = ("addresses", "reserved", "leased", "available", "other-available", "p
 
 
 async def _report(manager: Manager, request: Request) -> Answer:
-    document = manager.database.document
-    names = request.values["scopes"].split(",") if request.values["scopes"] else list(document.get(SCOPE.name, {}))
+    document, names = manager.database.document, _scopes(manager, request)
     heads = [key.capitalize().replace("-", " ") for key in _COUNTS]
     rows, total = [["Scope", "Subnet", *heads, "Percent leased"]], dict.fromkeys(_COUNTS, 0)
     for scope in await manager.scopes(names):

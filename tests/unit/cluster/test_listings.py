@@ -65,6 +65,7 @@ def test_the_report_has_a_row_a_scope_and_a_total(run: Run) -> None:
         "Total||191|0|1|171|19|0|0|0.5%",
     ]
     assert run("report scopes=examplescope")[1].startswith("Scope         Subnet")
+    assert run("report scopes=examplescope,none")[0].startswith("302 Not Found - scope 'none' does not exist")
 
 
 def test_selection_tags_are_told_with_what_has_them(run: Run) -> None:
