@@ -504,24 +504,38 @@ def test_a_lease_that_was_over_when_the_partner_forgot_may_be_anothers(restarts:
     assert former.lease()
 
 
-def test_a_server_that_was_away_gives_nothing_before_its_partner_has_said_what_it_forgot() -> None:
+@pytest.mark.parametrize("took_over", [False, True])
+def test_a_server_that_was_away_gives_nothing_before_its_partner_has_said_what_it_forgot(took_over: bool) -> None:
     """The connection is lost between the partner's RECOVER and its request for everything."""
     world = pair()
+
+    def take_over(server: Server, other: Server) -> None:
+        assert server.node is not None
+        server.node.set_partner_down(world.now, other.address, None, True, out := [])
+        server.perform(out)
+
+    world.cut = True
+    world.drop_connections_of(world.main)
+    world.run(30)
+    if took_over:  # an order that erred: both serve, one after the other
+        take_over(world.main, world.backup)
     world.main.crash()
     world.run(10)
-    assert world.backup.node is not None
-    world.backup.node.set_partner_down(world.now, world.main.address, None, False, out := [])
-    world.backup.perform(out)
+    take_over(world.backup, world.main)
     world.run(2 * MCLT_S)
     assert all(Client(world, n).lease(world.backup) for n in range(4)), "the main's two addresses too"
     world.backup.crash(keep_disk=False)
+    world.cut = False
     world.main.boot()
     world.backup.boot()
-    until(world, world.main, "COMMUNICATIONS-INTERRUPTED")
+    until(world, world.main, "PARTNER-DOWN" if took_over else "COMMUNICATIONS-INTERRUPTED")
     assert world.main.endpoint.communicating and not world.main.endpoint.saved.owes_all
     for _ in range(2):
         assert not any(Client(world, 20 + n).lease(world.main) for n in range(4))
         world.cut = True
         world.drop_connections_of(world.backup)
         world.run(30)
-        assert world.main.state == "COMMUNICATIONS-INTERRUPTED"
+    world.cut = False
+    world.run(MCLT_S + 60)
+    assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")
+    assert Client(world, 30).lease()

@@ -325,11 +325,8 @@ def _update_request(endpoint: Endpoint, frame: Frame, now: float, out: list[Effe
     saved.owes_all = saved.owes_all or everything
     if saved.owes_all:
         forgotten.partner_forgot(endpoint, now)
-    if saved.owes_all or saved.cautious:
-        saved.cautious = saved.cautious and endpoint.state != ServerState.COMMUNICATIONS_INTERRUPTED
         endpoint.save(out)
         endpoint.adopt_powers()
-    if saved.owes_all:
         for pool in endpoint.pools():
             for lo, hi in pool.backup.unused:
                 endpoint.queue.add(Move(lo, hi, BACKUP, True))

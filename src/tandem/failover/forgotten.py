@@ -32,6 +32,9 @@ def partner_forgot(endpoint: Endpoint, now: float) -> None:
     if saved.partner_served and (saved.cautious or endpoint.away_s >= endpoint.mclt_s):
         # It may have given this server's addresses too.
         saved.own_from = max(saved.own_from, served_until + endpoint.longest_mclt_s)
+    if endpoint.state in (S.COMMUNICATIONS_INTERRUPTED, S.PARTNER_DOWN):
+        # It will tell nothing more: this wait is all, unless this server has forgotten something too.
+        saved.cautious = saved.cautious and bool(saved.ask_all or saved.unknown_s or saved.lost_at)
     for binding in endpoint.bindings():
         if saved.partner_served and binding.status in (ACTIVE, EXPIRED, RELEASED):
             until = _promised_until(endpoint, binding, served_until)

@@ -96,8 +96,9 @@ def leave_startup(endpoint: Endpoint, now: float, out: list[Effect]) -> tuple[in
             target, why = int(S.RECOVER), "The partner took over after this server went down."
         else:
             target, why = int(S.POTENTIAL_CONFLICT), "The partner took over while this server was still running."
-    if target == S.COMMUNICATIONS_INTERRUPTED and endpoint.partner_recovers and endpoint.away_s >= endpoint.mclt_s:
-        saved.cautious = True  # until it asks, which says whether it has forgotten what it gave meanwhile
+    recovers = endpoint.partner_recovers and saved.partner_served
+    if recovers and target in SERVING and endpoint.away_s >= endpoint.mclt_s:
+        saved.cautious, saved.returned_at = True, int(now)  # until it has said whether it has forgotten what it gave
     return target, why
 
 
