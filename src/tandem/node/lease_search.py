@@ -1,4 +1,4 @@
-"""Searching the leases, a page at a time: a question never looks at more than ten thousand of them.
+"""Searching the leases, a page at a time: a question never looks at more than twenty thousand of them.
 
 Reads a node; changes nothing. Whoever asks again with what the last page ended at sees all; leases that come
 meanwhile below that are not seen. In an order other than that of addresses, each question yields the first of those
@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Callable, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import translate
+from itertools import islice
 
 from tandem.base.errors import CommandError
 from tandem.base.ipv4 import parse_hardware, parse_ipv4
 from tandem.lease.binding import ACTIVE, BACKUP, FREE, Binding
 from tandem.node.node import Node
-from tandem.node.views import host_name, lease_state, lease_view
+from tandem.node.views import host_name, lease_flags, lease_state, lease_view
 
-LOOKED_AT_MAX = 10_000
-"""How many leases one question looks at: ten to fifteen milliseconds, in which no client is answered."""
+LOOKED_AT_MAX = 20_000
+"""How many leases one question looks at: ten milliseconds or less, in which no client is answered."""
 RANKED_MAX = 5_000
-"""The same, where leases are to be put in an order: that takes twice the time."""
+"""The same, where leases are to be put in an order: that takes four times the time."""
 PAGE_MAX = 1000
 STATES = (
     "leased", "expired", "unavailable", "pending-available", "available", "other-available",
@@ -63,31 +65,26 @@ def search(
     RANKED_BY: of the leases that were looked at those that come first behind ``beyond``. Raises CommandError 302, 316.
     """
     lowest, highest, tests = _tests(node, wanted, now)
-    lowest = max(lowest, after + 1)
-    found: list[Binding] = []
-    looked_at = 0
     by_address, most = node.book.by_address, RANKED_MAX if order else LOOKED_AT_MAX
-    last: int | None = after
-    for address in node.book.addresses.starting(lowest):
-        if address > highest:
-            last = None
-            break
-        if looked_at >= most or (not order and len(found) >= limit):
-            break
-        looked_at += 1
-        last = address
-        binding = by_address[address]
-        if not (binding.hardware or binding.client_id or binding.flags or binding.status not in (FREE, BACKUP)):
-            continue
-        if all(test(binding) for test in tests):
-            found.append(binding)
-    else:
-        last = None
+    addresses = list(islice(node.book.addresses.starting(max(lowest, after + 1)), most + 1))
+    below = bisect_right(addresses, highest)
+    last = addresses[most - 1] if below > most else None
+    below = min(below, most)
+    fitting: Iterable[Binding] = map(by_address.__getitem__, addresses[:below])
+    for test in [*tests, _is_of_use]:
+        fitting = filter(test, fitting)
+    found = list(fitting if order else islice(fitting, limit))
+    if not order and len(found) == limit and (last is not None or found[-1].address != addresses[below - 1]):
+        last = found[-1].address
     ranks: list[Rank] = []
     if order:
         ranks = _first(node, found, limit, order, beyond, now)
         found = [by_address[address] for _, address in ranks]
     return Page([lease_view(node, binding, now) for binding in found], last, ranks)
+
+
+def _is_of_use(binding: Binding) -> bool:
+    return bool(binding.hardware or binding.client_id or binding.flags or binding.status not in (FREE, BACKUP))
 
 
 def _first(
@@ -151,15 +148,18 @@ def _tests(node: Node, wanted: Mapping[str, str], now: float) -> tuple[int, int,
             case "state":
                 tests.append(_state(node, text, now))
             case "flag":
-                tests.append(_flag(node, text, now))
+                tests.append(_flag(node, text))
             case _:
                 raise CommandError(308, f"leases cannot be searched by {key!r}")
     return lowest, highest, tests
 
 
 def _host(text: str) -> Callable[[Binding], bool]:
-    pattern = re.compile(translate(text.lower()))
-    return lambda binding: pattern.match(host_name(binding.options).lower()) is not None
+    text = text.lower()
+    pattern = re.compile(translate(text))
+    # most are ruled out by the longest part without wild cards, wherever in the options it may stand
+    part = b"" if "[" in text or not text.isascii() else max(re.split("[*?]", text), key=len).encode()
+    return lambda b: part in b.options.lower() and pattern.match(host_name(b.options).lower()) is not None
 
 
 def _state(node: Node, text: str, now: float) -> Callable[[Binding], bool]:
@@ -168,8 +168,8 @@ def _state(node: Node, text: str, now: float) -> Callable[[Binding], bool]:
     return lambda binding: _word(node, binding, now) == text
 
 
-def _flag(node: Node, text: str, now: float) -> Callable[[Binding], bool]:
-    return lambda binding: text in str(lease_view(node, binding, now)["flags"]).split(",")
+def _flag(node: Node, text: str) -> Callable[[Binding], bool]:
+    return lambda binding: text in lease_flags(binding, node.endpoint_at(binding.address))
 
 
 def _hardware(text: str) -> Callable[[Binding], bool]:

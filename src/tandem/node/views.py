@@ -86,10 +86,8 @@ def lease_state(node: Node, binding: Binding, endpoint: Endpoint | None, now: fl
     return "available" if status == mine or binding.flags & RESERVED_FLAG else "other-available"
 
 
-def lease_view(node: Node, binding: Binding, now: float) -> dict[str, object]:
-    """Return one lease as operators see it."""
-    scope = node.book.scope_at(binding.address)
-    endpoint = node.endpoints[scope.endpoint - 1] if scope is not None and scope.endpoint else None
+def lease_flags(binding: Binding, endpoint: Endpoint | None) -> list[str]:
+    """Return what is particular about one lease, in words."""
     flags = []
     if binding.flags & RESERVED_FLAG:
         flags.append("reserved")
@@ -101,10 +99,17 @@ def lease_view(node: Node, binding: Binding, now: float) -> dict[str, object]:
         flags.append("bootp")
     if binding.flags & DEACTIVATED_FLAG:
         flags.append("deactivated")
+    return flags
+
+
+def lease_view(node: Node, binding: Binding, now: float) -> dict[str, object]:
+    """Return one lease as operators see it."""
+    scope = node.book.scope_at(binding.address)
+    endpoint = node.endpoints[scope.endpoint - 1] if scope is not None and scope.endpoint else None
     view: dict[str, object] = {
         "address": format_ipv4(binding.address),
         "state": lease_state(node, binding, endpoint, now),
-        "flags": ",".join(flags),
+        "flags": ",".join(lease_flags(binding, endpoint)),
         "scope-name": scope.name if scope is not None else "",
         "client-mac-addr": format_hardware(binding.hardware),
         "client-id": binding.client_id.hex(":"),
