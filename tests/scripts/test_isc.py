@@ -422,6 +422,39 @@ def test_an_old_free_of_dhcpd_does_not_undo_our_move(sent_first: bool) -> None:
     pair.agreed()
 
 
+@pytest.mark.parametrize("used", [False, True])
+def test_what_dhcpd_gave_back_while_we_died_is_its_own_again(used: bool) -> None:
+    """We ask for an address, dhcpd agrees, and we are gone before we hear so: else nobody would give it any more."""
+    pair = Pair("main")
+    tandem = pair.tandem
+    assert tandem.node is not None
+    book, out = tandem.node.book, list[Effect]()
+    address = book.pools[0].backup.unused.lowest
+    if used:
+        address = pair.client(tandem).address
+        pair.world.run(LEASE_S + 60)
+        assert book.by_address[address].status == FREE
+        book.set_status(book.by_address[address], BACKUP_STATE, int(tandem.now))
+        book.save(book.by_address[address], out)
+        tandem.perform(out)
+        pair.world.run(10)
+    assert address is not None
+    lease = pair.isc.leases[address]
+    assert lease.state == BACKUP_STATE
+    tandem.endpoint.queue.add(Move(address, address, FREE, not used))
+    telling.flush(tandem.endpoint, tandem.now, out := [])
+    tandem.perform(out)
+    while lease.state == BACKUP_STATE:
+        assert pair.world.step()
+    tandem.crash()
+    pair.world.run(30)
+    tandem.boot()
+    pair.normal()
+    pair.world.run(30)
+    assert lease.state == BACKUP_STATE
+    pair.agreed()
+
+
 @pytest.mark.parametrize(
     "message",
     [

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from tandem.base.io import Effect, SaveBinding
+from tandem.base.io import Effect, SaveBinding, SaveShare
 from tandem.base.units import FOREVER
 from tandem.failover.clock import Skew
 from tandem.failover.dialect import TANDEM, Dialect
@@ -19,6 +19,7 @@ from tandem.lease.binding import (
     ACTIVE,
     BACKUP,
     BOOTP_FLAG,
+    COLUMNS,
     FREE,
     RELEASED,
     RESERVED_FLAG,
@@ -27,6 +28,7 @@ from tandem.lease.binding import (
 from tandem.lease.book import Book
 from tandem.wire.failover import Update, UpdateBatch
 
+_UP_TO_DATE = COLUMNS.index("up_to_date")
 FLUSH_S = 0.01
 """How long an update waits for company before it is sent (lazy update, batched)."""
 
@@ -207,6 +209,8 @@ class UpdateQueue:
                 if not batch.add(update):
                     waiting.appendleft(item)
                     break
+                if self._main and item.owner == FREE and not dialect.extensions:
+                    out += _taking(item, told)
                 sents.append(Sent(item, 0, 0))
                 moving.add(item.lo)
         waiting.extend(later)
@@ -318,3 +322,15 @@ class UpdateQueue:
             lease_s = config.policy_of(scope, binding.address, binding.client_id, binding.hardware).lease_s
         wished = min(binding.last_transaction + lease_s * 3 // 2, FOREVER - 1)
         return max(binding.expires, binding.sent_potential, wished)
+
+
+def _taking(move: Move, told: Binding | None) -> list[Effect]:
+    """Store that the backup may agree to give an address back, and this server not live to hear so: after a restart it
+    is told again that it is the backup's. (One of our make is reminded: ``failover.reminders``.)"""
+    if move.unused:
+        return [SaveShare(move.lo, move.hi, True, False)]
+    if told is None or told.status != BACKUP:
+        return []
+    row = list(told.row())
+    row[_UP_TO_DATE] = 0
+    return [SaveBinding(tuple(row))]
