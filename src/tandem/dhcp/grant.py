@@ -97,11 +97,10 @@ class Leases:
         """Give the client a lease on ``binding``, which it may have."""
         desired = desired_seconds(query, scope, binding.address)
         self.journal.counters["leases-granted"] += 1
-        self._leave_behind(query, scope, binding.address)
         self._give(query, scope, binding, desired, lease_seconds(query, binding, desired), False)
 
-    def release(self, query: Query, scope: CompiledScope, binding: Binding, how: str) -> None:
-        """End the client's lease on ``binding``, which it has ``how``: RELEASED, as a partner must agree, or FREE."""
+    def release(self, query: Query, scope: CompiledScope, binding: Binding) -> None:
+        """End the lease that the client gives back: RELEASED, as a partner must agree, or FREE."""
         moment = int(query.now)
         binding.expires = min(binding.expires, moment)
         # Strictly later than what the partner may have heard, or it would refuse the end of the lease as outdated.
@@ -110,18 +109,8 @@ class Leases:
         self.book.save(binding, query.out)
         self.journal.counters["leases-released"] += 1
         if self.journal.leases and self.journal.room(query.now, query.out):
-            text = f"{format_hardware(query.hardware)} {how} {format_ipv4(binding.address)}"
+            text = f"{format_hardware(query.hardware)} released {format_ipv4(binding.address)}"
             query.out.append(Note("Info", "Protocol", RELEASED_LINE, text, "no-success-messages"))
-
-    def _leave_behind(self, query: Query, scope: CompiledScope, address: int) -> None:
-        """End the client's leases from before it started, where it is given another address at each start."""
-        policy = query.policy(scope, address)
-        if not (policy.inhibit_all_renews or policy.inhibit_renews_at_reboot):
-            return
-        for binding in list(self.book.clients.all_of(query.key)):
-            where = self.config.scope_of(query.network, binding.address)
-            if where is not None and binding.address != address and binding.status == ACTIVE:
-                self.release(query, where, binding, "left behind")
 
     def grant_bootp(self, query: Query, scope: CompiledScope, binding: Binding) -> None:
         """Give a BOOTP client ``binding``, which is reserved for it, for good."""

@@ -445,7 +445,7 @@ class DhcpServer:
         if scope is None or binding is None or binding.status != ACTIVE or not self.choice.holds(query, binding, scope):
             self.counters["dropped-unknown"] += 1
             return
-        self.leases.release(query, scope, binding, "released")
+        self.leases.release(query, scope, binding)
 
     def _decline(self, query: Query) -> None:
         """RFC 2131 section 4.3.3: the client found its address in use; nobody gets it for a while."""
