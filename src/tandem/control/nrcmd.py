@@ -127,7 +127,8 @@ class Client:
         elif isinstance(error, TimeoutError):
             what = f"no answer within {_TIMEOUT_S:g} s; whether the command was carried out is not known"
         else:
-            what = f"{error}; is 'tandem local' running there, and is the port right?"
+            why = (isinstance(error, OSError) and error.strerror) or error
+            what = f"{why}; is 'tandem local' running there, and is the port right?"
         if self._plain:
             what += f" If it serves TLS, write -C {self.cluster}"
         return f"501 Connection Failure - cluster {self.cluster}: {what}"
@@ -337,7 +338,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"nrcmd: {error}", file=sys.stderr)
         return 2
     except (OSError, UnicodeDecodeError) as error:
-        print(f"nrcmd: {args.b or 'standard output'}: {error}", file=sys.stderr)
+        why = error.strerror if isinstance(error, OSError) else f"no text in UTF-8: {error}"
+        print(f"nrcmd: {args.b or 'standard output'}: {why}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -93,7 +93,8 @@ def perform(op: str, args: dict[str, Any]) -> Any:
     if op == "set_partner_down":
         return f"partner {args['partner']} down at {args['at']} expert {args['expert']}"
     if op == "search_leases":
-        return {"leases": [LEASE] if args["after"] < 0xC0A8320A else [], "after": None}
+        found = [LEASE] if args["after"] < 0xC0A8320A else []
+        return {"leases": found, "after": None, "ranks": [["leased", 0xC0A8320A] for _ in found]}
     if op == "lease":
         return LEASE if args["address"] == 0xC0A8320A else None
     if op == "failover_conflicts":
