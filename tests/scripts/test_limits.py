@@ -10,6 +10,7 @@ from pair import BACKUP, MAIN, Client, Server, World
 
 from tandem.config.compile import compile_config
 from tandem.config.compiled import ServerConfig
+from tandem.node import views
 from tandem.node.explain import Told, explain
 
 LAN, SPARE = 0xC0A832, 0x0A0900
@@ -67,6 +68,9 @@ def test_a_port_has_as_many_leases_as_the_policy_allows_and_others_are_not_conce
     one, two, three = (port(world, number, 7) for number in (1, 2, 3))
     assert one.lease() and two.lease() and not three.lease() and port(world, 4, 8).lease()
     assert counted(world.main) == 1
+    node = world.main.node
+    assert node is not None
+    assert views.lease_view(node, node.book.by_address[one.address], 0)["limitation-id"] == "ff:07"
     assert any("2 clients with the limitation id 'ff:07' have leases" in note for note in world.main.notes)
     assert Client(world, 5).lease()  # the relay says nothing of it
     for client in (one, two):

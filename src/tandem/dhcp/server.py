@@ -13,9 +13,10 @@ from tandem.base.errors import WireError
 from tandem.base.io import Datagram, Effect, Note, Probed
 from tandem.base.ipv4 import format_hardware, format_ipv4
 from tandem.base.units import FOREVER
-from tandem.config.compiled import CompiledScope, ServerConfig
+from tandem.config.compiled import ServerConfig
 from tandem.dhcp import journal as lines
 from tandem.dhcp.choice import Choice
+from tandem.dhcp.cures import why_no_address, why_no_bootp_address
 from tandem.dhcp.grant import Leases, desired_seconds, lease_seconds
 from tandem.dhcp.journal import RECEIVED, Journal
 from tandem.dhcp.limitation import within_limit
@@ -257,44 +258,12 @@ class DhcpServer:
     def _exhaustion(self, query: Query) -> None:
         """Nothing can be given to a new client: count it, and say now and then why, and what helps."""
         self.counters["dropped-no-address"] += 1
-        network, powers, now = query.network, query.powers, query.now
+        network, now = query.network, query.now
         if now < self._exhausted.get(network.index, 0.0):
             return
         self._exhausted[network.index] = now + lines.SUMMARY_S
-        names = ", ".join(scope.name for scope in network.scopes)
-        pools = [self.book.pools[scope.index] for scope in network.scopes]
-        theirs = sum(pool.side(BACKUP if powers.own == FREE else FREE).size for pool in pools)
-        total = sum(pool.scope.ranges.size for pool in pools)
-        unfit = [scope for scope in network.scopes if query.profile is not None and not query.profile.fits(scope)]
-        if unfit and all(query.closed(scope) or scope.renew_only for scope in network.scopes):
-            cure = self._criteria_cure(query, unfit)
-        elif all(query.closed(scope) or scope.renew_only for scope in network.scopes):
-            cure = "the scope is deactivated, only renews or serves no DHCP clients (deactivated, renew-only, dhcp)"
-        elif network.endpoint and theirs:
-            cure = (
-                f"{theirs} available addresses are the partner's share ({powers.why}); increase"
-                " failover-backup-percentage if it is the backup that runs out, or see dhcp getRelatedServers"
-            )
-        else:
-            cure = "add a range with scope NAME addRange, or give shorter leases"
-        text = (
-            f"New clients cannot get addresses in {names}: none of {total} is available for"
-            f" {format_hardware(query.hardware)}; {cure}"
-        )
+        text = why_no_address(self.book, query)
         query.out.append(Note("Warning", "Protocol", lines.NO_ADDRESS, text))
-
-    @staticmethod
-    def _criteria_cure(query: Query, unfit: list[CompiledScope]) -> str:
-        profile = query.profile
-        assert profile is not None
-        named = f" of client-class {profile.client_class}" if profile.client_class else ""
-        wanted = ",".join(sorted(profile.criteria)) or "none"
-        without = f" and none of {','.join(sorted(profile.excluded))}" if profile.excluded else ""
-        have = "; ".join(f"{scope.name} has {','.join(sorted(scope.tags)) or 'none'}" for scope in unfit)
-        return (
-            f"no scope that serves fits the selection criteria{named}: needed are all of {wanted}{without}, {have}"
-            " (change selection-tag-list of a scope, or the criteria)"
-        )
 
     # --- REQUEST ----------------------------------------------------------------------------------------
 
@@ -494,7 +463,7 @@ class DhcpServer:
         if pick is None:
             self.counters["dropped-no-bootp-address"] += 1
             if self.journal.bootp_drops and self.journal.room(query.now, query.out):
-                text = f"Dropped a BOOTP request of {format_hardware(query.hardware)}: {self._bootp_cure(query)}"
+                text = f"Dropped a BOOTP request of {format_hardware(query.hardware)}: {why_no_bootp_address(query)}"
                 query.out.append(Note("Info", "Protocol", lines.DROPPED, text, "no-dropped-bootp-packets"))
             return
         scope, address, binding = pick
@@ -509,19 +478,6 @@ class DhcpServer:
             self.replies.send(query, 0, scope, address, 0)
         else:
             self.leases.grant_bootp(query, scope, binding)
-
-    @staticmethod
-    def _bootp_cure(query: Query) -> str:
-        """Why a BOOTP client gets no address, and what helps."""
-        scopes = query.network.scopes
-        if all(query.closed(scope) for scope in scopes):
-            return "BOOTP is off in the scope (enable its bootp)"
-        if any(scope.dynamic_bootp for scope in scopes):
-            return (
-                "no address of this server's own is left in a dynamic-bootp scope; the partner's are never taken"
-                " (add a range, or change failover-dynamic-bootp-backup-percentage)"
-            )
-        return "no address is reserved for it (add one with scope NAME addReservation, or enable dynamic-bootp)"
 
 
 _HANDLERS = {

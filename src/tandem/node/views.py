@@ -131,6 +131,9 @@ def lease_view(node: Node, binding: Binding, now: float) -> dict[str, object]:
     relay = _kept(binding.options, _RELAY_INFO)
     if relay:
         view["relay-agent-info"] = relay.hex(":")
+    limitation = "" if node.book.limits is None else node.book.limits.of_lease(binding.address)
+    if limitation:
+        view["limitation-id"] = limitation
     if scope is not None and binding.address in scope.reserved:
         key = scope.reserved[binding.address].key
         view["reservation-lookup-key"] = format_hardware(key[1:]) if key[:1] == b"h" else key[1:].hex(":")
