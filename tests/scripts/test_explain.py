@@ -33,8 +33,10 @@ def looks(server: Server) -> object:
     pools = [(list(p.main.unused), list(p.backup.unused), p.main.size, p.backup.size, p.counts, p.main.heap)
              for p in book.pools]  # fmt: skip
     offers = [(offer.address, offer.until) for offer in book._offers.values()]
-    clients = {key: [b.address for b in book.clients.all_of(key)] for key in book.clients.known}
-    return repr((rows, pools, offers, sorted(book.offered), clients, book._timer, dict(server.node.dhcp.counters)))
+    keys = [*(b"i" + key for key in book.clients.by_id), *(b"h" + key for key in book.clients.by_hardware)]
+    clients = {key: [b.address for b in book.clients.all_of(key)] for key in keys}
+    held = sorted(book.offered), clients, vars(book._timer)
+    return repr((rows, pools, offers, held, dict(server.node.dhcp.counters)))
 
 
 def few(main: bool) -> Any:

@@ -285,6 +285,8 @@ def _acknowledged(
         return
     binding.up_to_date = True
     endpoint.unacked.pop(binding.address, None)
+    if not endpoint.unacked:
+        endpoint.unacked.clear()  # only that gives back the memory that a million had
     if binding.status in (EXPIRED, RELEASED, RESET):
         endpoint.book.set_status(binding, FREE, now)
         binding.generation += 1

@@ -122,6 +122,10 @@ class Binding:
         (b.address, b.status, b.hardware, b.client_id, b.expires, b.start_of_state, b.last_transaction,
          b.sent_potential, b.acked_potential, b.received_potential, b.flags, up_to_date, b.granted_by,
          b.options, b.reply_options, b.ddns) = row  # type: ignore[assignment]  # fmt: skip
+        if b.last_transaction == b.start_of_state:  # one object, not two that are equal: 32 bytes
+            b.last_transaction = b.start_of_state
+        if b.acked_potential == b.sent_potential:
+            b.acked_potential = b.sent_potential
         b.up_to_date = bool(up_to_date)
         b.generation = 0
         b.queued = False

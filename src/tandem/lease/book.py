@@ -28,6 +28,7 @@ from tandem.lease.limits import Limits
 from tandem.lease.offers import HELD_BACK, Offer, SetAside
 from tandem.lease.pool import Pool
 from tandem.lease.powers import Powers
+from tandem.lease.timer import Timer
 
 _RECENT_S = 4 * 3600
 """Leases older than this say nothing about how many new clients come now."""
@@ -48,7 +49,7 @@ class Book:
         self._offers: dict[bytes, Offer] = {}
         self._offer_ends: list[tuple[int, int]] = []
         self.clients = Clients()
-        self._timer: list[tuple[int, int]] = []
+        self._timer = Timer()
         self._shared: dict[bytes, bytes] = {}
         self._parked: list[tuple[int, int]] = []
         """Never-used addresses of the backup's that no range has at present."""
@@ -446,21 +447,15 @@ class Book:
         """Let ``due`` bring up ``binding`` at time ``due``, or earlier (whoever handles it looks at the times)."""
         if not binding.timed or due < binding.timed:
             binding.timed = max(due, 1)
-            heappush(self._timer, (binding.timed, binding.address))
+            self._timer.add(binding.timed, binding.address)
 
     def due(self, now: float) -> Iterator[Binding]:
-        """Yield the bindings whose time has come; each may be scheduled again by whoever handles it."""
-        timer = self._timer
-        while timer and timer[0][0] <= now:
-            when, address = heappop(timer)
-            binding = self.by_address[address]
-            if binding.timed == when:  # else it was brought forward, and came up before
-                binding.timed = 0
-                yield binding
+        """Return the bindings whose time has come; each may be scheduled again by whoever handles it."""
+        return self._timer.due(now, self.by_address)
 
     def next_due(self) -> int | None:
         """When ``due`` or ``end_offers`` has work next, or None."""
-        first = self._timer[0][0] if self._timer else None
+        first = self._timer.next()
         if self._offer_ends and (first is None or self._offer_ends[0][0] < first):
             return self._offer_ends[0][0]
         return first

@@ -16,6 +16,7 @@ from tandem.lease.binding import Binding
 from tandem.lease.book import Book
 from tandem.lease.clients import Clients
 from tandem.lease.pool import Pool, Side
+from tandem.lease.timer import Timer
 
 
 class _Bindings(dict[int, Binding]):
@@ -77,8 +78,8 @@ class Sketch(Book):
             self.offered[held.address] = aside
         self._offer_ends = []
         self.limits = None if book.limits is None else book.limits.fixed()
-        self.clients = Clients(_Known(book.clients.known, bindings))
-        self._timer = []
+        self.clients = Clients(_Known(book.clients.by_id, bindings), _Known(book.clients.by_hardware, bindings))
+        self._timer = Timer()
         self._shared = {}
         self._parked = []
         self._subnets, self._ordered, self._network = book._subnets, book._ordered, book._network
