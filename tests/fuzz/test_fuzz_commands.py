@@ -88,6 +88,7 @@ def manager() -> Manager:
 
 @given(line=lines(), style=st.sampled_from(FORMATS))
 @example(line="scope s set 'policy", style="user")
+@example(line="token example create ''", style="user")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 def test_a_line_is_answered_or_refused(manager: Manager, line: str, style: str) -> None:
     try:

@@ -13,6 +13,7 @@ import asyncio
 from tandem.base.errors import CommandError
 from tandem.base.units import parse_duration
 from tandem.cluster import administration as _administration  # noqa: F401  fills the registry
+from tandem.cluster import command_help as _help  # noqa: F401  fills the registry
 from tandem.cluster import counters as _counters  # noqa: F401  fills the registry
 from tandem.cluster import diagnosis as _diagnosis  # noqa: F401  fills the registry
 from tandem.cluster import lease_files as _lease_files  # noqa: F401  fills the registry
@@ -264,34 +265,11 @@ async def _license(manager: Manager, request: Request) -> Answer:
     return Answer(lines=["No license is needed: nothing here is locked, limited or counted."])
 
 
-async def _help(manager: Manager, request: Request) -> Answer:
-    if not request.words:
-        commands = sorted(REGISTRY.commands, key=lambda command: command.path[0])
-        return Answer(
-            lines=[
-                *objects.table([[c.usage(), c.help] for c in commands]),
-                "",
-                "'help' and the first words of a command tell more about it.",
-            ]
-        )
-    commands = REGISTRY.under(request.words)
-    if not commands:
-        raise CommandError(306, f"{' '.join(request.words)!r} begins no command; 'help' lists them")
-    lines = []
-    for command in commands:
-        lines += [command.usage(), f"    {command.help}", f"    for example: {command.example}"]
-        lines += [f"    {argument.usage()}: {argument.help}" for argument in command.arguments]
-    if len(commands) == 1:
-        lines += objects.attribute_help(commands[0])
-    return Answer(lines=lines)
-
-
 _ATTRIBUTE = Argument("attribute", "default-format or visibility", choices=tuple(Session().attributes()))
 _ASSIGNMENTS = Argument(
     "assignments", "default-format=user, script or json; visibility=5, or 3 for expert mode", many=True,
     choices=(*(f"default-format={style}" for style in FORMATS), "visibility=3", "visibility=5"),
 )  # fmt: skip
-_WORDS = Argument("command", "the first words of a command", optional=True, many=True)
 
 REGISTRY.add(
     Command(("session",), "Show the session's settings.", "session", _show_session, route=COMMAND, role=READ_ONLY),
@@ -315,8 +293,6 @@ REGISTRY.add(
     Command(("license", NAME, "create"), "Nothing is to be entered: no license is needed.", "license key create",
             _license, route=COMMAND, role=READ_ONLY),
     Command(("session", "assert", "locked"), "Always holds: nobody locks a cluster.", "session assert locked", _locked,
-            route=COMMAND, role=READ_ONLY),
-    Command(("help",), "List the commands, or tell about some.", "help scope", _help, (_WORDS,),
             route=COMMAND, role=READ_ONLY),
     Command(("exit",), "Leave nrcmd.", "exit", _save, route=COMMAND, role=READ_ONLY),
     Command(("quit",), "Leave nrcmd.", "quit", _save, route=COMMAND, role=READ_ONLY),

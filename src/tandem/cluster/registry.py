@@ -216,6 +216,8 @@ class Command:
                 request.words, text = rest, " ".join(rest)
             else:
                 text = rest.pop(0) if rest else ""
+            if not (text or argument.optional or argument.many):
+                raise CommandError(316, f"{argument.name} is empty; write: {self.usage()}; for example: {self.example}")
             try:
                 request.values[argument.name] = KINDS[argument.kind](text) if text else text
             except ValueError as error:
@@ -324,6 +326,7 @@ class Registry:
         wanted = [word.lower() for word in words]
         if wanted[:2] == ["server", "dhcp"]:
             wanted = wanted[1:]
+        wanted = [_OTHER_NAMES.get(wanted[0], wanted[0]), *(_OTHER_WORDS.get(w, w) for w in wanted[1:])]
 
         def fits(command: Command) -> bool:
             pairs = zip(command.path, wanted, strict=False)

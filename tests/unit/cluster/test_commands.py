@@ -283,7 +283,12 @@ def test_an_administrator_may_do_what_the_roles_allow(run: Run, manager: Manager
 
 
 def test_help_tells_about_commands_and_attributes(run: Run) -> None:
-    assert any(line.startswith("scope NAME addRange <lowest> <highest>") for line in run("help"))
+    overview, addresses = run("help"), "scope NAME addRange <lowest> <highest>"
+    assert len(overview) < 50 and "scope" in [line.partition(" ")[0] for line in overview]
+    for line in ("help all", "help scope"):
+        assert any(told.startswith(addresses) for told in run(line))
+    assert run("help policy x setV4Option") == run("help POLICY NAME setOption") == run("help policy setOption")
+    assert run("help custom-option")[1:] == run("help option")[1:]
     assert "    for example: policy default setLeaseTime 3d" in run("help policy x setLeaseTime")
     assert any("failover-poll-interval" in line and "default 10s" in line for line in run("help dhcp set"))
     switches = run("help dhcp enable")

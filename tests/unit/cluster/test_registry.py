@@ -59,6 +59,8 @@ def test_every_class_has_the_common_commands() -> None:
         ("dhcp setPartnerDown", 310),
         ("policy x setOption routers", 310),
         ("dhcp set 'a", 316),
+        ("token x create ''", 316),
+        ("scope x addRange '' 10.0.0.1", 316),
     ],
 )
 def test_a_line_that_is_no_command(line: str, status: int) -> None:
