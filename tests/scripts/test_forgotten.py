@@ -133,6 +133,13 @@ def test_a_server_that_was_away_waits_with_its_addresses_for_a_partner_that_forg
     assert Client(world, 30).lease()
 
 
+def take_over(world: World, server: Server, other: Server, at: float | None = None) -> None:
+    """Set the other server down, whether that is so or not."""
+    assert server.node is not None
+    server.node.set_partner_down(world.now, other.address, at, True, out := [])
+    server.perform(out)
+
+
 def until(world: World, server: Server, state: str) -> None:
     """Let one thing after the other happen, until the server has just come to the state."""
     for _ in range(1000):
@@ -508,20 +515,14 @@ def test_a_lease_that_was_over_when_the_partner_forgot_may_be_anothers(restarts:
 def test_a_server_that_was_away_gives_nothing_before_its_partner_has_said_what_it_forgot(took_over: bool) -> None:
     """The connection is lost between the partner's RECOVER and its request for everything."""
     world = pair()
-
-    def take_over(server: Server, other: Server) -> None:
-        assert server.node is not None
-        server.node.set_partner_down(world.now, other.address, None, True, out := [])
-        server.perform(out)
-
     world.cut = True
     world.drop_connections_of(world.main)
     world.run(30)
     if took_over:  # an order that erred: both serve, one after the other
-        take_over(world.main, world.backup)
+        take_over(world, world.main, world.backup)
     world.main.crash()
     world.run(10)
-    take_over(world.backup, world.main)
+    take_over(world, world.backup, world.main)
     world.run(2 * MCLT_S)
     assert all(Client(world, n).lease(world.backup) for n in range(4)), "the main's two addresses too"
     world.backup.crash(keep_disk=False)
@@ -539,3 +540,30 @@ def test_a_server_that_was_away_gives_nothing_before_its_partner_has_said_what_i
     world.run(MCLT_S + 60)
     assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")
     assert Client(world, 30).lease()
+
+
+@pytest.mark.parametrize("date", [False, True])
+def test_in_recover_done_the_leases_are_not_known_that_the_partner_gave_since_it_sent_what_it_had(date: bool) -> None:
+    """It serves in PARTNER-DOWN until it hears of RECOVER-DONE, with this server's addresses too."""
+    world = pair()
+    world.backup.crash(keep_disk=False)
+    world.run(10)
+    take_over(world, world.main, world.backup)
+    world.run(2 * MCLT_S)
+    world.backup.boot()
+    world.run(60)
+    world.cut = True
+    world.drop_connections_of(world.backup)
+    world.run(MCLT_S)
+    assert (world.main.state, world.backup.state) == ("PARTNER-DOWN", "RECOVER-DONE")
+    assert all(Client(world, n).lease(world.main) for n in range(4))
+    world.run(60)
+    world.main.crash()
+    down = world.now
+    world.run(10)
+    take_over(world, world.backup, world.main, down if date else None)
+    assert not any(Client(world, 20 + n).lease(world.backup) for n in range(4))
+    world.run(down + MCLT_S - world.now - 60)
+    assert not any(Client(world, 20 + n).lease(world.backup) for n in range(4))
+    world.run(120)
+    assert Client(world, 30).lease(world.backup)

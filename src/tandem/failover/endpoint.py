@@ -366,7 +366,8 @@ class Endpoint:
             saved.interrupted_since = int(now)
         if self.communicating and S.PARTNER_DOWN not in (before, state) and not self.partner_recovers:
             saved.cautious, saved.returned_at = False, 0
-        if state == S.RESOLUTION_INTERRUPTED or (before == S.POTENTIAL_CONFLICT and state == S.PARTNER_DOWN):
+        untold = before in (S.POTENTIAL_CONFLICT, S.RECOVER_DONE)
+        if state == S.RESOLUTION_INTERRUPTED or (state == S.PARTNER_DOWN and untold):
             saved.cautious = True  # whose the available addresses are cannot be told (section 9.11.2)
         if state == S.POTENTIAL_CONFLICT and before == S.RECOVER and saved.ask_all:
             forgotten.not_waited(self, saved.failed_at, now, out)

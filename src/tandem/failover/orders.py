@@ -55,8 +55,9 @@ def plan_partner_down(endpoint: Endpoint, now: float, at: float | None, expert: 
     then = replace(saved, since=int(when))
     if saved.ask_all and endpoint.state != S.PARTNER_DOWN:
         then.lost_at = saved.failed_at or int(endpoint.started_at)
-    if recovering:
+    if recovering or endpoint.state == S.RECOVER_DONE:
         then.cautious = True
+    if recovering:
         then.unknown_s = _longest_lease_s(endpoint) if endpoint.state == S.RECOVER and saved.ask_all else 0
     return PartnerDown(when, remark, then)
 
@@ -64,8 +65,9 @@ def plan_partner_down(endpoint: Endpoint, now: float, at: float | None, expert: 
 def set_partner_down(endpoint: Endpoint, now: float, at: float | None, expert: bool, out: list[Effect]) -> str:
     """The operator says that the partner is down, since ``at`` (S4.9). Returns what was done.
 
-    A server that was recovering from this partner does not know all leases: it gives no new ones until those that
-    it may not know of have run out, counted from the date. Raises CommandError when the state does not allow it,
+    A server that was recovering from this partner does not know all leases (nor in RECOVER-DONE those that the partner,
+    in PARTNER-DOWN, has given since it sent what it had): it gives no new ones until those that it may not know of have
+    run out, counted from the date. Raises CommandError when the state does not allow it,
     or the partner is answering.
     """
     plan, saved = plan_partner_down(endpoint, now, at, expert), endpoint.saved

@@ -47,9 +47,9 @@ class Saved:
     cautious: bool = False
     """Whether it is unknown which available addresses are this server's: it was down for longer than the MCLT and
     has not heard its partner since (section 9.3.2 step 6, "reasons to wait"), a resolution of conflicts was
-    interrupted (section 9.11.2) or ended by the partner's shutdown, or its partner was set down before it had sent
-    what this server lacked. It serves clients that have a lease, and gives no new ones: in PARTNER-DOWN until the
-    waits are over or the partner has come back and sent everything."""
+    interrupted (section 9.11.2) or ended by the partner's shutdown, or its partner went down before it had sent what
+    this server lacked, up to its NORMAL. It serves clients that have a lease, and gives no new ones: in PARTNER-DOWN
+    until the waits are over or the partner has come back and sent everything."""
     returned_at: int = 0
     """When this server came back in PARTNER-DOWN without hearing its partner, which may have served meanwhile."""
     own_from: int = 0
