@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ CHROMIUM = shutil.which("chromium")
 AXE = Path(__file__).parents[1] / "data" / "axe-core-4.14.1" / "axe.min.js"
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 _RUN = (
-    "axe.run().then(r => JSON.stringify("
+    "axe.run({preload: false, resultTypes: ['violations']}).then(r => JSON.stringify("
     "r.violations.map(v => [v.impact, v.id, v.nodes.map(n => n.html.slice(0, 200))])))"
 )
 
@@ -63,13 +63,27 @@ def log_in(page: Page, cluster: Cluster, path: str) -> None:
     page.goto(base + path)
 
 
-def barriers(page: Page) -> list[Any]:
-    """Return what axe-core finds serious or critical on the page. It runs in a world of its own, past the policy."""
+@contextmanager
+def axe(page: Page) -> Iterator[Callable[[], list[Any]]]:
+    """Yield a function that returns what axe-core finds serious or critical on the page as it is then.
+
+    It runs in a world of its own, past the policy. The page is not to be left meanwhile.
+    """
     session = page.context.new_cdp_session(page)
     frame = session.send("Page.getFrameTree")["frameTree"]["frame"]["id"]
     world = session.send("Page.createIsolatedWorld", {"frameId": frame})["executionContextId"]
     session.send("Runtime.evaluate", {"expression": AXE.read_text(), "contextId": world})
     asked = {"expression": _RUN, "contextId": world, "awaitPromise": True, "returnByValue": True}
-    found = json.loads(session.send("Runtime.evaluate", asked)["result"]["value"])
+
+    def look() -> list[Any]:
+        found = json.loads(session.send("Runtime.evaluate", asked)["result"]["value"])
+        return [one for one in found if one[0] in ("serious", "critical")]
+
+    yield look
     session.detach()
-    return [one for one in found if one[0] in ("serious", "critical")]
+
+
+def barriers(page: Page) -> list[Any]:
+    """Return what axe-core finds serious or critical on the page."""
+    with axe(page) as look:
+        return look()

@@ -69,7 +69,8 @@ _QUERIES = {
     "/dhcp/failover/certificate": f"name={PAIR}", "/clusters/certificate": "name=branch-office",
     "/dhcp/failover/sync": f"name={PAIR}&verb=run", "/dhcp/failover/report": f"name={PAIR}&operation=exact",
 }  # fmt: skip
-_PARTS = ("/live", "/badge", "/follow", "/status", "/data", "/file", "/partner", "/login", "/login/link", "/preview")
+_PARTS = ("/live", "/badge", "/follow", "/status", "/data", "/file", "/partner", "/login", "/login/link", "/preview",
+          "/working", "/part", "/result")  # fmt: skip
 """How the addresses of what is no page end: parts of pages, and what is left at once."""
 
 

@@ -5,6 +5,7 @@ Every page that it comes to has nothing serious for axe-core.
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 from collections.abc import Iterator
@@ -203,6 +204,33 @@ def test_a_configuration_is_taken_out_changed_and_taken_in(tmp_path: Path, page:
         page.get_by_role("button", name=re.compile("^Import")).click()
         said(page, "The configuration is what the file says")
         assert main.ok("scope listnames")[1:] == ["lab"]
+
+
+def test_long_work_shows_how_far_it_is(tmp_path: Path, page: Page) -> None:
+    """With scripts the outcome follows by itself; without, the page is loaded anew."""
+    scopes = {
+        f"s{n}": {"addr": f"10.{n >> 8}.{n & 255}.0", "mask": "255.255.255.0",
+                  "ranges": [[f"10.{n >> 8}.{n & 255}.10", f"10.{n >> 8}.{n & 255}.200"]]}
+        for n in range(2500)
+    }  # fmt: skip
+    with clusters(tmp_path, MAIN) as (main,):
+        log_in(page, main, "/dhcp/server/configuration")
+        page.get_by_label("Text of the file").fill(json.dumps({"tandem-configuration": 1, "scope": scopes}))
+        page.get_by_role("button", name="Preview").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Import of a Configuration")
+        expect(page.locator(".steps")).to_contain_text(re.compile(r"objects of class scope, \d[\d ]* of 2 500"))
+        assert barriers(page) == [], "with a bar that says how far it is"
+        expect(page.get_by_role("button", name=re.compile("^Import"))).to_be_visible()
+        page.get_by_role("button", name=re.compile("^Import")).click()
+        expect(page.get_by_text("The configuration is what the file says")).to_be_visible(timeout=60_000)
+        no_scripts = page.context.browser.new_context(ignore_https_errors=True, java_script_enabled=False)
+        no_scripts.add_cookies(page.context.cookies())
+        plain = no_scripts.new_page()
+        plain.goto(page.url.partition("/dhcp")[0] + "/dhcp/server/reload")
+        expect(plain.get_by_role("heading", level=1)).to_have_text("Preview of a Reload")
+        expect(plain.get_by_text("This page loads anew every two seconds.")).to_be_visible()
+        expect(plain.get_by_role("heading", level=1)).to_have_text("Reload DHCP Server")
+        no_scripts.close()
 
 
 def test_a_change_is_taken_back_from_the_change_log(servers: list[Cluster], page: Page) -> None:

@@ -1,4 +1,4 @@
-"""Every page that is declared, on a phone in dark colours and wide in light ones.
+"""Every page that is declared, on a phone and wide, in dark colours and in light ones, also as Expert mode has it.
 
 No barriers for axe-core, nothing wider than the window, no script that fails, nothing that the security policy
 refuses. The pictures of docs/pages.md are taken on the way.
@@ -16,9 +16,11 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.live.browser import barriers, browser_page, log_in
+from tests.live.browser import axe, browser_page, log_in
 from tests.live.gallery import addresses, furnished
 from tests.live.test_local_cluster import Cluster, wait_for
+
+from tandem.control.web.visit import MODE_COOKIE
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 PAGES_MD = Path(__file__).parents[2] / "docs" / "pages.md"
@@ -26,6 +28,8 @@ PICTURES = dict(re.findall(r"^!\[.*\]\(pictures/([\w-]+)\.png\)\n\n`(/[^`]*)`", 
 AFTER_A_LOSS = ("alarms", "partner-down", "related")
 """Pictures that show a pair whose backup is lost."""
 WIDE, NARROW = {"width": 1024, "height": 680}, {"width": 390, "height": 800}
+LOOKS = [(size, colours) for colours in ("dark", "light") for size in (NARROW, WIDE)]
+"""The last one is that of the pictures."""
 BLANK_BYTES = 15_000
 
 
@@ -36,18 +40,33 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Cluster]]:
 
 
 def walk(page: Page, path: str) -> None:
-    """Look at one page narrow and dark, then wide and light: contrast depends on colours, layout on widths."""
+    """Look at one page in each width and in each colours. Every fold is open."""
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
     page.set_viewport_size(WIDE)
     answer = page.goto(path)
     assert answer is not None and answer.status == 200, path
     expect(page.get_by_text("asking…")).to_have_count(0)
-    for size, colours in ((NARROW, "dark"), (WIDE, "light")):
-        page.set_viewport_size(size)
-        page.emulate_media(color_scheme=colours)
-        assert barriers(page) == [], f"{path}, {size['width']} wide, {colours}"
-        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wide <= 0, f"{path} is wider than {size['width']} by {wide}"
+    closed = page.locator("details:not([open]):not(.menu)")
+    folds = closed.element_handles()
+    for fold in folds:
+        fold.evaluate("fold => fold.open = true")
+    with axe(page) as barriers:
+        for size, colours in LOOKS:
+            page.set_viewport_size(size)
+            page.emulate_media(color_scheme=colours)
+            assert barriers() == [], f"{path}, {size['width']} wide, {colours}"
+            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wide <= 0, f"{path} is wider than {size['width']} by {wide}"
+    for fold in folds:
+        fold.evaluate("fold => fold.open = false")
+
+
+def shape(page: Page) -> list[str]:
+    """Return what there is to fill in, to press or to follow on the page: what Expert mode has more of."""
+    found: list[str] = page.evaluate(
+        "[...document.querySelectorAll('main :is(label, legend, button, a, th, dt)')].map(e => e.textContent)"
+    )
+    return found
 
 
 def take(page: Page, name: str, folder: Path) -> None:
@@ -59,16 +78,27 @@ def take(page: Page, name: str, folder: Path) -> None:
 def test_every_page_is_accessible_fits_a_phone_and_has_its_picture(pair: list[Cluster], tmp_path: Path) -> None:
     folder = Path(os.environ.get("TANDEM_PICTURES", tmp_path))
     main, backup = pair
-    taken = []
+    taken: list[str] = []
+    normal: dict[str, list[str]] = {}
+    more: list[str] = []
     with browser_page(timezone_id="UTC", strict=True) as page:
         log_in(page, main, "/dhcp/scope")
         base = page.url.partition("/dhcp")[0]
         for address in addresses():
             walk(page, base + address)
+            normal[address] = shape(page)
             for name, pictured in PICTURES.items():
                 if pictured == address and name not in AFTER_A_LOSS:
                     take(page, name, folder)
                     taken.append(name)
+        page.context.add_cookies([{"name": MODE_COOKIE, "value": "expert", "url": base}])
+        for address in addresses():
+            page.goto(base + address)
+            if shape(page) != normal[address]:
+                walk(page, base + address)
+                more.append(address)
+        assert {"/dhcp/server/edit", "/dhcp/policy/edit?name=default"} <= set(more), "these have expert attributes"
+        page.context.clear_cookies(name=MODE_COOKIE)
         backup.end(signal.SIGKILL)
         wait_for("the main notices", lambda: main.state() == "COMMUNICATIONS-INTERRUPTED")
         page.goto(base + "/dhcp/alarms")

@@ -42,13 +42,15 @@ def read_role(cls: ObjectClass) -> str:
 def item(manager: Manager, session: Session, cls: str, name: str) -> Item:
     """Return an object as it is shown: what is set, and defaults marked as such for people."""
     content = config.read_object(manager.database.document, cls, name)
-    return item_of_content(session, config.class_of(cls), name, content)
+    return item_of_content(manager.database.document, session, config.class_of(cls), name, content)
 
 
-def item_of_content(session: Session, declared: ObjectClass, name: str, content: Mapping[str, Any]) -> Item:
+def item_of_content(
+    document: Document, session: Session, declared: ObjectClass, name: str, content: Mapping[str, Any]
+) -> Item:
     """Return the same of an object whose content is known."""
     shown = {}
-    for attribute, text in config.shown(declared, content, session.clock()).items():
+    for attribute, text in config.shown(document, declared, content, session.clock()).items():
         own = attribute in content
         if own or not declared.by_name[attribute].expert or session.expert:
             shown[attribute] = text if own or session.default_format != "user" else f"[default={text}]"
@@ -152,7 +154,7 @@ def _commands_of(cls: ObjectClass) -> list[Command]:
     async def get(manager: Manager, request: Request) -> Answer:
         content = config.read_object(manager.database.document, cls.name, request.name)
         attribute = config.attribute_of(cls, request.name, request.values["attribute"]).name
-        text = config.shown(cls, content, request.session.clock()).get(attribute, "")
+        text = config.shown(manager.database.document, cls, content, request.session.clock()).get(attribute, "")
         return Answer(lines=[f"{attribute}={text}"])
 
     async def set_(manager: Manager, request: Request) -> Answer:
@@ -222,11 +224,12 @@ def effect_of(cls: ObjectClass) -> str:
 
 def filtered(manager: Manager, cls: ObjectClass, wanted: str, session: Session) -> list[tuple[str, Mapping[str, Any]]]:
     """Return name and content of the objects of a class that fit a filter, all for "". Raises CommandError 308, 316."""
-    found, clock = config.listed(manager.database.document, cls.name), session.clock()
+    document, clock = manager.database.document, session.clock()
+    found = config.listed(document, cls.name)
     if not wanted:
         return found
     test = parse(cls, wanted)
-    return [(name, content) for name, content in found if test(name, config.shown(cls, content, clock))]
+    return [(name, content) for name, content in found if test(name, config.shown(document, cls, content, clock))]
 
 
 _EXAMPLE_NAMES = {
@@ -277,7 +280,8 @@ def _collection_commands(cls: ObjectClass) -> list[Command]:
 
     async def every(manager: Manager, request: Request) -> Answer:
         found = filtered(manager, cls, request.values.get("filter", ""), request.session)
-        return Answer([item_of_content(request.session, cls, name, content) for name, content in found])
+        document = manager.database.document
+        return Answer([item_of_content(document, request.session, cls, name, content) for name, content in found])
 
     async def names(manager: Manager, request: Request) -> Answer:
         found = filtered(manager, cls, request.values.get("filter", ""), request.session)
@@ -286,7 +290,7 @@ def _collection_commands(cls: ObjectClass) -> list[Command]:
     async def brief(manager: Manager, request: Request) -> Answer:
         items = []
         for name, content in filtered(manager, cls, request.values.get("filter", ""), request.session):
-            texts = config.shown(cls, content, request.session.clock())
+            texts = config.shown(manager.database.document, cls, content, request.session.clock())
             items.append(Item(name, {attribute: texts.get(attribute, "") for attribute in cls.create}))
         return Answer(items, table([[one.name, *one.attributes.values()] for one in items]))
 

@@ -27,6 +27,8 @@ WAIT_S = 2.0
 HEARD_S = 120.0
 """How long a client's choice of the partner's offer is a sign of life."""
 CLIENTS = "clients and relays"
+OPEN, NOTHING = "answers", "nothing listens"
+"""What is seen of a port: a process there accepts connections; the host refuses them, as nobody does."""
 _ECHO, _ECHO_REPLY, _ICMP_HEADER, _IP_HEADER_MIN = 8, 0, 8, 20
 
 
@@ -36,7 +38,7 @@ class Sign:
 
     name: str
     alive: bool | None
-    """None: it cannot be told."""
+    """Whether the host is; None: it cannot be told."""
     seen: str
     meaning: str
 
@@ -93,8 +95,8 @@ def _clients(chosen: list[dict[str, Any]], partner: str, now: float) -> list[Sig
 
 
 def _sign(name: str, outcome: str, alive: str, dead: str) -> Sign:
-    meaning = {"open": alive, "refused": f"the host is up; {dead}"}.get(outcome, "the host or the way to it is down")
-    return Sign(name, outcome in ("open", "refused"), outcome, meaning)
+    meaning = {OPEN: alive, NOTHING: f"the host is up, but {dead}"}.get(outcome, "the host or the way to it is down")
+    return Sign(name, outcome in (OPEN, NOTHING), outcome, meaning)
 
 
 async def _connects(address: str, port: int) -> str:
@@ -102,11 +104,11 @@ async def _connects(address: str, port: int) -> str:
         async with asyncio.timeout(WAIT_S):
             _, writer = await asyncio.open_connection(address, port)
     except ConnectionRefusedError:
-        return "refused"
+        return NOTHING
     except (OSError, TimeoutError):
         return "no answer"
     writer.close()
-    return "open"
+    return OPEN
 
 
 async def _echo(address: str) -> Sign:
@@ -158,9 +160,9 @@ def _verdict(signs: list[Sign], api: str) -> str:
         return "The partner is alive and connected. Do not set it down."
     if any(sign.alive and sign.name == CLIENTS for sign in signs):
         return "Clients take the partner's offers, so it serves them. Do not set it down; mend the connection."
-    if any(sign.alive and sign.seen == "open" and sign.name.startswith("failover port") for sign in signs):
+    if any(sign.alive and sign.seen == OPEN and sign.name.startswith("failover port") for sign in signs):
         return "The partner's DHCP server runs, so it may be serving clients. Do not set it down; mend the connection."
-    if api == "open":
+    if api == OPEN:
         return "The partner's cluster runs, but not its DHCP server: start it there (dhcp start), or set it down."
     if any(sign.alive for sign in signs):
         return "The partner's host is up, but nothing of Tandem answers there. See to it, or set it down."

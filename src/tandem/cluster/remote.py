@@ -7,6 +7,7 @@ Source: SYSTEM S7.3; failover chapter, "Creating and Synchronizing a Failover Pa
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from dataclasses import dataclass
 from typing import Any
@@ -86,8 +87,11 @@ async def certificate(address: str, port: int) -> str:
         async with asyncio.timeout(_CONNECT_S):
             _, writer = await asyncio.open_connection(address, port, ssl=context)
     except (OSError, TimeoutError) as error:
-        why = (getattr(error, "reason", None) or error.strerror if isinstance(error, OSError) else None) or "no answer"
-        raise CommandError(501, f"no certificate can be had from {address}:{port} ({why})") from None
+        number = error.errno if isinstance(error, OSError) else None
+        why = getattr(error, "reason", None) or (os.strerror(number) if number else "no answer")
+        raise CommandError(
+            501, f"no certificate can be had from {address}:{port} ({why}); is 'tandem local' running there?"
+        ) from None
     shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     writer.close()
     return fingerprint(shown)

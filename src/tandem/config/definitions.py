@@ -55,6 +55,12 @@ def with_numbers(document: Document, text: str) -> str:
     return ",".join(str(definition(w.lower(), custom[w.lower()]).code) if w.lower() in custom else w for w in words)
 
 
+def with_names(document: Document, text: str) -> str:
+    """Return a list of options, with commas, in which custom ones stand by their names, whatever stands there now."""
+    custom = {f"option-{content['id']}": name for name, content in _section(document, "option").items()}
+    return ",".join(custom.get(word, word) for word in text.split(","))
+
+
 def standard_names() -> list[str]:
     """Return the names of the standard options."""
     return [option.name for option in all_options()]

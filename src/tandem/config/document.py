@@ -19,7 +19,7 @@ from tandem.base.errors import CommandError
 from tandem.base.ipv4 import format_ipv4, parse_ipv4
 from tandem.config.attribute import Attribute, ObjectClass
 from tandem.config.dates import EPOCH, Clock
-from tandem.config.definitions import with_numbers, wrong_definition
+from tandem.config.definitions import with_names, with_numbers, wrong_definition
 from tandem.config.network_types import ClientKey
 from tandem.config.places import Document, class_of, contents, find, list_names, listed, read_object, tidy, write_object
 from tandem.config.policy_types import OptionNames
@@ -57,17 +57,23 @@ def show(document: Document, cls: str, name: str = "", clock: Clock = EPOCH) -> 
 
     Raises CommandError 302.
     """
-    return shown(class_of(cls), read_object(document, cls, name), clock)
+    return shown(document, class_of(cls), read_object(document, cls, name), clock)
 
 
-def shown(cls: ObjectClass, content: Mapping[str, Any], clock: Clock = EPOCH) -> dict[str, str]:
+def shown(document: Document, cls: ObjectClass, content: Mapping[str, Any], clock: Clock = EPOCH) -> dict[str, str]:
     """Return the same of an object's content."""
     texts = {}
     for declared in cls.attributes:
         value = content.get(declared.name, declared.default)
         if value is not None:
-            texts[declared.name] = declared.type.show(value, clock)
+            texts[declared.name] = text_of(document, declared, value, clock)
     return texts
+
+
+def text_of(document: Document, declared: Attribute, value: Any, clock: Clock = EPOCH) -> str:
+    """Return a value as text: with the names of options that are defined in the document."""
+    text = declared.type.show(value, clock)
+    return with_names(document, text) if isinstance(declared.type, OptionNames) else text
 
 
 def is_set(document: Document, cls: str, name: str, attribute: str) -> bool:

@@ -102,7 +102,8 @@ def parse(text: str) -> Any:
         else:
             trees[-1].append(found[3] if found[3] is not None else ("text", re.sub(r"\\(.)", r"\1", found[2])))
     if len(trees) > 1:
-        raise ValueError(f"{len(trees) - 1} closing parentheses are missing")
+        missing = len(trees) - 1
+        raise ValueError(f"{missing} closing {'parenthesis is' if missing == 1 else 'parentheses are'} missing")
     if len(trees[0]) != 1:
         raise ValueError("write one expression, e.g. (concat \"lab-\" subnet)")
     return trees[0][0]

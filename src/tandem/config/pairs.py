@@ -56,7 +56,7 @@ PAIR = ObjectClass(
         Attribute("remote-scp-port", Int(1, 65535), CLUSTER_PORT, "TCP port of the partner's cluster."),
         Attribute(
             "scope-template", Reference(cls="scope-template"), None,
-            "The template of the pair's scopes, for failover-pair NAME addScopes.",
+            "The template from which scopes of the pair are made for new subnets.",
         ),
         Attribute(
             "drift-check-interval", Time(), 900,

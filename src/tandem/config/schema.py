@@ -44,7 +44,9 @@ LOG_SETTINGS = (
 )  # fmt: skip
 """Log settings in the order of their numbers, from 1."""
 
-_SERVER = IpAddress(named=True, what="the IPv4 address of a server, e.g. 192.168.50.2 (nrcmd and pages look names up)")
+_SERVER = IpAddress(
+    named=True, what="the IPv4 address of a server, e.g. 192.168.50.2 (a name is looked up when it is entered)"
+)  # fmt: skip
 
 DHCP = ObjectClass(
     name="dhcp",

@@ -17,6 +17,8 @@ from tandem.base.units import format_duration
 from tandem.cluster.names import with_addresses
 from tandem.config.attribute import Attribute, ObjectClass
 from tandem.config.dates import Clock
+from tandem.config.policy_types import OptionNames
+from tandem.config.templates import EXPRESSIONS
 from tandem.config.types import Bool, Enum, Flags, Reference, Secret, String, Tags, Time
 from tandem.control.web.visit import Form
 from tandem.control.web.words import on_pages
@@ -48,6 +50,11 @@ class Field:
         return self.attribute.name
 
     @property
+    def tried(self) -> bool:
+        """Whether what is written is tried out while it is written (``pages.template_preview``)."""
+        return self.name in EXPRESSIONS
+
+    @property
     def chosen(self) -> list[str]:
         """The flags that are set."""
         return [word for word in self.text.split(",") if word and word != "none"]
@@ -67,10 +74,12 @@ class Field:
 
 Names = Callable[[str], list[str]]
 """Returns the names of the objects of a class."""
+Show = Callable[[Attribute, Any], str]
+"""Returns the text of a value."""
 
 
 def fields(
-    cls: ObjectClass, content: Mapping[str, Any], clock: Clock, names: Names, *, expert: bool, new: bool = False
+    cls: ObjectClass, content: Mapping[str, Any], show: Show, names: Names, *, expert: bool
 ) -> list[Field]:
     """Return the fields that show an object's ``content`` (stored form). Expert ones only to experts, or when set."""
     made = []
@@ -78,8 +87,8 @@ def fields(
         if attribute.expert and not expert and attribute.name not in content:
             continue
         stored = content.get(attribute.name)
-        default = "" if attribute.default is None else attribute.type.show(attribute.default, clock)
-        text = "" if stored is None else attribute.type.show(stored, clock)
+        default = "" if attribute.default is None else show(attribute, attribute.default)
+        text = "" if stored is None else show(attribute, stored)
         kind, choices = _kind(attribute, names)
         if kind == "secret":
             text = "set" if attribute.name in content else ""
@@ -146,8 +155,13 @@ async def look_up(cls: ObjectClass, form: Form, fields: Sequence[Field]) -> dict
     return wrong
 
 
-def take(form: Form, fields: Sequence[Field], clock: Clock) -> dict[str, Any]:
-    """Put what was written into ``fields``, with errors; return what differs from what they had, None = unset."""
+def take(
+    form: Form, fields: Sequence[Field], clock: Clock, options: Callable[[str], str] = str
+) -> dict[str, Any]:
+    """Put what was written into ``fields``, with errors; return what differs from what they had, None = unset.
+
+    ``options`` puts numbers in the place of the names of options that are defined here.
+    """
     changes: dict[str, Any] = {}
     for one in fields:
         attribute, name = one.attribute, one.attribute.name
@@ -174,6 +188,7 @@ def take(form: Form, fields: Sequence[Field], clock: Clock) -> dict[str, Any]:
                 changes[name] = None
             continue
         try:
+            text = options(text) if isinstance(attribute.type, OptionNames) else text
             changes[name] = attribute.type.parse(text, clock)
         except ValueError as error:
             one.error = sentence(str(error))

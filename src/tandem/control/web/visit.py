@@ -26,8 +26,9 @@ from tandem.cluster.manager import Forbidden, Manager
 from tandem.cluster.registry import NAME, Login, Request, Session
 from tandem.config import document as config
 from tandem.config.access import READ_ONLY, allows
+from tandem.config.attribute import Attribute
 from tandem.config.dates import parse_date
-from tandem.config.definitions import standard_names
+from tandem.config.definitions import standard_names, with_numbers
 from tandem.config.places import home, listed, owners
 from tandem.config.schema import SERVED
 from tandem.control.web.navigation import command_of
@@ -190,6 +191,14 @@ class Visit:
     def option_names(self) -> list[str]:
         """Return the names of the options that there are, those defined here included."""
         return sorted([*standard_names(), *self.names("option")])
+
+    def text(self, attribute: Attribute, value: Any) -> str:
+        """Return a value as this operator reads it."""
+        return config.text_of(self.manager.database.document, attribute, value, self.session.clock())
+
+    def numbered(self, options: str) -> str:
+        """Return a list of options with numbers in the place of those defined here."""
+        return with_numbers(self.manager.database.document, options)
 
     def home(self, cls: str, name: str) -> tuple[str, str]:
         """Return class and name of the object that an object is a part of, or its own. Raises CommandError 302."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from node_server import World, small_pair
 from web_browser import Browse, Browser
 
 from tandem.base.errors import CommandError
@@ -52,6 +53,11 @@ def manager(tmp_path: Path) -> Manager:
     for role in ROLES:
         set_administrator(database, role, "geheim", [role])
     return Manager("test", 0x7F00000B, database, server, Supervisor(["false"], server, log), log, tmp_path / "dhcp.log")
+
+
+@pytest.fixture
+def world() -> World:
+    return small_pair()
 
 
 async def no_api(scope: Any, receive: Any, send: Any) -> None:

@@ -11,63 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from node_server import NodeServer
 from web_browser import Browse, Browser, text_of
 
 from tandem.base.ipv4 import format_ipv4, parse_ipv4
 from tandem.cluster.manager import Manager
-from tandem.cluster.supervisor import ControlSocket
 from tandem.failover.conflicts import THERE, view_of_binding
-from tandem.node import alarms, explain, lease_search, partner_down, partner_views, views
 
 sys.path.insert(0, str(next(p for p in Path(__file__).parents if p.name == "tests") / "scripts"))
-from pair import MAIN, Client, Server, World, config, scope
+from pair import MAIN, Client, World
 
 PAGES = ("/dhcp/pair", "/dhcp/related", "/dhcp/failover-servers", "/dhcp/leases", "/dhcp/alarms", "/dhcp/logs",
          "/dhcp/explain?client=00:11:22:33:44:55", "/dhcp/utilization")  # fmt: skip
-
-_PAST = {"start_of_state": 1, "status": 2, "hardware": b"\1\2", "client_id": b"", "expires": 5, "granted_by": 1,
-         "last_transaction": 4, "renewals": 2}  # fmt: skip
-
-
-class NodeServer(ControlSocket):
-    """Answers the control socket's operations out of a node in virtual time."""
-
-    def __init__(self, server: Server, path: Path) -> None:
-        super().__init__(path, path)
-        self.server = server
-
-    async def call(self, op: str, args: dict[str, Any] | None = None, timeout_s: float = 10) -> Any:
-        node, now, asked = self.server.node, self.server.now, args or {}
-        assert node is not None
-        told = explain.Told(asked.get("form", ""), bytes.fromhex(asked.get("hardware", "")), local=self.server.address)
-        page = lease_search.Page([], None, [])
-        if op == "search_leases":
-            beyond = tuple(asked["beyond"]) if "beyond" in asked else None
-            wanted, order = asked["wanted"], asked.get("order", "")
-            page = lease_search.search(node, wanted, asked["after"], asked["limit"], now, order, beyond)
-        answers: dict[str, Any] = {
-            "ping": lambda: "pong",
-            "status": lambda: {"serving": True, "database": "OK", "pid": 1, "started": int(now)},
-            "related_servers": lambda: partner_views.related_servers(node, now),
-            "chosen_servers": lambda: partner_views.chosen_servers(node),
-            "failover_conflicts": lambda: partner_views.conflicts(node),
-            "failover_table": partner_views.decisions,
-            "scopes": lambda: views.scopes(node, now, asked.get("names")),
-            "alarms": lambda: alarms.alarms(node, now),
-            "explain": lambda: explain.explain(node, now, told),
-            "preview_partner_down": lambda: partner_down.preview(node, now, MAIN, asked.get("at"), False),
-            "search_leases": lambda: {"leases": page.leases, "after": page.after, "ranks": page.ranks},
-            "lease": lambda: views.lease(node, asked["address"], now),
-            "lease_history": lambda: views.history([_PAST]),
-        }  # fmt: skip
-        return answers[op]()
-
-
-@pytest.fixture
-def world() -> World:
-    few = lambda main: config(main, scope(last="192.168.50.30"))  # noqa: E731
-    return World(lambda: few(True), lambda: few(False)).pair()
-
 
 @pytest.fixture
 def admin(world: World, manager: Manager, tmp_path: Path, browse: Browse) -> Iterator[Browser]:

@@ -11,7 +11,6 @@ from web_browser import Browser, text_of
 
 from tandem.base.errors import CommandError
 from tandem.cluster.manager import Manager
-from tandem.config import document as config
 from tandem.config.schema import SECTIONS
 from tandem.config.types import Secret
 from tandem.control.web import forms
@@ -58,15 +57,12 @@ def errors_of(page: str) -> dict[str, str]:
 def test_every_attribute_of_every_class_has_a_field_with_its_help(admin: Browser) -> None:
     admin.post("/mode", mode="expert", back="/")
     for cls in SECTIONS.values():
-        made = forms.fields(cls, {}, Clock0, lambda _: [], expert=True)
+        made = forms.fields(cls, {}, lambda attribute, value: attribute.type.show(value), lambda _: [], expert=True)
         assert [field.name for field in made] == [attribute.name for attribute in cls.attributes]
         assert all(field.label and field.attribute.help for field in made)
     page = unescape(admin.get("/dhcp/server/edit").text)
     for attribute in SECTIONS["dhcp"].attributes:
         assert f'name="{attribute.name}' in page and attribute.help in page, attribute.name
-
-
-Clock0 = config.EPOCH
 
 
 def test_an_object_is_added_and_led_to_its_edit_page(admin: Browser, manager: Manager) -> None:
@@ -385,6 +381,9 @@ def test_what_a_template_gives_is_shown_while_it_is_written(admin: Browser, mana
     assert "Name b-10.7.0.0/24 Ranges 10.7.0.10 – 10.7.0.250 Options routers: 10.7.0.1" in page
     wrong = fields | {"ranges-expr": "(create-range 10", "options-expr": '(create-option "nosuch" 1)'}
     page = text_of(admin.post("/dhcp/scope-template/preview", **wrong).text)
+    beside = re.search(r'id="e-ranges-expr"[^>]*hx-swap-oob="true">([^<]*)', admin.post(
+        "/dhcp/scope-template/preview", **wrong).text)  # fmt: skip
+    assert beside is not None and beside[1].startswith("1 closing parenthesis is missing")
     assert "Name b-10.7.0.0/24 Ranges none Ranges Expression: " in page and "nosuch" in page
     page = text_of(admin.post("/dhcp/scope-template/preview", **fields | {"subnet": "10.7.0.1"}).text)
     assert "10.7.0.1" in page and "Name" not in page
@@ -424,3 +423,30 @@ def test_scopes_are_sorted_by_their_ranges_and_reservations_by_their_scopes(
 
 def test_a_required_field_is_marked_for_the_browser(admin: Browser) -> None:
     assert re.search(r'<input id="f-name"[^>]*\brequired\b[^>]*\saria-describedby', admin.get("/dhcp/client").text)
+
+
+def test_options_of_ones_own_are_shown_by_their_names(
+    admin: Browser, manager: Manager, command: Callable[[str], list[str]]
+) -> None:
+    command("option phone-servers create 224 ip")
+    command("policy gold create")
+    version = re.search(r'name="version" value="([^"]*)"', admin.get("/dhcp/policy/edit?name=gold").text)
+    assert version is not None
+    written = {"version": unescape(version[1]), "v4-reply-options": "phone-servers,routers"}
+    assert admin.post("/dhcp/policy/edit?name=gold", **written).status_code == 303
+    assert manager.database.document["policy"]["gold"]["v4-reply-options"] == ["option-224", "routers"]
+    page = admin.get("/dhcp/policy/edit?name=gold").text
+    assert 'value="phone-servers,routers"' in page and "option-224" not in page
+    assert command("policy gold get v4-reply-options")[1] == "v4-reply-options=phone-servers,routers"
+    command("option phone-servers set id=225")
+    assert 'value="option-224,routers"' in admin.get("/dhcp/policy/edit?name=gold").text, "it is the number that counts"
+
+
+def test_an_empty_list_says_what_comes_first(admin: Browser, command: Callable[[str], list[str]]) -> None:
+    assert "There are no scopes yet. Clients get addresses only in scopes" in text_of(admin.get("/dhcp/scope").text)
+    assert "Add a scope first, in which it lies." in text_of(admin.get("/dhcp/reservation").text)
+    assert "First Steps" in admin.get("/dhcp/server").text
+    command("scope lan create 10.0.0.0 255.0.0.0")
+    assert "Add a scope first" not in admin.get("/dhcp/reservation").text
+    assert "First Steps" not in admin.get("/dhcp/server").text
+    assert "yet" not in text_of(admin.get("/dhcp/scope?q=none").text).partition("Nothing fits")[2]

@@ -80,6 +80,20 @@ _WORDS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
 }
 
 
+_FOR = {
+    "scope": "Clients get addresses only in scopes: a subnet, then ranges on the page that opens, then a reload.",
+    "scope-template": "A template gives new scopes their name, ranges, options and attributes.",
+    "client": "Only clients that are to be treated differently from others need an entry.",
+    "client-class": "A class gives its clients a policy, and scopes by their selection tags.",
+    "reservation": "An address that is reserved is only ever given to its client.",
+    "option": "The standard options need no entry: they are set on policies.",
+    "option-set": "A vendor whose clients get options of its own has a set of them.",
+    "vendor-option": "The options of a vendor belong to its option set.",
+    "cluster": "Another cluster is entered once here, and failover pairs can then choose it.",
+}
+"""What an empty list says that such objects are for."""
+
+
 def _look(cls: ObjectClass) -> Look:
     words = _WORDS.get(cls.name)
     if words:
@@ -117,11 +131,20 @@ def _listing(visit: Visit, look: Look) -> Listing:
     rows: list[dict[str, Any]] = [{"row": one, by: one.cell(by)} for one in found]
     listing = Listing.of({**visit.query, "q": ""}, look.path, columns, rows, "name", noun=look.many.lower())
     listing.search = visit.query.get("q", "")
+    listing.empty = _nothing(visit, look)
     shown_rows: list[_Row] = [one["row"] for one in listing.rows]
     listing.rows = [
         {column.key: one.cell(column.key) for column in columns} | {"edit": look.edit(one.name)} for one in shown_rows
     ]
     return listing
+
+
+def _nothing(visit: Visit, look: Look) -> str:
+    """Return what the list says when it is empty: what such objects are for, and what comes first."""
+    text = f"There are no {look.many.lower()} yet. {_FOR.get(look.cls.name, '')}".rstrip()
+    if look.cls.element_of and not visit.names(look.cls.element_of):
+        return f"{text} Add a {LOOKS[look.cls.element_of].one.lower()} first, in which it lies."
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +183,7 @@ def name_label(cls: ObjectClass) -> str:
 
 def _needed(visit: Visit, cls: ObjectClass) -> list[Field]:
     """Return the fields that the form to add an object has: what is required, or written after ``create``."""
-    clock = visit.session.clock()
-    every = forms.fields(cls, {}, clock, visit.names, expert=True)
+    every = forms.fields(cls, {}, visit.text, visit.names, expert=True)
     given = cls.attributes[0].name if cls.element_of else ""
     return [one for one in every if (one.attribute.required or one.name in cls.create) and one.name != given]
 
@@ -254,7 +276,7 @@ class Editing:
 def read(visit: Visit, cls: ObjectClass, name: str = "") -> Editing:
     """Return an object as its edit page shows it. Raises CommandError 302."""
     content = visit.stored(cls.name, name)
-    fields = forms.fields(cls, _with_secrets(visit, cls, name, content), visit.session.clock(), visit.names,
+    fields = forms.fields(cls, _with_secrets(visit, cls, name, content), visit.text, visit.names,
                           expert=visit.session.expert)  # fmt: skip
     return Editing(cls, name, content, visit.version(cls.name, name), fields, parts.parts(cls.parts, content))
 
@@ -269,7 +291,7 @@ async def write(visit: Visit, editing: Editing) -> bool:
     seen, present = visit.form["version"], editing.version
     editing.version = seen
     unknown = await forms.look_up(editing.cls, visit.form, editing.fields)
-    changes = forms.take(visit.form, editing.fields, visit.session.clock())
+    changes = forms.take(visit.form, editing.fields, visit.session.clock(), visit.numbered)
     for one in editing.fields:
         one.error = unknown.get(one.name, one.error)
     for rows in editing.parts:

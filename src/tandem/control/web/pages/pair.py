@@ -21,7 +21,7 @@ _HOME = "/dhcp/pair"
 BAR = 1000
 """Width of a bar, in the units of its drawing."""
 _PARTS = (
-    ("leased", "leased"), ("pending-available", "not free yet"), ("unavailable", "unavailable"),
+    ("leased", "leased or in grace"), ("pending-available", "not free yet"), ("unavailable", "unavailable"),
     ("main-share", "main's share"), ("backup-share", "backup's share"),
 )  # fmt: skip
 _SCOPES_A_PAGE = 20

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from tandem.base.errors import CommandError
 from tandem.base.ipv4 import parse_ipv4
 from tandem.base.units import format_duration
-from tandem.cluster.partner_check import check
+from tandem.cluster.partner_check import NOTHING, check
 from tandem.control.web.forms import sentence
 from tandem.control.web.live import shown, stream
 from tandem.control.web.navigation import Entry, Pages, command_of
@@ -103,7 +103,7 @@ async def _preview(visit: Visit, partner: str, date: str, error: str = "") -> Re
         "partner_down.html", title="Set Partner Down", partner=partner, views=views, signs=signs, verdict=verdict,
         date=_local(visit, at or int(time.time())), at=at or "", error=sentence(error) if error else "",
         possible=possible and not error, left=left, alive=verdict.rstrip(".").endswith("mend the connection")
-        or "alive" in verdict, home=_HOME, status=400 if error else 200,
+        or "alive" in verdict, home=_HOME, nothing=NOTHING, status=400 if error else 200,
     )  # fmt: skip
 
 

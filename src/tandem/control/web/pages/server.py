@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from tandem.base.errors import CommandError
 from tandem.cluster.objects import edit_role, effect_of
-from tandem.config.schema import DHCP
+from tandem.config.schema import DHCP, SCOPE
 from tandem.control.web.forms import sentence
 from tandem.control.web.listing import Column, Listing
 from tandem.control.web.navigation import Entry, Pages, command_of
@@ -24,7 +24,8 @@ _HOME, _EDIT = "/dhcp/server", "/dhcp/server/edit"
 async def manage(visit: Visit) -> Response:
     """Show the server's health and what can be done with it."""
     answer = await visit.run(("dhcp", "gethealth"))
-    return visit.page("server.html", title="Manage DHCP Server", health=answer.items[0].attributes)
+    steps = visit.may(edit_role(DHCP)) and not visit.names(SCOPE.name)
+    return visit.page("server.html", title="Manage DHCP Server", health=answer.items[0].attributes, steps=steps)
 
 
 @PAGES.get(_EDIT)

@@ -35,6 +35,6 @@ async def preview(visit: Visit) -> Response:
     except CommandError as refused:
         error = sentence(refused.text.removeprefix("subnet: "))
     return visit.page(
-        "template_preview.html", name=name, error=error, ranges=scope.get("ranges", []),
+        "template_preview.html", expressions=EXPRESSIONS, name=name, error=error, ranges=scope.get("ranges", []),
         options=scope.get(EMBEDDED, {}).get("options", {}), wrong={a: sentence(why) for a, why in wrong.items()},
     )  # fmt: skip

@@ -1,7 +1,7 @@
 // Draws the plot of a scope's utilization: stacked areas, out of the samples that the page names.
 "use strict";
 const SERIES = [
-  ["leased", "Leased", "--plot-leased"], ["pending", "Not free yet", "--plot-pending"],
+  ["leased", "Leased or in grace", "--plot-leased"], ["pending", "Not free yet", "--plot-pending"],
   ["unavailable", "Unavailable", "--plot-unavailable"], ["main", "Main's share", "--plot-main"],
   ["backup", "Backup's share", "--plot-backup"],
 ];
