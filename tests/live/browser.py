@@ -19,7 +19,7 @@ CHROMIUM = shutil.which("chromium")
 AXE = Path(__file__).parents[1] / "data" / "axe-core-4.14.1" / "axe.min.js"
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 _RUN = (
-    "axe.run({preload: false, resultTypes: ['violations']}).then(r => JSON.stringify("
+    "axe.run({preload: false, resultTypes: ['violations'], %s}).then(r => JSON.stringify("
     "r.violations.map(v => [v.impact, v.id, v.nodes.map(n => n.html.slice(0, 200))])))"
 )
 
@@ -64,8 +64,9 @@ def log_in(page: Page, cluster: Cluster, path: str) -> None:
 
 
 @contextmanager
-def axe(page: Page) -> Iterator[Callable[[], list[Any]]]:
-    """Yield a function that returns what axe-core finds serious or critical on the page as it is then.
+def axe(page: Page) -> Iterator[Callable[..., list[Any]]]:
+    """Yield a function that returns what axe-core finds serious or critical on the page as it is then: by all rules,
+    or by those only that it is given.
 
     It runs in a world of its own, past the policy. The page is not to be left meanwhile.
     """
@@ -73,9 +74,10 @@ def axe(page: Page) -> Iterator[Callable[[], list[Any]]]:
     frame = session.send("Page.getFrameTree")["frameTree"]["frame"]["id"]
     world = session.send("Page.createIsolatedWorld", {"frameId": frame})["executionContextId"]
     session.send("Runtime.evaluate", {"expression": AXE.read_text(), "contextId": world})
-    asked = {"expression": _RUN, "contextId": world, "awaitPromise": True, "returnByValue": True}
+    asked = {"contextId": world, "awaitPromise": True, "returnByValue": True}
 
-    def look() -> list[Any]:
+    def look(*rules: str) -> list[Any]:
+        asked["expression"] = _RUN % (f"runOnly: {json.dumps(rules)}" if rules else "")
         found = json.loads(session.send("Runtime.evaluate", asked)["result"]["value"])
         return [one for one in found if one[0] in ("serious", "critical")]
 
