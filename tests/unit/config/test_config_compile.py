@@ -487,7 +487,7 @@ ERRORS: list[tuple[Document, list[str]]] = [
      ["dhcp: failover-lease-period-factor: 0.5 is not a number from 1.0 to 10.0 (write 1.5 or 150%)"]),
     ({"dhcp": {"failover-main-server": "dhcp1.example.com"}},
      ["dhcp: failover-main-server: 'dhcp1.example.com' is not the IPv4 address of a server"
-      ", e.g. 192.168.50.2 (nrcmd and pages look names up)"]),
+      ", e.g. 192.168.50.2 (a name is looked up when it is entered)"]),
     # segments
     ({"scope": {"a": {**SCOPE, "failover": "scope-enabled"}}},
      ["scope a: failover-main-server: failover needs both servers; set the address of this one"]),

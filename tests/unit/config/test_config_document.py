@@ -56,7 +56,7 @@ REFUSED: list[tuple[Callable[[Document], object], int, str]] = [
      "dhcp: failover: 'maybe' is not on or off (also true, enabled, 1, false, disabled, 0)"),
     (lambda x: d.set_attribute(x, "dhcp", "", "failover-main-server", "dhcp1.example.com"), 316,
      "dhcp: failover-main-server: 'dhcp1.example.com' is not the IPv4 address of a server"
-     ", e.g. 192.168.50.2 (nrcmd and pages look names up)"),
+     ", e.g. 192.168.50.2 (a name is looked up when it is entered)"),
     (lambda x: d.set_attribute(x, "dhcp", "", "failover-maximum-client-lead-time", "0"), 316,
      "dhcp: failover-maximum-client-lead-time: '0' is not a time from 1s to 52w"
      " (write seconds, or a mix such as 1w2d3h4m5s)"),
