@@ -37,7 +37,7 @@ def test_values(text: str, value: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("(concat", "closing parentheses are missing"), (")", "one . too many"), ('"abc', "is a quote missing"),
+        ("(concat", "1 closing parenthesis is missing"), (")", "one . too many"), ('"abc', "is a quote missing"),
         ("a b", "write one expression"), ("", "write one expression"), ("(frob 1)", "'frob' is no function"),
         ("()", "is no function"), ("nosuch", "neither a number nor a variable"), ("(/ 1 0)", "division by zero"),
         ("(+ 1)", "takes two values"), ("(* 999999999 999999999)", "too large"),
