@@ -4,6 +4,7 @@ story, or it is said why it cannot be, or hardly can."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 
 import pytest
 
@@ -11,23 +12,29 @@ from tandem.failover import conflict
 from tandem.failover.states import TABLE
 from tandem.sim.coverage import RARE, TRANSITIONS, Coverage, cell, change
 from tandem.sim.directed import STORIES, Strike, direct
+from tandem.sim.happenings import HAPPENINGS
+from tandem.sim.profiles import PROFILES
 from tandem.sim.run import Scenario, tell
 from tandem.wire.failover import ServerState as S
 
 CHANCE = ("NORMAL/update-done", "COMMUNICATIONS-INTERRUPTED/safe-period-over")
 """Rows that need no directed story: most stories of a profile come there."""
+TROUBLED = ("disks", "bootp", "narrow", "databases", "lies", "clocks", "old-copies", "safe-period", "network")
+"""Profiles in whose stories, taken together, all kinds of trouble happen."""
 SEEDS_MAX = 150
 """Until here stories are told for what is still open; a tenth of that is usually enough."""
 
 
 def _directed(coverage: Coverage) -> list[str]:
-    """Tell all directed stories; return what went against the servers."""
+    """Tell all directed stories; return what went against the servers, and in which states none of them ended."""
     with coverage.watching():
         told = [(story, direct(*story)) for story in STORIES]
-    return [f"{outcome.text}: {story}" for story, outcome in told if outcome.verdict or outcome.promises < 10]
+    against = [f"{outcome.text}: {story}" for story, outcome in told if outcome.verdict or outcome.promises < 10]
+    ends = [name for name in HAPPENINGS if name.startswith("ends in ")]
+    return against + [name for name in ends if not any(outcome.happened[name] for _, outcome in told)]
 
 
-def test_directed_stories_come_to_all_rows_of_the_state_table() -> None:
+def test_directed_stories_come_to_all_rows_of_the_state_table_and_end_servers_in_each_state() -> None:
     coverage = Coverage()
     assert _directed(coverage) == []
     assert not coverage.contradicted(), "the reason why a story cannot come there is wrong"
@@ -76,6 +83,24 @@ def test_what_a_story_reaches_is_counted() -> None:
     assert "STARTUP/startup-over" in coverage.rows or "STARTUP/partner-is-recover" in coverage.rows
     assert coverage.cells and coverage.changes and len(coverage.missed()) < len(TABLE.rows)
     assert "not reached this time" in coverage.text()
+
+
+def test_what_happens_has_a_name_that_is_explained() -> None:
+    happened = tell(Scenario(1, "mixed", 1.0, 20)).happened
+    assert happened["packet overtaken"] and set(happened) <= set(HAPPENINGS)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_every_kind_of_trouble_happens_in_some_story() -> None:
+    """Apart from the states in which servers end: see above."""
+    missed = [name for name in HAPPENINGS if not name.startswith("ends in ")]
+    for seed, profile in product(range(1, 6), TROUBLED):
+        happened = tell(Scenario(seed, profile, 3.0, PROFILES[profile].clients)).happened
+        missed = [name for name in missed if not happened[name]]
+        if not missed:
+            break
+    assert not missed
 
 
 def test_a_strike_comes_when_its_server_enters_the_state() -> None:

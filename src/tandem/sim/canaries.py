@@ -239,6 +239,11 @@ def returns_incautiously() -> AbstractContextManager[object]:
     return mock.patch.dict(endpoint._STEPS, {"leave-startup-alone": bold})
 
 
+def old_copy_not_noticed() -> AbstractContextManager[object]:
+    """A server goes on with an old copy of its database, whatever its partner remembers of it."""
+    return mock.patch.object(startup, "OLD_S", float("inf"))
+
+
 def conflicts_not_said() -> AbstractContextManager[object]:
     """What the two servers could not agree on is in no log."""
     note = Endpoint.note
@@ -279,6 +284,8 @@ CANARIES: dict[str, Canary] = {
         Canary("freed-without-ack", "an ended lease is free without agreement", ("mixed", "crashes"),
                freed_without_acknowledgement),
         Canary("updates-forgotten", "unacknowledged updates are forgotten", ("crashes",), updates_forgotten, 3),
+        Canary("old-copy-unnoticed", "a server goes on with an old copy of its database", ("old-copies",),
+               old_copy_not_noticed),
         Canary("conflicts-not-said", "a double holder is in no log", ("lies", "safe-period"), conflicts_not_said, 40),
         Canary("returns-incautiously", "a long-lost server gives addresses at once", ("operator", "mixed"),
                returns_incautiously, 40),

@@ -73,6 +73,8 @@ class Client:
         self.client_id = b"\x00" + chaddr if self._chance.random() < 0.3 and not habits.bootp else b""
         self.key = b"i" + self.client_id if self.client_id else b"h\x01" + chaddr
         self.state = AWAY
+        self.cloned = False
+        """Whether its hardware address is another's."""
         self.frozen = False
         """Whether it does nothing any more (the end of a story)."""
         self.address = 0
@@ -112,10 +114,12 @@ class Client:
             self._release()
         self._enter(AWAY)
         if not self.habits.returns:
+            self.world.happened["client vanishes"] += self.end > self.world.now
             return
         if self.habits.roams and self._chance.random() < self.habits.roams:
             nets = list(self.field.subnets.values())
-            self.subnet = nets[self._chance.randrange(len(nets))]
+            home, self.subnet = self.subnet, nets[self._chance.randrange(len(nets))]
+            self.world.happened["client roams"] += home is not self.subnet
         self.world.after(self._chance.expovariate(1 / self.habits.away_s), self.arrive)
 
     def freeze(self) -> None:
@@ -219,6 +223,7 @@ class Client:
     def _over(self) -> None:
         """The lease has ended without an answer."""
         self.ledger.drop(self.address, self.key)
+        self.world.happened["lease outstayed"] += self.habits.overstays
         if self.habits.overstays:  # it goes on, and asks now and then as if it had a lease
             self._new_transaction()
             self._broadcast(dhcp.REQUEST, {}, self.address)
@@ -256,6 +261,7 @@ class Client:
             if self.address and self.address != message.yiaddr:
                 self.ledger.drop(self.address, self.key)
             self.address, self.server, self.end = message.yiaddr, server, float("inf")
+            self.world.happened["BOOTP served"] += 1
             self.world.say(f"{self.name} has {format_ipv4(self.address)} from {format_ipv4(server)} for good")
             self.ledger.take(
                 self.address, self.key, self._sent_at, self.end, self.name, server, self.subnet.net, False
@@ -275,6 +281,7 @@ class Client:
         self._t2 = self._sent_at + int.from_bytes(options[59], "big")
         self.world.say(f"{self.name} has {format_ipv4(self.address)} from {format_ipv4(self.server)} for {lease_s} s")
         fresh = self.state == REQUESTING
+        self.world.happened["clone served"] += self.cloned
         self.ledger.take(
             self.address, self.key, self._sent_at, self.end, self.name, self.server, self.subnet.net, late
         )  # fmt: skip
@@ -284,6 +291,7 @@ class Client:
             self._bound()
 
     def _decline(self) -> None:
+        self.world.happened["client declines"] += 1
         options = {50: self.address.to_bytes(4, "big"), 54: self.server.to_bytes(4, "big")}
         self._new_transaction()
         self._broadcast(dhcp.DECLINE, options)
@@ -308,6 +316,7 @@ class Client:
                 f" {held.end - self.world.now:.0f} s: {text}", format_ipv4(self.address), self.name,
             )  # fmt: skip
         if not self.habits.obeys_nak and self.state in (RENEWING, REBINDING):
+            self.world.happened["NAK ignored"] += 1
             return  # it goes on as if it had heard nothing
         if self.state != REQUESTING:
             self.ledger.drop(self.address, self.key)
@@ -355,6 +364,7 @@ def populate(
         client = Client(
             world, field, ledger, number, clients[-1].chaddr if twin and clients else chaddr, subnet, habits
         )  # fmt: skip
+        client.cloned = client.chaddr != chaddr
         world.after(when, client.arrive)
         clients.append(client)
     for home, chaddr, habits in _special(subnets):

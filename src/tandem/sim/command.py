@@ -14,6 +14,7 @@ from time import monotonic, time
 
 from tandem.sim.canaries import CANARIES, hunt
 from tandem.sim.coverage import Coverage
+from tandem.sim.happenings import table
 from tandem.sim.profiles import PROFILES
 from tandem.sim.rehearse import main as rehearse
 from tandem.sim.run import Outcome, Scenario, tell
@@ -41,7 +42,11 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--trace", action="store_true", help="with --seed: print all that happened")
     add("--keep-going", action="store_true", help="do not stop at the first story that fails")
     add("--canary", choices=sorted(CANARIES), help="plant this bug, and tell stories until it is noticed")
-    add("--coverage", action="store_true", help="say which rows of the decision tables were reached")
+    add(
+        "--coverage",
+        action="store_true",
+        help="say which rows of the decision tables were reached, and what happened how often",
+    )
     add("--shrink", type=float, default=60.0, metavar="SECONDS", help="how long to make a failing story smaller")
     options = parser.parse_args(argv)
     if sum(x is not None for x in (options.seed, options.seeds, options.time, options.canary)) != 1:
@@ -84,6 +89,7 @@ class Summary:
         self.stories = self.events = self.promises = self.tolerated = 0
         self.hours = self.cpu_s = 0.0
         self.verdicts: Counter[str] = Counter()
+        self.happened: Counter[str] = Counter()
 
     def add(self, outcome: Outcome) -> None:
         """Count one."""
@@ -94,6 +100,7 @@ class Summary:
         self.hours += outcome.hours
         self.cpu_s += outcome.cpu_s
         self.verdicts[outcome.verdict] += 1
+        self.happened += outcome.happened
 
     def text(self) -> str:
         """Return it in a line or two."""
@@ -127,6 +134,8 @@ def run_many(options: argparse.Namespace) -> int:
             shown = monotonic()
             print(summary.text(), flush=True)
     print(summary.text())
+    if options.coverage:
+        print(table(summary.happened))
     return 1 if any(summary.verdicts[verdict] for verdict in summary.verdicts if verdict) else 0
 
 

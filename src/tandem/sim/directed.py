@@ -131,9 +131,18 @@ STORIES: tuple[tuple[str, *tuple[Strike, ...]], ...] = (
     ("main-taken-over", Strike(S.RECOVER, 0, "stop", 1, 1.6)),
     ("both-lie", Strike(S.CONFLICT_DONE, 0, "reset", 0, 0.3), Strike(S.RESOLUTION_INTERRUPTED, 1, "lie", 1, 0.05)),
     ("backup-lost", Strike(S.STARTUP, 1, "shut-down", 1, 0.05)),
+    ("start", Strike(S.STARTUP, 0, "kill", 0, 0.05)),
+    ("main-lies", Strike(S.POTENTIAL_CONFLICT, 0, "kill", 0, 0.1)),
+    ("main-lies", Strike(S.CONFLICT_DONE, 0, "kill", 0, 0.05)),
+    ("both-lie", Strike(S.POTENTIAL_CONFLICT, 0, "reset", 0, 0.3),
+     Strike(S.RESOLUTION_INTERRUPTED, 0, "kill", 0, 0.05)),
+    ("main-taken-over", Strike(S.RECOVER, 0, "kill", 0, 0.1)),
+    ("main-taken-over", Strike(S.RECOVER_DONE, 0, "kill", 0, 0.0)),
+    ("main-lost", Strike(S.RECOVER_WAIT, 0, "kill", 0, 20.0)),
+    ("cut", Strike(S.NORMAL, 0, "shut-down", 0, 0.3), Strike(S.SHUTDOWN, 0, "kill", 0, 0.05)),
 )  # fmt: skip
 """Scenes and strikes that together come to (nearly) all rows of the failover state table that can be reached; the last
-ones went against the servers once."""
+ones went against the servers once, or let a server die in a state."""
 
 
 def direct(scene: str, *strikes: Strike, tracing: bool = False) -> Outcome:

@@ -125,7 +125,9 @@ class Writer:
             self._acks = {}
         if batch:
             self._under_way = batch
-            self._world.after(self.sync_s * self._chance.uniform(0.3, 2), self._end, self._submitted)
+            takes_s = self.sync_s * self._chance.uniform(0.3, 2)
+            self._world.happened["slow commit"] += takes_s > 0.5
+            self._world.after(takes_s, self._end, self._submitted)
 
     def _end(self, number: int) -> None:
         if self._dead:
@@ -148,6 +150,10 @@ class Writer:
     def crash(self) -> None:
         """Lose all that was not synced; a commit that was under way is on the disk as a whole, or not at all."""
         self._dead = True
-        if self._under_way is not None and self._chance.random() < 0.5:
-            for save in self._under_way:
+        kept = self._under_way is not None and self._chance.random() < 0.5
+        if kept:
+            self._world.happened["commit kept"] += 1
+            for save in self._under_way or ():
                 self._disk.apply(save)
+        if self._queue or self._acks or (self._under_way and not kept):
+            self._world.happened["writes lost"] += 1

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
 
+from tandem.failover.startup import OLD_S
 from tandem.lease.binding import ABANDONED
 from tandem.sim.disk import Disk
 from tandem.sim.machine import Machine
@@ -100,6 +101,13 @@ def slow_disk(story: Story, fault: Fault, machine: Machine) -> None:
     story.later(fault.lasts_s, lambda: machine.set_sync(before))
 
 
+def dying_disk(story: Story, fault: Fault, machine: Machine) -> None:
+    """Each sync takes long, and then the power fails: what was decided meanwhile is lost, or on the disk and untold."""
+    if machine.node is not None and not story.must_live(machine):
+        slow_disk(story, replace(fault, lasts_s=60), machine)
+        story.later(59 * fault.amount, power, story, fault, machine)
+
+
 # --- network --------------------------------------------------------------------------------------------
 
 
@@ -132,14 +140,23 @@ def reset(story: Story, fault: Fault, machine: Machine) -> None:
 
 def slow_link(story: Story, fault: Fault, machine: Machine) -> None:
     """The servers' link is slow and narrow, in one direction."""
-    path = story.wires.path_between(machine.address, story.peer_of(machine, fault))
-    before = path.delay_s, path.bytes_per_s
-    path.delay_s, path.bytes_per_s = 0.01 + 2 * fault.amount, 500 * 10 ** (3 * fault.amount)
+    way = (machine.address, story.peer_of(machine, fault))
+    _narrow(story, fault, [way], 0.01 + 2 * fault.amount, 500 * 10 ** (3 * fault.amount))
 
-    def mend() -> None:
-        path.delay_s, path.bytes_per_s = before
 
-    story.later(fault.lasts_s, mend)
+def narrow_link(story: Story, fault: Fault, machine: Machine) -> None:
+    """The servers' link is too narrow for what they have to tell each other, both ways."""
+    peer = story.peer_of(machine, fault)
+    _narrow(story, fault, [(machine.address, peer), (peer, machine.address)], 0.05, 60 * 10**fault.amount)
+
+
+def _narrow(
+    story: Story, fault: Fault, ways: list[tuple[int, int]], delay_s: float, bytes_per_s: float
+) -> None:  # fmt: skip
+    for way in ways:
+        path = story.wires.path_between(*way)
+        story.later(fault.lasts_s, path.take, path.delay_s, path.bytes_per_s)
+        path.take(delay_s, bytes_per_s)
 
 
 def client_cut(story: Story, fault: Fault, machine: Machine) -> None:
@@ -184,7 +201,8 @@ def partner_is_down(story: Story, dead: Machine, since: float | None) -> None:
             if all(e.config.peer != dead.address for e in machine.endpoints):
                 continue
             at = None if since is None else machine.clock - (story.world.now - since) + 1
-            story.set_partner_down(machine, dead.address, at, expert=False)
+            done = story.set_partner_down(machine, dead.address, at, expert=False)
+            story.world.happened["partner down, rightly"] += done
 
 
 def shut_down(story: Story, fault: Fault, machine: Machine) -> None:
@@ -251,6 +269,9 @@ def force_available(story: Story, fault: Fault, machine: Machine) -> None:
 
 # --- databases ------------------------------------------------------------------------------------------
 
+_OLD_S = OLD_S + 15
+"""What a partner has heard last is on its disk within some seconds; a copy that is not older than that may pass."""
+
 
 def lose_database(story: Story, fault: Fault, machine: Machine) -> None:
     """The server dies with its disk, and is started with an empty one."""
@@ -261,24 +282,53 @@ def lose_database(story: Story, fault: Fault, machine: Machine) -> None:
     machine.crash(silently=True)
     machine.disk = Disk()
     story.recover_from.pop(machine.address, None)
+    story.world.happened["database lost"] += 1
     story.forget(machine, "its database was lost")
     story.boot_later(machine, fault.lasts_s)
 
 
-def restore_database(story: Story, fault: Fault, machine: Machine, honest: bool = True) -> None:
+def restore_database(story: Story, fault: Fault, machine: Machine) -> None:
     """The server dies, an old copy of its database is put in place, and failover-recover says from when it is."""
-    copies = [copy for copy in story.copies.get(machine.address, ()) if copy[1].states]
-    if machine.node is None or not story.may_lose_data(machine) or not copies:
-        return
-    made_at, copy = copies[int(fault.amount * len(copies))]
+    copies = _copies(story, machine)
+    if copies:
+        made_at, copy = copies[int(fault.amount * len(copies))]
+        _put_in_place(story, fault, machine, made_at, copy)
+        story.recover_from[machine.address] = int(made_at)
+        story.world.happened["old copy"] += 1
+
+
+def restore_silently(story: Story, fault: Fault, machine: Machine) -> None:
+    """The server dies, an old copy of its database is put in place, and nobody says so: it has to find out by itself.
+
+    It cannot when no partner has heard it since the copy was made: nothing outside of it tells that it ran then.
+    """
+    copies = [(made_at, copy) for made_at, copy in _copies(story, machine) if _was_heard_since(story, machine, copy)]
+    if copies:
+        _put_in_place(story, fault, machine, *copies[int(fault.amount * len(copies))])
+        story.world.happened["old copy, unsaid"] += 1
+
+
+def _copies(story: Story, machine: Machine) -> list[tuple[float, Disk]]:
+    """Return the copies that can be put in place of a server's database now; none when that would be one too much."""
+    if machine.node is None or not story.may_lose_data(machine):
+        return []
+    return [copy for copy in story.copies.get(machine.address, ()) if copy[1].states]
+
+
+def _was_heard_since(story: Story, machine: Machine, copy: Disk) -> bool:
+    for endpoint in machine.endpoints:
+        partner = story.field.machines[endpoint.config.peer].endpoint_with(machine.address, not endpoint.config.main)
+        record = copy.states.get(endpoint.config.name)
+        if partner is None or record is None or partner.saved.heard_until - int(str(record["latest"])) <= _OLD_S:
+            return False
+    return True
+
+
+def _put_in_place(story: Story, fault: Fault, machine: Machine, made_at: float, copy: Disk) -> None:
     machine.crash(silently=True)
     machine.disk = copy.copy()
     story.world.say(f"{machine.name} gets the database of {clock_text(machine.true_time(made_at))}")
     story.forget(machine, "its database is old")
-    if honest:
-        story.recover_from[machine.address] = int(made_at)
-    else:
-        story.ledger.excuse("an old database was restored without failover-recover")
     story.boot_later(machine, fault.lasts_s)
 
 
@@ -323,7 +373,8 @@ def say_so(story: Story, machine: Machine, peer: int, dated: bool) -> None:
     if machine.node is not None and not machine.stopping and not story.calm:
         story.ledger.excuse("the operator set a partner down that serves")
         at = machine.clock - 90 if dated else None
-        story.set_partner_down(machine, peer, at, expert=dated)
+        done = story.set_partner_down(machine, peer, at, expert=dated)
+        story.world.happened["partner down, wrongly"] += done
 
 
 # --- when it hurts most ---------------------------------------------------------------------------------
@@ -417,10 +468,12 @@ _STRIKES = (
 )  # fmt: skip
 
 KINDS: dict[str, Kind] = {
-    "kill": kill, "power": power, "fuse": fuse, "stop": stop, "slow-disk": slow_disk, "cut": cut,
-    "cut-one-way": cut_one_way, "reset": reset, "slow-link": slow_link, "client-cut": client_cut,
+    "kill": kill, "power": power, "fuse": fuse, "stop": stop, "slow-disk": slow_disk,
+    "dying-disk": dying_disk, "cut": cut,
+    "cut-one-way": cut_one_way, "reset": reset, "slow-link": slow_link, "narrow-link": narrow_link,
+    "client-cut": client_cut,
     "bad-weather": bad_weather, "take-over": die_and_take_over, "shut-down": shut_down, "reload": reload,
     "lose-database": lose_database, "restore-database": restore_database, "copy-database": copy_database,
     "set-clock": set_clock, "lie": lie, "ambush": ambush, "force-available": force_available,
-    "old-database": lambda story, fault, machine: restore_database(story, fault, machine, honest=False),
+    "old-database": restore_silently,
 }  # fmt: skip

@@ -6,7 +6,7 @@ Does not know what messages mean beyond where they go. Source: RFC 2131 section 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from random import Random
 from typing import Protocol
 
@@ -41,6 +41,8 @@ class Field:
         self._on_lan = Subnet("lan", LAN, 0, 0, 0)
         self._clients: dict[bytes, list[Listener]] = {}
         self._cuts: dict[tuple[int, int], int] = {}
+        self._latest: dict[int, float] = {}
+        """When the last packet so far that was sent to a server arrives there."""
         self.loss = 0.0
         self.doubles = 0.0
         self.delay_s = 0.005
@@ -75,6 +77,7 @@ class Field:
         if relay:
             data = data[:3] + b"\x01" + data[4:24] + relay.to_bytes(4, "big") + data[28:]
         servers: Iterable[int] = subnet.relay_reaches or self.machines
+        self.world.happened["one server reached"] += len(subnet.relay_reaches) == 1
         for server in servers:
             self._carry(subnet, server, data, relay, 67 if relay else 68)
 
@@ -88,15 +91,28 @@ class Field:
     def _carry(
         self, subnet: Subnet, server: int, data: bytes, source: int, port: int, heard: Callable[[], None] | None = None
     ) -> None:  # fmt: skip
-        chance = self.chance
+        machine = self.machines[server]
+        event = Datagram(data, source, port, machine.interface)
+        for after_s in self._copies(subnet, server):
+            self.requests += 1
+            there_at = self.world.now + after_s
+            self.world.happened["packet overtaken"] += there_at < self._latest.get(server, 0.0)
+            self._latest[server] = max(there_at, self._latest.get(server, 0.0))
+            self.world.at(there_at, machine.datagram, event, heard)
+
+    def _copies(self, subnet: Subnet, server: int) -> Iterator[float]:
+        """Yield after how many seconds each copy of a packet between a subnet and a server arrives."""
+        chance, happened = self.chance, self.world.happened
         if not self.reaches(subnet.net, server):
+            happened["client cut"] += 1
             return
-        for _ in range(2 if chance.random() < self.doubles else 1):
+        copies = 2 if chance.random() < self.doubles else 1
+        happened["packet doubled"] += copies - 1
+        for _ in range(copies):
             if chance.random() >= self.loss:
-                self.requests += 1
-                machine = self.machines[server]
-                event = Datagram(data, source, port, machine.interface)
-                self.world.after(self.delay_s * (0.2 + chance.expovariate(1)), machine.datagram, event, heard)
+                yield self.delay_s * (0.2 + chance.expovariate(1))
+            else:
+                happened["packet lost"] += 1
 
     # --- to the clients ---------------------------------------------------------------------------------
 
@@ -110,11 +126,8 @@ class Field:
             subnet = self.subnets.get(LAN, self._on_lan)
         else:
             subnet = self.subnets.get(self.net_of(reply.destination))
-        if subnet is None or not self.reaches(subnet.net, machine.address):
-            return
-        for _ in range(2 if self.chance.random() < self.doubles else 1):
-            if self.chance.random() >= self.loss:
-                after_s = self.delay_s * (0.2 + self.chance.expovariate(1))
+        if subnet is not None:
+            for after_s in self._copies(subnet, machine.address):
                 self.world.after(after_s, self._deliver, subnet, data, machine.address)
 
     def _deliver(self, subnet: Subnet, data: bytes, server: int) -> None:

@@ -32,6 +32,7 @@ from tandem.base.io import (
     Tick,
 )
 from tandem.config.compiled import ServerConfig
+from tandem.failover.states import state_name
 from tandem.node.node import Node
 from tandem.sim.disk import Disk, Writer
 from tandem.sim.world import Violation, World
@@ -127,6 +128,7 @@ class Machine:
 
     def set_clock(self, step_s: float, rate: float | None = None) -> None:
         """Put the clock forward by ``step_s``, and let it run at ``rate`` from now on."""
+        self.world.happened["clock set" if rate is None else "clock off"] += 1
         self._clock = (self.world.now, self.clock + step_s, rate or self._clock[2])
         self.clock_set_at = self.world.now
         self._set_by_s += step_s
@@ -217,6 +219,7 @@ class Machine:
         """The process is killed; ``silently``: the machine loses power."""
         if self.node is not None:
             self.world.say(f"{self.name} {'loses power' if silently else 'is killed'}")
+            self.world.happened["power cut" if silently else "kill"] += 1
             assert self._writer is not None
             self._writer.crash()
             self._end(silently)
@@ -224,6 +227,8 @@ class Machine:
             self.powered = False
 
     def _end(self, silently: bool) -> None:
+        for endpoint in self.endpoints:
+            self.world.happened[f"ends in {state_name(endpoint.state)}"] += 1
         self.node = None
         self.fuse = None
         self._writer = None
@@ -237,6 +242,7 @@ class Machine:
         node = self.node
         if node is not None and not self.stopping:
             self.world.say(f"{self.name} reloads")
+            self.world.happened["reload"] += 1
             config = self.configure()
             self.command(lambda now, out: node.reload(now, config, out))
 
@@ -362,6 +368,7 @@ class Machine:
         self.fuse -= 1
         if self.fuse >= 0:
             return True
+        self.world.happened["crash between effects"] += 1
         self.crash(self._chance.random() < 0.5)
         return False
 

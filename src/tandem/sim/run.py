@@ -6,6 +6,7 @@ alone and cannot be reached (draft section 9.4), unless the scenario wants just 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import process_time
@@ -67,6 +68,8 @@ class Outcome:
     """Time of one processor core."""
     events: int = 0
     promises: int = 0
+    happened: Counter[str] = field(default_factory=Counter)
+    """What happened how often (``sim.happenings``)."""
     tolerated: int = 0
     digest: int = 0
     trace: list[tuple[float, str]] = field(default_factory=list)
@@ -324,6 +327,7 @@ def tell_story(story: Story) -> Outcome:
     outcome.hours = (world.now - EPOCH) / 3600
     outcome.events = world.events
     outcome.promises = story.ledger.promises
+    outcome.happened = +world.happened
     outcome.tolerated = len(story.ledger.doubles)
     outcome.digest = world.digest
     outcome.trace = world.trace or []

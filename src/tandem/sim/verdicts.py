@@ -223,6 +223,9 @@ class Verdicts:
         """A server has decided something: look at its states, and now and then at everything."""
         for endpoint in machine.endpoints:
             self._judge_clock(machine, endpoint)
+            queue, link = endpoint.queue, endpoint.link
+            full = link is not None and bool(queue.waiting) and len(queue.on_the_way) >= link.window
+            self.world.happened["window full"] += full
             key = (machine.address, endpoint.config.name)
             if self._states.get(key) != endpoint.state:
                 before = self._states.get(key)
@@ -261,6 +264,7 @@ class Verdicts:
                 )  # fmt: skip
         if endpoint.state == S.PARTNER_DOWN and self.settings.safe_period_s:
             self.ledger.excuse("the safe period is over, and the partner may be serving")
+            self.world.happened["safe period over"] += 1
         if endpoint.state == S.NORMAL:
             if all(e.state == S.NORMAL for e in machine.endpoints):
                 self.amnesia.pop(machine.address, None)

@@ -21,6 +21,8 @@ DEAD_S = 400.0
 """After how long TCP gives up data that is not acknowledged."""
 SEND_BYTES_MAX = 8 * 1024 * 1024
 _CHUNK = 1448
+_SLOW_S, _NARROW = 0.1, 1e5
+"""A way is slow, or narrow, beyond these seconds, or below these bytes per second."""
 
 
 class _Hello(bytes):
@@ -62,6 +64,10 @@ class Path:
         self.bytes_per_s = 1e8
         self.stalled: list[Pipe] = []
 
+    def take(self, delay_s: float, bytes_per_s: float) -> None:
+        """Be so slow, and so narrow, from now on."""
+        self.delay_s, self.bytes_per_s = delay_s, bytes_per_s
+
 
 class End:
     """One machine's end of a connection."""
@@ -101,6 +107,7 @@ class Pipe:
             self.wires.world.now + self.path.delay_s * self.wires.chance.uniform(0.8, 1.5), self._ready_at
         )  # fmt: skip
         self.queue.append((self._ready_at, data))
+        self.wires.world.happened["slow link"] += self.path.delay_s > _SLOW_S or self.path.bytes_per_s < _NARROW
         if data is not None:
             self.waiting_bytes += len(data)
             if self.waiting_bytes > SEND_BYTES_MAX:
@@ -126,6 +133,8 @@ class Pipe:
         if self.path.cuts or not self.target.host.powered:
             if not self._stalled_at:
                 self._stalled_at = self.wires.world.now
+                if self.path.cuts:
+                    self.wires.world.happened["full cut" if self.back.path.cuts else "one-way cut"] += 1
                 self.path.stalled.append(self)
                 self.wires.world.after(DEAD_S, self._give_up, self._stalled_at)
             return
@@ -170,6 +179,8 @@ class Wires:
         self._pipes: dict[int, Pipe] = {}
         """The pipe that leaves an end, by the end's number."""
         self._last = 0
+        self._newest: dict[tuple[int, int], int] = {}
+        """The number of the latest connection from one machine to another."""
         self.bytes = 0
         """How many bytes arrived."""
 
@@ -212,7 +223,9 @@ class Wires:
         """Open a connection. ``alive``: whether the caller's process is still the one that asked."""
         callee = self.hosts.get(peer)
         rtt = 2 * self.path_between(caller.address, peer).delay_s
-        if callee is None or not callee.powered or not self.connected(caller.address, peer):
+        cut = not self.connected(caller.address, peer)
+        self.world.happened["kept off"] += cut
+        if callee is None or not callee.powered or cut:
             self.world.after(CONNECT_S, self._failed, caller, peer, "no answer within 5 s", alive)
         elif not callee.listening:
             self.world.after(rtt, self._failed, caller, peer, "Connection refused", alive)
@@ -231,6 +244,7 @@ class Wires:
             return
         self._last += 2
         ours, theirs = End(caller, self._last), End(callee, self._last + 1)
+        self._newest[caller.address, callee.address] = self._last
         there, back = Pipe(self, ours, theirs), Pipe(self, theirs, ours)
         there.back, back.back = back, there
         self._pipes[ours.number], self._pipes[theirs.number] = there, back
@@ -269,6 +283,9 @@ class Wires:
     def arrived(self, pipe: Pipe, chunk: bytes | None) -> None:
         """A chunk has arrived, or the end of the stream."""
         target = pipe.target
+        first, last = sorted((pipe.source, target), key=lambda end: end.number)
+        late = last.number < self._newest[first.host.address, last.host.address]
+        self.world.happened["late data"] += late and chunk is not None
         if not target.open:
             if not target.silent or target.host.powered:  # nobody uses it there (any more): reset
                 self._lose(pipe.source, "Connection reset by peer")
@@ -312,6 +329,7 @@ class Wires:
             pipe = self._pipes.get(number)
             if pipe is not None and {pipe.source.host.address, pipe.target.host.address} == {a, b}:
                 pipe.clear()
+                self.world.happened["reset"] += 1
                 self._lose(pipe.source, "Connection reset by peer")
 
     def died(self, host: Host, silently: bool) -> None:

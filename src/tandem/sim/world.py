@@ -7,6 +7,7 @@ servers, networks or clients.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from heapq import heappop, heappush
 from random import Random
@@ -33,6 +34,8 @@ class World:
         self.now = EPOCH
         self.events = 0
         """How many planned events have happened."""
+        self.happened: Counter[str] = Counter()
+        """How often what happened, by its name in ``happenings``."""
         self.digest = 0
         """A checksum over all that left the servers, to tell whether two runs were the same."""
         self.trace: list[tuple[float, str]] | None = [] if tracing else None
