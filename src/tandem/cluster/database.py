@@ -53,6 +53,8 @@ _UPGRADES = {2: "ALTER TABLE change_set ADD COLUMN why TEXT NOT NULL DEFAULT ''"
 HIDDEN = '"********"'
 """What the change log has in place of a secret."""
 _LOGINS_MAX = 10_000
+_FEW = 8
+"""So many items are looked for among all others."""
 _TOKENS = "SELECT name, owner, role, created, expires FROM token"
 _CHANGES = """SELECT change_set.id, at, who, undoes, class, name, attribute, old, new, why
     FROM change JOIN change_set ON change_set.id = change_set"""
@@ -356,14 +358,33 @@ def differences(old: Document | None, new: Document | None) -> Iterator[tuple[st
                 yield f"{attribute}.{key}", was, is_now
             continue
         if isinstance(a, list) and isinstance(b, list):
-            had = {encode(item): item for item in a}
-            has = {encode(item): item for item in b}
-            a, b = [i for k, i in had.items() if k not in has], [i for k, i in has.items() if k not in had]
-            if not a and not b:  # only the order differs
-                a, b = before[attribute], after[attribute]
+            a, b = _left_and_came(a, b)
         yield attribute, None if a is None else encode(a), None if b is None else encode(b)
     if new is None and old is not None:
         yield "", "{}", None
+
+
+def _left_and_came(before: list[Any], after: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Return the items that only ``before`` has and those that only ``after`` has; both whole if but the order differs.
+
+    One edit of a long list changes few items side by side: what is alike before and behind them is passed over.
+    """
+    start = _alike(before, after)
+    end = _alike(before[start:][::-1], after[start:][::-1])
+    left, came = before[start : len(before) - end], after[start : len(after) - end]
+    alike = before[:start] + before[len(before) - end :]
+    if len(left) + len(came) > _FEW or any(item in alike for item in left + came):
+        left, came = before, after
+    had = {encode(item): item for item in left}
+    has = {encode(item): item for item in came}
+    left, came = [i for k, i in had.items() if k not in has], [i for k, i in has.items() if k not in had]
+    return (left, came) if left or came else (before, after)
+
+
+def _alike(before: list[Any], after: list[Any]) -> int:
+    """Return how many items two lists begin with alike."""
+    pairs = zip(before, after, strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(before), len(after)))
 
 
 def _get(document: Document, cls: str, name: str) -> Document | None:
