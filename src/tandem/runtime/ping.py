@@ -9,6 +9,7 @@ Source: RFC 792; icmp(7); RFC 1071 (checksum).
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import struct
@@ -16,13 +17,18 @@ from collections.abc import Callable
 from socket import inet_aton, inet_ntoa
 
 from tandem.base.io import Input, Probe, Probed
+from tandem.base.ipv4 import format_ipv4
 from tandem.runtime.frames import checksum
 
 _HEAD = struct.Struct("!BBHHH")
 _ECHO_REPLY, _ECHO_REQUEST = 0, 8
 _SOL_RAW, _ICMP_FILTER = 255, 1
-_ALL_BUT_ECHO_REPLIES = (0xFFFFFFFF ^ 1 << _ECHO_REPLY).to_bytes(4, "little" if struct.pack("=H", 1)[0] else "big")
+_SO_SNDBUFFORCE = 32
+_ALL_BUT_ECHO_REPLIES = struct.pack("=I", 0xFFFFFFFF ^ 1 << _ECHO_REPLY)
 _BYTES_MAX = 2048
+_BUFFER_BYTES = 4 * 1024 * 1024
+"""For requests that wait for the kernel to find out by ARP that nobody is there."""
+_BUSY = (errno.ENOBUFS, errno.EAGAIN, errno.ENOMEM)
 _BATCH = 256
 
 
@@ -60,10 +66,12 @@ class Pinger:
         """Tells our pings from others', whose replies a raw socket hears too."""
         self._waiting: dict[int, asyncio.TimerHandle] = {}
         """The end of the wait, by address."""
+        self._told = False
         self.counters = {"send-errors": 0, "receive-errors": 0}
 
     def configure(self, wanted: bool) -> None:
         """Open the socket if pings are wanted; close it if not (what is being asked for ends in silence)."""
+        self._told = False
         if not wanted:
             self._close_socket()
         elif self._socket is None:
@@ -76,6 +84,10 @@ class Pinger:
             except PermissionError:
                 continue
             opened.setblocking(False)
+            try:
+                opened.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _BUFFER_BYTES)
+            except PermissionError:
+                opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
             self._raw = kind == socket.SOCK_RAW
             if self._raw:
                 opened.setsockopt(_SOL_RAW, _ICMP_FILTER, _ALL_BUT_ECHO_REPLIES)
@@ -96,13 +108,24 @@ class Pinger:
             try:
                 where = inet_ntoa(effect.address.to_bytes(4, "big")), 0
                 self._socket.sendto(echo_request(number, self._token), where)
-            except OSError:  # no way to it, or no room: nobody is heard there
+            except OSError as error:  # no way to it, or no room: nobody is heard there
                 self.counters["send-errors"] += 1
+                self._unreachable(effect.address, error)
                 wait_s = 0.0
         previous = self._waiting.pop(effect.address, None)
         if previous is not None:
             previous.cancel()
         self._waiting[effect.address] = self._loop.call_later(wait_s, self._ended, effect.address)
+
+    def _unreachable(self, address: int, error: OSError) -> None:
+        """Say for the first address that cannot be pinged, since the configuration changed, that it is offered so."""
+        if not self._told:
+            self._told = True
+            cure = "see that this server has a route to the clients' network"
+            if error.errno in _BUSY:
+                cure = "more are under way than the system takes; shorten ping-timeout, or lower max-ping-packets"
+            text = f"{format_ipv4(address)}, and perhaps others, cannot be pinged and is offered without:"
+            self._note("Warning", "Server", 60151, f"{text} {error.strerror} ({cure})")
 
     def _ended(self, address: int) -> None:
         del self._waiting[address]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 
 import pytest
@@ -73,6 +74,35 @@ def test_without_the_privilege_every_address_is_silent_and_that_is_said_once(mon
     heard, notes = ask([HERE, NOWHERE])
     assert heard == [Probed(HERE, False), Probed(NOWHERE, False)]
     assert len(notes) == 1 and "CAP_NET_RAW" in notes[0]
+
+
+def test_what_cannot_be_reached_is_silent_and_that_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Cut:
+        """A socket from which nothing gets out."""
+
+        def __init__(self) -> None:
+            self.pair = socket.socketpair()
+
+        def fileno(self) -> int:
+            return self.pair[0].fileno()
+
+        def setblocking(self, blocking: bool) -> None:
+            assert not blocking
+
+        def setsockopt(self, level: int, option: int, value: object) -> None:
+            assert level == socket.SOL_SOCKET or option == 1
+
+        def sendto(self, data: bytes, where: tuple[str, int]) -> None:
+            raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+        def close(self) -> None:
+            for end in self.pair:
+                end.close()
+
+    monkeypatch.setattr(ping, "icmp_socket", lambda kind: Cut())
+    heard, notes = ask([HERE, NOWHERE])
+    assert heard == [Probed(HERE, False), Probed(NOWHERE, False)]
+    assert len(notes) == 1 and "127.0.0.1" in notes[0] and "Network is unreachable" in notes[0]
 
 
 def test_where_no_scope_wants_pings_none_are_sent() -> None:
