@@ -74,6 +74,8 @@ def compile_config(
         max_requests=server.values["max-dhcp-requests"],
         max_responses=server.values["max-dhcp-responses"],
         max_probes=server.values["max-ping-packets"],
+        giaddr_as_server_id="giaddr_as_server_id" in policies.settings,
+        split_lease_times="split_lease_times" in policies.settings,
         hardware_unicast=server.values["hardware-unicast"],
         equal_priority_most_available=server.values["equal-priority-most-available"],
         defer_lease_extensions=server.values["defer-lease-extensions"],

@@ -256,6 +256,10 @@ class ServerConfig:
     max_responses: int = 1000
     max_probes: int = 500
     """Pings that may be under way at a time."""
+    giaddr_as_server_id: bool = True
+    """Whether a policy may say so; False spares looking for it."""
+    split_lease_times: bool = True
+    """Likewise."""
     hardware_unicast: bool = True
     """Whether clients without an address are answered at their hardware address."""
     equal_priority_most_available: bool = False

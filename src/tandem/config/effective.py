@@ -45,6 +45,8 @@ class PolicyBook:
         self._problems = problems
         self._document = document or {}
         """Where options are defined."""
+        self.settings: set[str] = set()
+        """What any of them sets, by the names of ``EffectivePolicy``'s fields."""
         self._links = {name: self._encode(item) for name, item in policies.items()}
         self._made: dict[tuple[int, str], EffectivePolicy] = {}
         self.longest_own_lease_s = 0
@@ -103,6 +105,7 @@ class PolicyBook:
                     options[option.code] = encode_value(option, _text(text))
             except ValueError as error:
                 self._problems.error(policy.label, f"option {name}", "", str(error))
+        self.settings.update(name for name, value in settings.items() if value)
         return Link(options, settings, policy.label, self._vendor(policy))
 
     def _vendor(self, policy: Item) -> dict[tuple[bytes, int], dict[int, bytes]]:

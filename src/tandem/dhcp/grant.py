@@ -150,10 +150,11 @@ class Leases:
             binding.acked_potential = binding.received_potential = 0
         options = kept_options(query, binding)
         kept, wanted = given, desired
-        policy = query.policy(scope, address)
-        if policy.split_lease_times and policy.server_lease_s > desired:
-            wanted = policy.server_lease_s
-            kept = max(given, lease_seconds(query, binding, wanted))
+        if self.config.split_lease_times:
+            policy = query.policy(scope, address)
+            if policy.split_lease_times and policy.server_lease_s > desired:
+                wanted = policy.server_lease_s
+                kept = max(given, lease_seconds(query, binding, wanted))
         book.set_client(binding, query.hardware, query.client_id)
         binding.options = options
         binding.reply_options = b"" if bootp else self._reply_options(given)

@@ -159,7 +159,7 @@ class DhcpServer:
             limited = kind in (0, DISCOVER, REQUEST)
             if limited and not within_limit(self.book, self.config.clients, query, self.journal):
                 return False
-        if query.message.giaddr:
+        if self.config.giaddr_as_server_id and query.message.giaddr:
             self._through_relay(query)
         here = query.datagram.interface.address
         if here not in self.addresses:

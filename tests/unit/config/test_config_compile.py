@@ -229,6 +229,8 @@ def test_every_policy_attribute_has_its_effect() -> None:
     assert policy.split_lease_times and policy.server_lease_s == 8 * 86400
     assert policy.inhibit_all_renews and policy.inhibit_renews_at_reboot and policy.giaddr_as_server_id
     assert policy.limitation_count == 2
+    for config, said in ((compiled(document), True), (compiled(batch()), False)):
+        assert config.giaddr_as_server_id is config.split_lease_times is said
 
 
 @pytest.mark.parametrize("how", ["permanent-leases", "forever"])
