@@ -119,7 +119,7 @@ def plan(
 
 
 def _other_server_wide(target: Document, pair: Pair) -> Pair | None:
-    """Return the pair whose the target's server-wide failover is, when it is on and is another one's."""
+    """Return the pair that has the target's server-wide failover, when it is on and is not ``pair``."""
     other = server_pair(target)
     return other if other != pair and target.get("dhcp", {}).get("failover") else None
 
