@@ -26,6 +26,9 @@ every form has ``{{ csrf() }}`` in it. A function returns any Starlette response
 events). CommandError that a function lets pass becomes a page that tells it; a form that can show the error beside its
 field catches it.
 
+What may take long is given a name with ``work="Reload of the DHCP Server"``: beyond a moment the browser is shown the
+steps that ``cluster.progress.tell`` is told of meanwhile (``control.web.work``).
+
 ``PAGES.link("scope", "Leases", "/dhcp/leases?scope=")`` puts a link on the edit page of every scope, and the scope's
 name behind it.
 

@@ -450,3 +450,16 @@ def test_an_empty_list_says_what_comes_first(admin: Browser, command: Callable[[
     assert "Add a scope first" not in admin.get("/dhcp/reservation").text
     assert "First Steps" not in admin.get("/dhcp/server").text
     assert "yet" not in text_of(admin.get("/dhcp/scope?q=none").text).partition("Nothing fits")[2]
+
+
+def test_a_scope_is_written_where_there_are_too_many_to_choose_from(
+    admin: Browser, manager: Manager, command: Callable[[str], list[str]]
+) -> None:
+    command("scope one create 10.0.0.0 255.255.255.0")
+    assert '<select id="f-scope"' in admin.get("/dhcp/utilization").text
+    lan = dict(manager.database.document["scope"]["one"])
+    many = {f"s{n}": {**lan, "addr": f"10.{n >> 8}.{n & 255}.0"} for n in range(400)}
+    manager.database.edit("test", "scope", "s0", lambda document: document["scope"].update(many))
+    for path in ("/dhcp/utilization", "/dhcp/leases"):
+        page = admin.get(path).text
+        assert '<input id="f-scope"' in page and '<option' in page and "s399" not in page
