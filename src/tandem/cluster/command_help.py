@@ -13,6 +13,8 @@ from tandem.cluster.registry import NAME, REGISTRY, Argument, Command, Request
 from tandem.config.access import READ_ONLY
 from tandem.config.schema import CLASSES
 
+_WIDE = 60
+"""Characters that a synopsis has at most in a table."""
 _FULL = 5
 """So many commands at most are told in full."""
 
@@ -26,7 +28,8 @@ def _overview() -> list[str]:
     rows = []
     for first, words in following.items():
         cls = CLASSES.get(first)
-        rows.append([first, cls.help if cls else words.get("") or ", ".join(words)])
+        verbs = ", ".join(word for word in words if word)
+        rows.append([first, cls.help if cls else verbs or words[""]])
     return table(rows)
 
 
@@ -48,7 +51,7 @@ async def _help(manager: Manager, request: Request) -> Answer:
     if not commands:
         raise CommandError(306, f"{' '.join(request.words)!r} begins no command; 'help' lists them")
     if len(commands) > _FULL:
-        rows = table([[command.usage(), command.help] for command in commands])
+        rows = table([[_short(command), command.help] for command in commands])
         return Answer(lines=[*rows, "", f"'help' and one of them tells all of it, e.g. 'help {_words(commands[-1])}'."])
     lines = []
     for command in commands:
@@ -57,6 +60,12 @@ async def _help(manager: Manager, request: Request) -> Answer:
     if len(commands) == 1:
         lines += attribute_help(commands[0])
     return Answer(lines=lines)
+
+
+def _short(command: Command) -> str:
+    """Return the synopsis, without the arguments where they are many."""
+    usage = command.usage()
+    return usage if len(usage) <= _WIDE else f"{_words(command)} ..."
 
 
 def _words(command: Command) -> str:
