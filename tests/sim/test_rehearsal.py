@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from tandem.cluster.transfer import imported
 from tandem.sim.command import main
 from tandem.sim.mishap import parse_mishap
+from tandem.sim.rehearsal import Rehearsal, loads_of
 from tandem.sim.site import SiteError, make_site
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -56,6 +58,40 @@ def test_the_example_in_the_docs_is_what_the_command_prints(capsys: pytest.Captu
 
 def test_the_example_is_an_exported_configuration() -> None:
     assert imported(EXAMPLE.read_text(), {})["dhcp"]["failover"] is True
+
+
+class Load:
+    def leased_pct(self, scopes: Sequence[str]) -> float:
+        return 70.0
+
+    def arrivals(self, scopes: Sequence[str]) -> float | None:
+        return None
+
+
+@pytest.mark.parametrize("lease_s", [300, 3600])
+def test_as_many_addresses_are_leased_as_asked_for_also_in_a_small_scope(lease_s: int) -> None:
+    document = site()
+    document["policy"]["default"]["options"]["dhcp-lease-time"] = str(lease_s)
+    document["scope"]["lab"]["ranges"] = [["10.1.0.10", "10.1.0.29"]]
+    made = make_site(document, [])
+    for seed in (1, 2, 3):
+        outcome = Rehearsal(made, [parse_mishap(DIES)], loads_of(made, Load()), seed).run()
+        size, leased = outcome.leased["lab"]
+        assert (size, outcome.verdict) == (20, "") and abs(leased - 14) <= 1
+
+
+def test_clients_with_a_reservation_take_part_and_get_their_address() -> None:
+    document = site()
+    document["scope"]["lab"]["reservations"] = [
+        {"address": "10.1.0.15", "key": "1,6,00:11:22:33:44:55"}, {"address": "10.1.0.200", "key": "id:00:aa:bb"},
+    ]  # fmt: skip
+    made = make_site(document, [])
+    rehearsal = Rehearsal(made, [parse_mishap(DIES)], loads_of(made, Load()), 1)
+    assert rehearsal.run().verdict == ""
+    hosts = {grant.hardware: grant for grant in rehearsal.watch.grants if grant.address in (0x0A01000F, 0x0A0100C8)}
+    assert {grant.address for grant in hosts.values()} == {0x0A01000F, 0x0A0100C8}
+    renewed = [g for g in rehearsal.watch.grants if g.hardware in hosts and g.when > rehearsal.outcome.first]
+    assert renewed and all(grant.renewed for grant in renewed), "the backup extends what the main gave"
 
 
 def test_a_small_share_refuses_clients_and_says_whom_when_where_and_why(

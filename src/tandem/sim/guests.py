@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from tandem.sim.clients import BOUND, REBINDING, REBOOTING, RENEWING, REQUESTING, SELECTING, Client, Habits
+from tandem.sim.clients import AWAY, BOUND, REBINDING, REBOOTING, RENEWING, REQUESTING, SELECTING, Client, Habits
 from tandem.sim.field import Field
 from tandem.sim.ledger import Ledger
 from tandem.sim.settings import Subnet
@@ -73,11 +73,15 @@ class Guest(Client):
 
     def __init__(
         self, world: World, field: Field, ledger: Ledger, number: int, subnet: Subnet, habits: Habits, watch: Watch,
-        full_s: Callable[[int, bytes], int], settled_at: float,
+        full_s: Callable[[int, bytes], int], settled_at: float, key: bytes = b"",
     ) -> None:  # fmt: skip
         """``full_s``: the lease time by the policies. Who has such a lease before ``settled_at`` extends it once at a
-        moment drawn by chance, as if it had had it for long."""
-        super().__init__(world, field, ledger, number, b"\x02\x01" + number.to_bytes(4, "big"), subnet, habits)
+        moment drawn by chance, as if it had had it for long. ``key``: what a reservation knows the client by; empty:
+        a stranger."""
+        named = key[2:] if key[:2] == b"h\x01" else b""
+        super().__init__(world, field, ledger, number, named or b"\x02\x01" + number.to_bytes(4, "big"), subnet, habits)
+        if key:
+            self.client_id, self.key = key[1:] if key[:1] == b"i" else b"", key
         self._watch, self._full_s, self._settled_at = watch, full_s, settled_at
         self._wants_since: float | None = None
         self._refusal: Refusal | None = None
@@ -148,6 +152,13 @@ class Guest(Client):
         if not self.frozen and planned == self._leaves_at:
             self._close(served=False)
         super()._leave(planned)
+
+    def go(self) -> None:
+        """Leave now, and say so."""
+        self._leaves_at = self.world.now
+        self._close(served=False)
+        self._release()
+        self._enter(AWAY)
 
     def _close(self, served: bool) -> None:
         if self._refusal is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from random import Random
 from typing import Protocol
 
 from tandem.base.errors import CommandError
@@ -19,11 +20,12 @@ from tandem.config.compiled import ServerConfig
 from tandem.failover.endpoint import Endpoint
 from tandem.failover.states import state_name
 from tandem.lease.binding import ACTIVE, BACKUP, FREE
+from tandem.lease.book import Book
 from tandem.lease.pool import Pool
 from tandem.lease.powers import ANSWER_ALL
 from tandem.node.explain import Told, explain
 from tandem.node.node import Node
-from tandem.sim.clients import Habits
+from tandem.sim.clients import BOUND, Habits
 from tandem.sim.disk import Disk
 from tandem.sim.field import Field
 from tandem.sim.guests import RELEASES, Guest, Watch
@@ -49,8 +51,12 @@ _LEFT_BEHIND = (1 - RELEASES) * 0.75
 """For which part of a lease, on average, an address stays leased to a client that has gone."""
 _SAMPLE_S = 60.0
 _TOP_UP_S = 300.0
+_AT_LAST_S = 15.0
+"""So long before the first mishap as many come, or go, as are missing or too many."""
 _ENOUGH = 0.9
-"""No more come where so much of the leases is held: what is a bit low by chance is high by chance later."""
+"""Before that no more come where so much of the leases is held: what is a bit low by chance is high by chance later."""
+_HOST = Habits("host", stay_s=1e9, returns=False)
+"""A client that has a reservation is there all day."""
 _CHECK_S = 120.0
 """How often the verdicts look at everything (of up to 250 clients)."""
 
@@ -174,6 +180,8 @@ class Rehearsal:
         self.struck = [(mishap, self._servers(mishap)) for mishap in self.mishaps]
         self.watch = Watch(self._explain, site.name_of)
         self._guests = 0
+        self._strangers: dict[int, list[Guest]] = {}
+        """Who has no reservation, by segment."""
         for subnet in site.subnets:
             self._populate(subnet, loads[subnet.name])
         self._told = {scope.name for subnet in site.subnets for scope in site.scopes_of(subnet)}
@@ -217,23 +225,37 @@ class Rehearsal:
         lease_s = min(max(s.policy.lease_s for s in self.site.scopes_of(subnet)), _LEASE_S_MAX)
         staying = Habits("client", stay_s=load.stay_s, releases=RELEASES, returns=False)
         leaving = Habits("client", stay_s=max(lease_s / 2 * 0.75, 60), releases=1.0, returns=False)
-        for i in range(load.leased):
-            guest = self._guest(subnet, staying if i < there else leaving)
+        hosts = [self._guest(subnet, _HOST, key) for key in self.site.reserved(subnet)]
+        strangers = [self._guest(subnet, staying if i < there else leaving) for i in range(load.leased)]
+        for guest in [*hosts, *strangers]:
             self.world.after(chance.uniform(0, _ARRIVE_S), guest.arrive)
         self.world.after(_ARRIVE_S, self._top_up, subnet, load, staying)
+        self.world.at(self.outcome.first - _AT_LAST_S, self._adjust, subnet, load, staying, chance)
         if load.arrivals_per_h:
             self._next_arrival(subnet, staying, load.arrivals_per_h / 3600, chance.expovariate)
 
     def _top_up(self, subnet: Subnet, load: Load, habits: Habits) -> None:
         """Until the first mishap: more come where fewer leases are held than should be."""
+        if self.world.now < self.outcome.first - _AT_LAST_S:
+            for _ in range(int(load.leased * _ENOUGH) - self._leased(subnet)):
+                self._guest(subnet, habits).arrive()
+            self.world.after(_TOP_UP_S, self._top_up, subnet, load, habits)
+
+    def _leased(self, subnet: Subnet) -> int:
+        """Return how many addresses of a segment are leased to strangers."""
         node = self.machines[subnet.main].node
-        if node is None or self.world.now >= self.outcome.first:
-            return
+        assert node is not None, "no mishap has begun"
         names = {scope.name for scope in self.site.scopes_of(subnet)}
-        held = sum(pool.counts[ACTIVE] for pool in node.book.pools if pool.scope.name in names)
-        for _ in range(int(load.leased * _ENOUGH) - held):
+        return sum(_leases(node.book, pool) for pool in node.book.pools if pool.scope.name in names)
+
+    def _adjust(self, subnet: Subnet, load: Load, habits: Habits, chance: Random) -> None:
+        """Just before the first mishap: as many are leased as was asked for."""
+        missing = load.leased - self._leased(subnet)
+        for _ in range(missing):
             self._guest(subnet, habits).arrive()
-        self.world.after(_TOP_UP_S, self._top_up, subnet, load, habits)
+        bound = [guest for guest in self._strangers[subnet.net] if guest.state == BOUND]
+        for guest in chance.sample(bound, min(max(-missing, 0), len(bound))):
+            guest.go()
 
     def _next_arrival(self, subnet: Subnet, habits: Habits, per_s: float, draw: Callable[[float], float]) -> None:
         self.world.after(draw(per_s), self._arrival, subnet, habits, per_s, draw)
@@ -242,12 +264,15 @@ class Rehearsal:
         self._guest(subnet, habits).arrive()
         self._next_arrival(subnet, habits, per_s, draw)
 
-    def _guest(self, subnet: Subnet, habits: Habits) -> Guest:
+    def _guest(self, subnet: Subnet, habits: Habits, key: bytes = b"") -> Guest:
         self._guests += 1
-        return Guest(
+        guest = Guest(
             self.world, self.field, self.ledger, self._guests, subnet, habits, self.watch, self.site.lease_s,
-            self.outcome.first,
+            self.outcome.first, key,
         )  # fmt: skip
+        if not key:
+            self._strangers.setdefault(subnet.net, []).append(guest)
+        return guest
 
     def _explain(self, guest: Guest) -> dict[str, str]:
         """Say for each server of a client's segment why it does not serve it now."""
@@ -376,7 +401,8 @@ class Rehearsal:
             if machine.node is not None:
                 for pool in machine.node.book.pools:
                     if pool.scope.name in self._told:
-                        self.outcome.leased.setdefault(pool.scope.name, (pool.scope.ranges.size, pool.counts[ACTIVE]))
+                        leased = _leases(machine.node.book, pool)
+                        self.outcome.leased.setdefault(pool.scope.name, (pool.scope.ranges.size, leased))
 
     def _sample(self) -> None:
         """See what each server can still give."""
@@ -397,6 +423,12 @@ class Rehearsal:
         if usable == 0 and powers.answer == ANSWER_ALL:
             share.empty_since = share.empty_since or self.world.now
             share.empty_s += _SAMPLE_S
+
+
+def _leases(book: Book, pool: Pool) -> int:
+    """Return how many addresses of a scope are leased, reserved ones not counted."""
+    reserved = (book.by_address.get(address) for address in pool.scope.reserved)
+    return pool.counts[ACTIVE] - sum(binding is not None and binding.status == ACTIVE for binding in reserved)
 
 
 def _set_down(node: Node, partner: int, now: float, out: list[Effect]) -> None:

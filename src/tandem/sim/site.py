@@ -76,6 +76,11 @@ class Site:
         assert found is not None
         return found[1].scopes
 
+    def reserved(self, subnet: Subnet) -> list[bytes]:
+        """Return the keys of those who have a reservation in a segment: Ethernet addresses, client identifiers."""
+        keys = [r.key for scope in self.scopes_of(subnet) for r in scope.reserved.values()]
+        return list(dict.fromkeys(key for key in keys if key[:1] == b"i" or (key[:2] == b"h\x01" and len(key) == 8)))
+
     def lease_s(self, address: int, hardware: bytes) -> int:
         """Return how long a lease of an address is by the policies."""
         found = self.network_at(address)
