@@ -238,6 +238,34 @@ class TestInform:
         assert not play.book.by_address
 
 
+    def test_through_a_relay(self) -> None:
+        """What a relay forwards is answered through it, from the policy of the network that it names."""
+        other = scope("192.168.51.10", "192.168.51.20", name="other", subnet="192.168.51.0",
+                      policy=lone(options={15: b"far.example"}))  # fmt: skip
+        play = Play(scope(), other)
+        far = Client(1, via=ip("192.168.51.1"))
+        play >> far.inform("192.168.51.77", o55=FULL)
+        play << Got("ACK", to="192.168.51.1", port=67, yiaddr=0, lease=None, option15=b"far.example")
+
+    def test_from_a_routed_network(self) -> None:
+        """Without a relay the client's own address tells its network, and is where the answer goes."""
+        other = scope("192.168.51.10", "192.168.51.20", name="other", subnet="192.168.51.0")
+        play = Play(scope(), other) >> ANNA.inform("192.168.51.77")
+        play << Got("ACK", to="192.168.51.77", port=68, yiaddr=0)
+
+
+def test_options_of_a_request_in_the_fields_that_it_overloads_and_in_pieces_count() -> None:
+    """Section 4.1 and RFC 3396: a client may put options into file and sname, and split one over several."""
+    message = ANNA.discover()
+    head = dhcp.encode(message)[:240]
+    options = bytes((53, 1, dhcp.DISCOVER, 52, 1, 3, 55, 1, 3, 55, 1, 15, 61, 2, 7)) + b"A" + b"\xff"
+    file = (bytes((61, 1)) + b"N" + b"\xff").ljust(128, b"\0")
+    sname = (bytes((61, 2)) + b"NA" + b"\xff").ljust(64, b"\0")
+    data = head[:44] + sname + file + head[236:240] + options
+    play = Play() >> data << Got("OFFER", option61=b"\x07ANNA", option15=b"example.org", option6=None)
+    assert play.counters["dropped-invalid"] == 0
+
+
 class TestIdentity:
     """Sections 2 and 4.2."""
 
