@@ -104,7 +104,7 @@ def test_every_page_is_accessible_fits_a_phone_and_has_its_picture(pair: list[Cl
             if shape(page) != normal[address]:
                 walk(page, base + address)
                 more.append(address)
-        assert {"/dhcp/server/edit", "/dhcp/policy/edit?name=default"} <= set(more), "these have expert attributes"
+        assert "/dhcp/server/edit" in more, "it has expert attributes"
         page.context.clear_cookies(name=MODE_COOKIE)
         backup.end(signal.SIGKILL)
         wait_for("the main notices", lambda: main.state() == "COMMUNICATIONS-INTERRUPTED")
