@@ -121,12 +121,16 @@ def test_back_office_a_main_is_added_to_a_backup_that_serves_another(lab: Lab) -
     here.lease(server=MAIN)
 
     marks = lab.main.mark(), lab.backup.mark()
-    lab.backup.nrcmd(batch(far))  # step 1
     other.nrcmd(batch(  # step 2
         "dhcp enable failover", f"dhcp set failover-main-server={OTHER}",
         f"dhcp set failover-backup-server={BACKUP}", "dhcp set failover-maximum-client-lead-time=8", TIMES,
     ))  # fmt: skip
-    lab.backup.nrcmd(batch(scope_pair("farscope", OTHER, BACKUP)))  # step 3
+    pair = f"failover-pair {OTHER}-{BACKUP}"
+    said = other.nrcmd(batch(  # steps 1 and 3
+        f"{pair} set remote-username=admin remote-password={PASSWORD}", f"{pair} sync complete",
+    ))  # fmt: skip
+    assert f"failover server-wide with {MAIN}-{BACKUP}: its own attributes stay" in said
+    assert f"failover-main-server={OTHER}" in lab.backup.nrcmd("scope farscope get failover-main-server\n")
     other.nrcmd("dhcp reload\n")  # step 4
     wait_states(other, DOWN)
     assert all(client.rebind() is not None for client in old), "service does not pause"
