@@ -478,9 +478,10 @@ def test_a_date_before_the_loss_of_its_data_is_no_longer_believed_when_the_partn
     assert Client(world, 30).lease(world.backup), "and not for ever"
 
 
-@pytest.mark.parametrize("restarts", [False, True])
-def test_a_lease_that_was_over_when_the_partner_forgot_may_be_anothers(restarts: bool) -> None:
-    """While this server was away its partner gave the address to another client, and then lost its data."""
+@pytest.mark.parametrize(("restarts", "takes_over"), [(False, False), (True, False), (False, True)])
+def test_a_lease_that_was_over_when_the_partner_forgot_may_be_anothers(restarts: bool, takes_over: bool) -> None:
+    """While this server was away its partner gave the address to another client, and then lost its data. It does not
+    give it to the former client either, should it take over as long as it knows no better."""
     world = pair()
     former = known(world)
     world.backup.crash()
@@ -501,11 +502,19 @@ def test_a_lease_that_was_over_when_the_partner_forgot_may_be_anothers(restarts:
         world.backup.crash()
         world.backup.boot()
         world.run(30)
+    serves = world.backup
+    if takes_over:
+        serves = world.main
+        world.backup.crash()
+        world.run(10)
+        take_over(world, world.main, world.backup)
     for _ in range(3):
-        assert not former.lease(world.backup)
-        reboots = former.send([world.backup], dhcp.REQUEST, requested=former.address.to_bytes(4, "big"))
+        assert not former.lease(serves)
+        reboots = former.send([serves], dhcp.REQUEST, requested=former.address.to_bytes(4, "big"))
         assert reboots is None, "it is not refused either: it may be the one that has the address"
         world.run(MCLT_S // 4)
+    if takes_over:
+        world.backup.boot()
     world.run(MCLT_S)
     assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")
     assert former.lease()

@@ -20,7 +20,6 @@ from tandem.dhcp.replies import Replies, renewal_times
 from tandem.lease.binding import (
     ACTIVE,
     BOOTP_FLAG,
-    BY_PARTNER,
     BY_THIS_SERVER,
     FREE,
     INTERESTING,
@@ -79,7 +78,7 @@ class Leases:
         desired = desired_seconds(query, scope, binding.address)
         given = lease_seconds(query, binding, desired)
         split = query.policy(scope, binding.address).split_lease_times  # what is left is more than the client has
-        told = not scope.endpoint or (query.powers.connected and binding.granted_by != BY_PARTNER)
+        told = not scope.endpoint or (query.powers.connected and binding.granted_by == BY_THIS_SERVER)
         if self.config.defer_lease_extensions and told and not split and not binding.flags & BOOTP_FLAG:
             if binding.expires == FOREVER:
                 left, had, half = FOREVER, FOREVER, 0

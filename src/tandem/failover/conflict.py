@@ -22,6 +22,7 @@ from tandem.lease.binding import (
     RELEASED,
     RESERVED_FLAG,
     RESET,
+    UNKNOWN,
     Binding,
     client_key,
 )
@@ -209,9 +210,11 @@ def accept(book: Book, binding: Binding, update: Update, scope: CompiledScope, n
     if status == ACTIVE:
         assert update.expires is not None
         potential = update.potential if update.potential is not None else update.expires
+        # A lease that begins after its client was heard is one that was over (``failover.forgotten``).
+        giver = UNKNOWN if started > (update.last_transaction or started) else BY_PARTNER
         if same_client and was_active:
             if takes_end:
-                binding.granted_by = BY_PARTNER
+                binding.granted_by = giver
                 binding.expires = update.expires
                 if pending:
                     binding.generation += 1  # what is on the way tells a shorter end: it is told once more
@@ -219,7 +222,7 @@ def accept(book: Book, binding: Binding, update: Update, scope: CompiledScope, n
             binding.received_potential = max(binding.received_potential, potential)
         else:
             book.set_client(binding, update.hardware, update.client_id)
-            binding.granted_by = BY_PARTNER
+            binding.granted_by = giver
             binding.expires = update.expires
             # The partner may rely on what it was told before this server took the lease for ended, or the address for
             # one in use (which no longer says whose it was).

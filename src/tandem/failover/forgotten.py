@@ -39,10 +39,11 @@ def partner_forgot(endpoint: Endpoint, now: float) -> None:
         if saved.partner_served and binding.status in (ACTIVE, EXPIRED, RELEASED):
             until = _promised_until(endpoint, binding, served_until)
             if until > max(binding.expires, now):
-                if binding.expires <= now < saved.own_from:
-                    binding.granted_by = UNKNOWN  # it may have ended the lease, and given the address to another
+                over = binding.expires <= now < saved.own_from
                 binding.expires = until
                 endpoint.book.set_status(binding, ACTIVE, int(now))
+                if over:  # the partner may have given the address to another; the start says so (``conflict.accept``)
+                    binding.granted_by, binding.start_of_state = UNKNOWN, int(now)
     nothing_agreed(endpoint)
 
 
