@@ -102,9 +102,14 @@ class Verdicts:
     # --- at effects -------------------------------------------------------------------------------------
 
     def sending(self, machine: Machine, data: bytes) -> None:
-        """State before wire: the partner hears of a state only when it is on disk."""
+        """State before wire: the partner hears of a state only when it is on disk. And while the main asks for
+        addresses back, they are not its own."""
         if len(data) < 3:
             return
+        if data[2] == MessageType.BNDUPD:
+            for endpoint in machine.endpoints:
+                if endpoint.config.main and endpoint.queue.takes_back and endpoint.config.peer in self.machines:
+                    self._one_owner(machine, self.machines[endpoint.config.peer])
         if data[2] in (MessageType.UPDREQ, MessageType.UPDREQALL):
             self._asked_at[machine.address] = self.world.now
         if data[2] != MessageType.STATE:
