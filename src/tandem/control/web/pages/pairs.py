@@ -90,11 +90,13 @@ async def modify(visit: Visit) -> Response:
     return _edit_page(visit, editing, 409 if editing.meanwhile else 400)
 
 
-def _edit_page(visit: Visit, editing: Editing, status: int = 200) -> Response:
+def _edit_page(visit: Visit, editing: Editing, status: int = 200, subnets: str = "", wrong: str = "") -> Response:
+    """Show a pair; in the form for new scopes ``subnets``, and what is wrong with them."""
     return visit.page(
         "edit_pair.html", status=status, title="Edit DHCP Failover Pair", editing=editing,
         action=f"{HOME}/edit?{urlencode({'name': editing.name})}", back=HOME, editor=visit.may(edit_role(PAIR)),
         syncs=visit.may(_MAY_SYNC), scopes_by=visit.stored(PAIR.name, editing.name).get("scope-template"),
+        subnets=subnets, wrong=wrong,
     )  # fmt: skip
 
 
@@ -104,9 +106,10 @@ async def add_scopes(visit: Visit) -> Response:
     name = visit.form["name"]
     try:
         answer = await visit.run(_ADD_SCOPES, name, subnets=visit.form["subnets"])
-        visit.notice("ok", "\n".join(sentence(line) for line in answer.lines))
     except CommandError as refused:
-        visit.notice("error", sentence(refused.text))
+        wrong = sentence(refused.text.removeprefix("subnet: "))
+        return _edit_page(visit, read(visit, PAIR, name), refused.http_status, visit.form["subnets"], wrong)
+    visit.notice("ok", "\n".join(sentence(line) for line in answer.lines))
     return visit.go(f"{HOME}/edit?{urlencode({'name': name})}")
 
 
