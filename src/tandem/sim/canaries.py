@@ -266,7 +266,7 @@ CANARIES: dict[str, Canary] = {
         Canary("no-mclt-wait", "no wait in PARTNER-DOWN", ("mixed", "operator"), no_mclt_wait, 40),
         Canary("free-at-once", "no wait for potential expirations in PARTNER-DOWN", ("mixed", "operator"),
                free_at_once, 40),
-        Canary("share-without-ack", "a share is taken back without agreement", ("crashes",),
+        Canary("share-without-ack", "a share is taken back without agreement", ("disks",),
                share_taken_without_acknowledgement),
         Canary("both-own-a-share", "both sides own a share", ("network",), both_own_a_share, 10),
         Canary("no-recover-wait", "RECOVER-WAIT is skipped", ("databases",), recover_wait_skipped),
