@@ -3,7 +3,7 @@
 Messages can be late, never early. So a partner's clock that seems to have gone forward is believed at once, and one
 that seems to have gone back only when every message of a minute says so: until then it is taken for the network's
 delay, which would make leases outlast what was agreed. On a link that is slow for longer, an answer tells the two
-apart: its sender wrote its time into it after it had our question.
+apart: its sender wrote its time into it after it had our question. While one is outstanding, it is waited for.
 Source: draft-ietf-dhc-failover-12 section 5.10; SYSTEM S4.14.
 """
 
@@ -33,10 +33,12 @@ class Skew:
         self._since = 0.0
         """When the first of them came."""
 
-    def measure(self, theirs: int, now: float, asked_at: float | None = None) -> float | None:
+    def measure(
+        self, theirs: int, now: float, asked_at: float | None = None, waiting: bool = False
+    ) -> float | None:  # fmt: skip
         """Take the time field of a message that arrived now; return the size of a jump worth an alarm, or None.
 
-        ``asked_at``: when the message went out that it answers.
+        ``asked_at``: when the message went out that it answers. ``waiting``: whether others are still to be answered.
         """
         delta = theirs + 0.5 - now  # the field is cut to whole seconds: half a second is lost on average
         if not self._known:
@@ -57,7 +59,8 @@ class Skew:
             self._since, self._back_s = now, delta
         self._count += 1
         self._back_s = max(self._back_s, delta)
-        if self._count >= _CERTAIN_MESSAGES and not 0 <= now - self._since < _CERTAIN_S:
+        told = asked_at is not None or not waiting
+        if told and self._count >= _CERTAIN_MESSAGES and not 0 <= now - self._since < _CERTAIN_S:
             return self._jump(self._back_s)
         return None
 

@@ -391,7 +391,7 @@ _BEFORE_STATE = (ConnectAck, State, Contact, Disconnect)
 def _measure(endpoint: Endpoint, frame: Frame, now: float, out: list[Effect]) -> None:
     skew = endpoint.skew
     asked_at = endpoint.asked_at.pop(frame.xid, None) if type(frame.message) is BindingAck else None
-    jump = skew.measure(frame.time, now, asked_at)
+    jump = skew.measure(frame.time, now, asked_at, bool(endpoint.asked_at))
     if jump is not None:
         text = f"The partner's clock differs by {skew.smoothed_s:+.0f} s"
         if skew.jumps:

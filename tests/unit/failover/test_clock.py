@@ -89,3 +89,15 @@ def test_our_own_clock_set_back_is_seen_at_once() -> None:
     hear(skew, 10_000.0, 10, 0.0)
     assert len(hear(skew, 6_410.0, 30, 3600.0)) == 1
     assert skew.jumps == 1
+
+
+def test_a_link_on_which_all_comes_late_is_no_clock_that_was_set_before_an_answer_says_so() -> None:
+    """What the partner tells waits in the queue of a narrow link for 70 s, and its first answer with it."""
+    for written, jumps in ((10_080, 0), (10_000, 1)):
+        skew = Skew()
+        hear(skew, 10_000.0, 10, 0.0)
+        for now in range(10_080, 10_150):
+            assert skew.measure(now - 70, now + 0.5, waiting=True) is None
+        assert skew.jumps == 0
+        skew.measure(written, 10_150.5, asked_at=10_079.0, waiting=True)
+        assert skew.jumps == jumps and (abs(skew.smoothed_s) < 1) is (jumps == 0)
