@@ -86,7 +86,7 @@ def test_the_change_log_is_searched_to_its_beginning(run: Run) -> None:
 def test_names_of_custom_options_and_other_names_of_attributes(run: Run, manager: Manager) -> None:
     run("option seat create 230 u8")
     assert run("policy default set v4-reply-options=routers,Seat")[0] == "100 Ok"
-    assert run("policy default get v4-reply-options")[1] == "v4-reply-options=routers,option-230"
+    assert run("policy default get v4-reply-options")[1] == "v4-reply-options=routers,seat"
     assert run("dhcp set lease-period-factor=1.8")[0] == "100 Ok"
     assert run("dhcp get lease-period-factor")[1] == "failover-lease-period-factor=1.8"
     assert manager.database.document["dhcp"] == {"failover-lease-period-factor": 1.8}
