@@ -72,6 +72,12 @@ class Choice:
         known = query.now >= query.powers.own_from or binding.address in scope.reserved
         return known or (binding.expires > query.now and binding.granted_by != UNKNOWN)
 
+    def is_partners(self, query: Query, scope: CompiledScope, address: int) -> bool:
+        """Return whether ``address`` is available, and the partner's to give: it may have, and not have told it yet."""
+        binding = self.book.by_address.get(address)
+        owner = self.book.pools[scope.index].owner_of_unused(address) if binding is None else binding.status
+        return bool(scope.endpoint) and owner == (BACKUP if query.powers.own == FREE else FREE)
+
     @staticmethod
     def starts_elsewhere(query: Query, scope: CompiledScope, address: int) -> bool:
         """Return whether a client that starts anew is not to have ``address`` again (inhibit-renews-at-reboot)."""

@@ -345,7 +345,7 @@ class DhcpServer:
                 return
         known = self.book.clients.find(network, query.key)
         asked = not scope.endpoint or (query.powers.connected and query.now >= query.powers.own_from)
-        if known is None or not asked:
+        if known is None or not asked or choice.is_partners(query, scope, address):
             self.counters["dropped-unknown"] += 1  # the partner may have given it the address
             return
         self._refuse(query, f"this client's address is not {format_ipv4(address)}")

@@ -31,8 +31,8 @@ VERSION = 2
 _BLOBS = ("hardware", "client_id", "options", "reply_options", "ddns")
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _PAGE_BYTES = 1024
-_LARGE = ("shares_at_loss",)
-"""Parts of an endpoint's state that grow with the number of scopes; the others are written every few seconds."""
+_LARGE = ("shares_at_loss", "lost")
+"""Parts of an endpoint's state that grow with the number of scopes or of doubles; the others are written often."""
 _CHECKPOINT_PAGES = 4096
 """Pages in the write-ahead log after which SQLite copies them back: 4 MiB."""
 
