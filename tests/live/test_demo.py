@@ -186,7 +186,7 @@ def from_the_pages(demo: Demo) -> None:
         while not serves.count():  # until clients have chosen between the two servers' offers
             assert time.monotonic() < until
             page.reload()
-        page.goto(re.sub("/dhcp/.*", "/demo", page.url))
+        page.goto(re.sub("(://[^/]*).*", r"\1/demo", page.url))
         page.click("text=Mend the Line")
         expect(page.locator(".cards .badge.ok")).to_have_count(5, timeout=40_000)
 

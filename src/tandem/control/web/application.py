@@ -115,7 +115,8 @@ class Site:
             else:
                 made = self._made(page, visit)
                 if page.work and visit.browser is not None and "HX-Request" not in request.headers:
-                    response = await self.works.answer(page.work, visit.browser, made)
+                    again = _address(request) if page.method == "GET" else ""
+                    response = await self.works.answer(page.work, again, visit.browser, made)
                 else:
                     response = await made
             response.headers.setdefault("Cache-Control", "no-store")
@@ -157,7 +158,7 @@ class Site:
     def _to_login(self, visit: Visit, error: LoginError) -> Response:
         """Lead to the log-in page, and afterwards back to what was to be seen."""
         http = visit.http
-        back = http.url.path + (f"?{http.url.query}" if http.url.query else "")
+        back = _address(http)
         where = f"/login?next={quote(back)}" if http.method == "GET" and back != "/" else "/login"
         if "HX-Request" in http.headers:
             return Response(str(error), 401, {"HX-Redirect": "/login"})
@@ -211,6 +212,11 @@ class Site:
             primary.setdefault(page.entry.bar, page.path)
         secondary = [(p.entry.label, p.path) for p in allowed if p.entry and p.entry.bar == bar]
         return {"primary": primary, "secondary": secondary, "here": here.path if here else "", "bar": bar}
+
+
+def _address(http: Request) -> str:
+    """Return what was asked for, as a link on this site."""
+    return http.url.path + (f"?{http.url.query}" if http.url.query else "")
 
 
 async def _read_form(request: Request, most: int) -> Form:

@@ -10,7 +10,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import RedirectResponse, Response
@@ -33,10 +33,14 @@ class Work:
 
     what: str
     """As in "Synchronization of the pair"."""
+    address: str
+    """Of the page, where it only shows something and can be made anew; "" where it does something."""
     browser: BrowserSession
     answer: asyncio.Task[Response]
     progress: Progress
-    ended: float = field(default=0.0)
+    ended: float = 0.0
+    shown: bool = False
+    """Whether its answer has been fetched."""
 
     @property
     def seconds(self) -> int:
@@ -50,8 +54,13 @@ class Works:
     def __init__(self) -> None:
         self._works: dict[str, Work] = {}
 
-    async def answer(self, what: str, browser: BrowserSession, page: Coroutine[Any, Any, Response]) -> Response:
-        """Return the page when it is made in a moment, else the way to where its progress is shown."""
+    async def answer(
+        self, what: str, address: str, browser: BrowserSession, page: Coroutine[Any, Any, Response]
+    ) -> Response:
+        """Return the page when it is made in a moment, else the way to where its progress is shown.
+
+        ``address``: where the page can be had anew; "" where it does something.
+        """
         self._forget()
         if len(self._works) >= _WORKS_MAX:
             return await page  # nobody needs so many: it is made all the same, unwatched
@@ -61,7 +70,7 @@ class Works:
         if (await asyncio.wait({task}, timeout=PATIENCE_S))[0]:
             return task.result()
         key = secrets.token_urlsafe(12)
-        self._works[key] = Work(what, browser, task, progress)
+        self._works[key] = Work(what, address, browser, task, progress)
         return RedirectResponse(f"{HOME}?work={key}", 303)
 
     def find(self, key: str, browser: BrowserSession | None) -> Work:

@@ -64,6 +64,20 @@ def test_what_is_quick_is_answered_at_once(admin: Browser) -> None:
     assert admin.get("/working?work=none").status_code == 404
 
 
+def test_a_page_that_only_shows_something_is_made_anew_when_its_outcome_is_loaded_again(
+    admin: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "PATIENCE_S", 0.0)
+    where = admin.get("/dhcp/server/reload?seen=1").headers["Location"]
+    result = where.replace("?", "/result?")
+    for _ in range(1000):
+        if admin.get(where).headers.get("Location") == result:
+            break
+    page = admin.get(result)
+    assert page.status_code == 200 and 'action="/dhcp/server/reload"' in page.text
+    assert admin.get(result).headers["Location"] == "/dhcp/server/reload?seen=1"
+
+
 def test_a_long_work_counts_what_it_has_done(command: Callable[[str], list[str]], manager: Manager) -> None:
     for number in range(3):
         command(f"scope s{number} create 10.0.{number}.0 255.255.255.0")

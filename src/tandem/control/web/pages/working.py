@@ -42,6 +42,11 @@ async def part(visit: Visit) -> Response:
 
 @PAGES.get(f"{HOME}/result")
 async def result(visit: Visit) -> Response:
-    """Show the outcome."""
+    """Show the outcome; asked for once more, of a page that only shows something, make that page anew."""
     work = _of(visit)
-    return work.answer.result() if work.answer.done() else visit.go(f"{HOME}?{visit.http.url.query}")
+    if not work.answer.done():
+        return visit.go(f"{HOME}?{visit.http.url.query}")
+    if work.shown and work.address:
+        return visit.go(work.address)
+    work.shown = True
+    return work.answer.result()
