@@ -425,3 +425,39 @@ def test_a_reminder_gives_no_address_two_owners(used: bool) -> None:
     world.run(60)
     assert agree(world) == (9, 1)
     world.books_agree()
+
+
+def test_a_gift_that_crosses_the_end_of_a_lease_from_it_gives_no_address_two_owners(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The backup stored the gift, and its answer was lost; it gave the address, and the client gave it back."""
+    small = lambda: scope(last="192.168.50.19", lease_s=600, pct=50)  # noqa: E731
+    world = World(lambda: config(True, small(), mclt_s=600), lambda: config(False, small(), mclt_s=600)).pair()
+    for n in range(9):
+        assert Client(world, n).lease()
+        world.run(20)
+    world.run(1400)
+    given = min(binding.address for binding in world.main.endpoint.bindings() if binding.status == BACKUP)
+    world.cut = True
+    world.drop_connections_of(world.main)
+    world.run(10)
+    gift = next(binding for binding in world.main.endpoint.bindings() if binding.address == given)
+    gift.up_to_date = False
+    world.main.endpoint.unacked[given] = gift
+    clients = [Client(world, n) for n in range(9)]
+    assert any(client.lease(world.backup) and client.address == given for client in clients)
+    world.run(10)
+    next(client for client in clients if client.address == given).release(world.backup)
+
+    for server in (world.main, world.backup):
+        def checked(event: object, handle: Callable[[object], list[Reply]] = server.handle) -> list[Reply]:
+            replies = handle(event)
+            assert not owned(world.main, FREE) & owned(world.backup, BACKUP)
+            return replies
+
+        monkeypatch.setattr(server, "handle", checked)
+    world.cut = False
+    world.run(60)
+    assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")
+    assert given in owned(world.main, FREE) & owned(world.backup, FREE)
+    world.books_agree()

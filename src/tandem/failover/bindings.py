@@ -93,6 +93,8 @@ def _one_update(endpoint: Endpoint, update: Update, now: float, out: list[Effect
     verdict = conflict.judge(None if old else binding, update, scope, endpoint.config.main, int(now) + slack_s)
     if verdict is not None:
         return verdict
+    if binding is not None and update.status == BACKUP and not old and _crosses_an_end(endpoint, binding, update):
+        return RejectReason.OUTDATED_BINDING, "this server has given the address since, and tells that it is free again"
     if update.address in book.offered:
         book.cancel_offer(update.address)
     if update.ddns is not None and not endpoint.partner_does_ddns:
@@ -118,6 +120,16 @@ def _one_update(endpoint: Endpoint, update: Update, now: float, out: list[Effect
     if told and not binding.up_to_date:
         telling.changed(endpoint, binding, now, out)
     return None
+
+
+def _crosses_an_end(endpoint: Endpoint, binding: Binding, update: Update) -> bool:
+    """Whether the main's gift is older than a lease that this backup has given of it, and whose end it has yet to tell.
+
+    The main, which then takes the address for its own, would own it together with this server (decisions/0003).
+    """
+    untold_end = binding.status in (EXPIRED, RELEASED) and not binding.up_to_date
+    given_since = binding.last_transaction > (update.last_transaction or 0)
+    return untold_end and given_since and not endpoint.config.main and endpoint.dialect.extensions
 
 
 def _never_used(
