@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +70,8 @@ def lines(draw: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def manager() -> Manager:
-    made = open_manager(Path(tempfile.mkdtemp(prefix="tandem-fuzz-")))
+def manager(tmp_path_factory: pytest.TempPathFactory) -> Manager:
+    made = open_manager(tmp_path_factory.mktemp("cluster"))
     set_administrator(made.database, "admin", "geheim", ["superuser"])
     for line in (
         "scope s create 10.0.0.0 255.255.255.0",

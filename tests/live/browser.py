@@ -19,7 +19,7 @@ CHROMIUM = shutil.which("chromium")
 AXE = Path(__file__).parents[1] / "data" / "axe-core-4.14.1" / "axe.min.js"
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 _RUN = (
-    "axe.run({preload: false, resultTypes: ['violations'], %s}).then(r => JSON.stringify("
+    "axe.run({resultTypes: ['violations'], %s}).then(r => JSON.stringify("
     "r.violations.map(v => [v.impact, v.id, v.nodes.map(n => n.html.slice(0, 200))])))"
 )
 

@@ -23,7 +23,7 @@ from tests.live.test_local_cluster import Cluster, wait_for
 
 from tandem.control.web.visit import MODE_COOKIE
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 PAGES_MD = Path(__file__).parents[2] / "docs" / "pages.md"
 PICTURES = dict(re.findall(r"^!\[.*\]\(pictures/([\w-]+)\.png\)\n\n`(/[^`]*)`", PAGES_MD.read_text(), re.M))
 AFTER_A_LOSS = ("alarms", "partner-down", "related")

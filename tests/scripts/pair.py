@@ -167,6 +167,13 @@ class Server:
         self.world.settle()
         self.crash()
 
+    def take_over(self, partner: Server, at: float | None = None, expert: bool = True) -> None:
+        """The partner is set down here, whether that is so or not."""
+        assert self.node is not None
+        out: list[Effect] = []
+        self.node.set_partner_down(self.now, partner.address, at, expert, out)
+        self.perform(out)
+
     def handle(self, event: object) -> list[Reply]:
         if self.node is None:
             return []

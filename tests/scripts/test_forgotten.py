@@ -115,9 +115,7 @@ def test_a_server_that_was_away_waits_with_its_addresses_for_a_partner_that_forg
     away, lost = (world.backup, world.main) if lost_is == "main" else (world.main, world.backup)
     away.crash()
     world.run(10)
-    assert lost.node is not None
-    lost.node.set_partner_down(world.now, away.address, None, False, out := [])
-    lost.perform(out)
+    lost.take_over(away, expert=False)
     world.run(MCLT_S + 10)
     assert all(Client(world, n).lease(lost) for n in range(4)), "the other's two addresses too"
     lost.crash(keep_disk=False)
@@ -131,13 +129,6 @@ def test_a_server_that_was_away_waits_with_its_addresses_for_a_partner_that_forg
     world.run(MCLT_S)
     assert (world.main.state, world.backup.state) == ("NORMAL", "NORMAL")
     assert Client(world, 30).lease()
-
-
-def take_over(world: World, server: Server, other: Server, at: float | None = None) -> None:
-    """Set the other server down, whether that is so or not."""
-    assert server.node is not None
-    server.node.set_partner_down(world.now, other.address, at, True, out := [])
-    server.perform(out)
 
 
 def until(world: World, server: Server, state: str) -> None:
@@ -160,9 +151,7 @@ def taken_over_by_one_that_forgot(world: World, gone: Client | None, at: float |
     assert world.backup.state == "RECOVER-WAIT"
     world.main.crash()
     world.run(60)
-    assert world.backup.node is not None
-    world.backup.node.set_partner_down(world.now, world.main.address, at, expert, out := [])
-    world.backup.perform(out)
+    world.backup.take_over(world.main, at, expert=expert)
     assert gone is None or gone.address in world.backup.active()
 
 
@@ -213,8 +202,7 @@ def test_a_date_before_the_loss_of_its_data_does_not_say_that_it_remembers_what_
     world.backup.boot()
     world.run(10)
     assert world.backup.node is not None and world.backup.state == "RECOVER"
-    world.backup.node.set_partner_down(world.now, world.main.address, down - 2 * MCLT_S, True, out := [])
-    world.backup.perform(out)
+    world.backup.take_over(world.main, down - 2 * MCLT_S)
     world.main.boot()
     world.run(30)
     assert (world.main.state, world.backup.state) == ("RECOVER-WAIT", "PARTNER-DOWN"), "its addresses were the backup's"
@@ -232,9 +220,7 @@ def test_a_server_that_loses_its_data_while_conflicts_are_resolved_waits_with_it
     world.cut = True
     world.drop_connections_of(lost)
     world.run(10)
-    assert other.node is not None
-    other.node.set_partner_down(world.now, lost.address, None, True, out := [])
-    other.perform(out)
+    other.take_over(lost)
     world.run(5)
     client = Client(world, 1)
     assert client.lease(lost) and client.left_s == MCLT_S, "only the server that is going to lose its data knows of it"
@@ -268,9 +254,7 @@ def test_who_shuts_down_before_conflicts_are_resolved_may_have_given_the_address
     world.cut = True
     world.drop_connections_of(world.main)
     world.run(10)
-    assert world.main.node is not None
-    world.main.node.set_partner_down(world.now, world.backup.address, None, True, out := [])
-    world.main.perform(out)
+    world.main.take_over(world.backup)
     world.run(MCLT_S + 60)
     clients = [Client(world, n) for n in range(4)]
     assert all(client.lease(world.main) for client in clients), "the backup's share is the main's now"
@@ -293,9 +277,7 @@ def test_a_server_that_was_away_in_partner_down_cannot_tell_when_its_partner_las
     world.cut = True
     world.drop_connections_of(world.backup)
     world.run(10)
-    assert world.main.node is not None
-    world.main.node.set_partner_down(world.now, world.backup.address, None, True, out := [])
-    world.main.perform(out)
+    world.main.take_over(world.backup)
     world.run(60)
     world.main.crash()
     world.run(LEASE_S // 2)
@@ -463,8 +445,7 @@ def test_a_date_before_the_loss_of_its_data_is_no_longer_believed_when_the_partn
     world.cut = True
     world.drop_connections_of(world.backup)
     world.run(5)
-    world.backup.node.set_partner_down(world.now, world.main.address, world.now - 600, True, out := [])
-    world.backup.perform(out)
+    world.backup.take_over(world.main, world.now - 600)
     assert world.backup.endpoint.saved.own_from == 0, "as ordered"
     world.cut = False
     world.run(30)
@@ -486,9 +467,7 @@ def test_a_lease_that_was_over_when_the_partner_forgot_may_be_anothers(restarts:
     former = known(world)
     world.backup.crash()
     world.run(10)
-    assert world.main.node is not None
-    world.main.node.set_partner_down(world.now, world.backup.address, None, False, out := [])
-    world.main.perform(out)
+    world.main.take_over(world.backup, expert=False)
     while former.address in world.main.active() or not who_gets(world, world.main, former.address, 10):
         world.run(600)
     world.main.crash(keep_disk=False)
@@ -507,7 +486,7 @@ def test_a_lease_that_was_over_when_the_partner_forgot_may_be_anothers(restarts:
         serves = world.main
         world.backup.crash()
         world.run(10)
-        take_over(world, world.main, world.backup)
+        world.main.take_over(world.backup)
     for _ in range(3):
         assert not former.lease(serves)
         reboots = former.send([serves], dhcp.REQUEST, requested=former.address.to_bytes(4, "big"))
@@ -528,10 +507,10 @@ def test_a_server_that_was_away_gives_nothing_before_its_partner_has_said_what_i
     world.drop_connections_of(world.main)
     world.run(30)
     if took_over:  # an order that erred: both serve, one after the other
-        take_over(world, world.main, world.backup)
+        world.main.take_over(world.backup)
     world.main.crash()
     world.run(10)
-    take_over(world, world.backup, world.main)
+    world.backup.take_over(world.main)
     world.run(2 * MCLT_S)
     assert all(Client(world, n).lease(world.backup) for n in range(4)), "the main's two addresses too"
     world.backup.crash(keep_disk=False)
@@ -557,7 +536,7 @@ def test_in_recover_done_the_leases_are_not_known_that_the_partner_gave_since_it
     world = pair()
     world.backup.crash(keep_disk=False)
     world.run(10)
-    take_over(world, world.main, world.backup)
+    world.main.take_over(world.backup)
     world.run(2 * MCLT_S)
     world.backup.boot()
     world.run(60)
@@ -570,7 +549,7 @@ def test_in_recover_done_the_leases_are_not_known_that_the_partner_gave_since_it
     world.main.crash()
     down = world.now
     world.run(10)
-    take_over(world, world.backup, world.main, down if date else None)
+    world.backup.take_over(world.main, down if date else None)
     assert not any(Client(world, 20 + n).lease(world.backup) for n in range(4))
     world.run(down + MCLT_S - world.now - 60)
     assert not any(Client(world, 20 + n).lease(world.backup) for n in range(4))

@@ -214,9 +214,7 @@ def test_failover_disabled_and_enabled_again() -> None:
     assert path(world.backup) == ["RECOVER", "RECOVER-WAIT"]
     world.backup.crash(keep_disk=False)
     world.run(10)
-    assert world.main.node is not None
-    world.main.node.set_partner_down(world.now, world.backup.address, None, False, out := [])
-    world.main.perform(out)
+    world.main.take_over(world.backup, expert=False)
     world.backup.notes.clear()
     world.backup.boot()
     world.run(15)

@@ -113,9 +113,7 @@ def test_of_two_clients_the_one_whose_lease_has_no_end_keeps_it_when_the_others_
     world.run(10)
     ask(here, Client(world, 1))
     world.run(60)
-    assert there.node is not None
-    there.node.set_partner_down(world.now, here.address, world.now - 7200, True, out := [])
-    there.perform(out)
+    there.take_over(here, world.now - 7200)
     other = Client(world, 2)
     assert other.lease(there) and other.address == HOST
     if ended == "released":

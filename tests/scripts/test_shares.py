@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from pair import Client, Server, World, config, scope
@@ -236,9 +237,7 @@ def test_the_backup_knows_who_has_its_addresses_when_it_may_give_them_again() ->
     share = {a for a in range(parse_ipv4("192.168.50.10"), parse_ipv4("192.168.50.13") + 1)}
     world.backup.crash()
     world.run(10)
-    assert world.main.node is not None
-    world.main.node.set_partner_down(world.now, world.backup.address, None, False, out := [])
-    world.main.perform(out)
+    world.main.take_over(world.backup, expert=False)
     world.run(3600)
     assert all(Client(world, n).lease(world.main) for n in range(2))
     late = [Client(world, 8), Client(world, 9)]
@@ -293,9 +292,7 @@ def test_a_shorter_mclt_shortens_no_wait_for_promises_by_the_longer_one(role: st
     alone.crash()
     alone.boot()
     world.run(60)
-    assert alone.node is not None
-    alone.node.set_partner_down(world.now, partner.address, None, False, out := [])
-    alone.perform(out)
+    alone.take_over(partner, expert=False)
     assert alone.endpoint.powers.other_from == int(world.now) + 3600
     partner.boot()
     world.run(30)
@@ -303,8 +300,7 @@ def test_a_shorter_mclt_shortens_no_wait_for_promises_by_the_longer_one(role: st
     world.run(3600)
     partner.crash()
     world.run(1)
-    alone.node.set_partner_down(world.now, partner.address, None, False, out := [])
-    alone.perform(out)
+    alone.take_over(partner, expert=False)
     assert alone.endpoint.powers.other_from <= world.now + 600, "all that was promised by the longer one is known"
 
 
@@ -338,7 +334,7 @@ def with_half(used: bool) -> World:
             world.run(1400)
     assert agree(world) == (5, 5)
     for server, main in ((world.main, True), (world.backup, False)):
-        server.make = lambda main=main: made(main, 10)  # type: ignore[misc]
+        server.make = partial(made, main, 10)
         reload(world, server, server.make())
     return world
 

@@ -19,9 +19,7 @@ def lost_and_given_up() -> tuple[World, Client, Client]:
     world.cut = True
     world.drop_connections_of(world.backup)
     world.run(60)
-    assert world.main.node is not None
-    world.main.node.set_partner_down(world.now, world.backup.address, None, True, out := [])
-    world.main.perform(out)
+    world.main.take_over(world.backup)
     world.run(MCLT_S + 60)
     loser = Client(world, 1)
     assert loser.lease(world.backup)

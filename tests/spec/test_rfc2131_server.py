@@ -237,7 +237,6 @@ class TestInform:
         assert play.last is not None and not {51, 58, 59} & set(play.last.options)
         assert not play.book.by_address
 
-
     def test_through_a_relay(self) -> None:
         """What a relay forwards is answered through it, from the policy of the network that it names."""
         other = scope("192.168.51.10", "192.168.51.20", name="other", subnet="192.168.51.0",

@@ -76,7 +76,7 @@ class Choice:
         """Return whether ``address`` is available, and the partner's to give: it may have, and not have told it yet."""
         binding = self.book.by_address.get(address)
         owner = self.book.pools[scope.index].owner_of_unused(address) if binding is None else binding.status
-        return bool(scope.endpoint) and owner == (BACKUP if query.powers.own == FREE else FREE)
+        return bool(scope.endpoint) and owner == query.powers.theirs
 
     @staticmethod
     def starts_elsewhere(query: Query, scope: CompiledScope, address: int) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from tandem.base.ipv4 import format_hardware
 from tandem.config.compiled import CompiledScope
 from tandem.dhcp.query import Query
-from tandem.lease.binding import BACKUP, FREE
 from tandem.lease.book import Book
 
 
@@ -17,7 +16,7 @@ def why_no_address(book: Book, query: Query) -> str:
     network, powers = query.network, query.powers
     names = ", ".join(scope.name for scope in network.scopes)
     pools = [book.pools[scope.index] for scope in network.scopes]
-    theirs = sum(pool.side(BACKUP if powers.own == FREE else FREE).size for pool in pools)
+    theirs = sum(pool.side(powers.theirs).size for pool in pools)
     total = sum(pool.scope.ranges.size for pool in pools)
     unfit = [scope for scope in network.scopes if query.profile is not None and not query.profile.fits(scope)]
     if unfit and all(query.closed(scope) or scope.renew_only for scope in network.scopes):

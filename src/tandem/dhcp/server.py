@@ -24,7 +24,7 @@ from tandem.dhcp.probes import Probes
 from tandem.dhcp.quarantine import abandon
 from tandem.dhcp.query import Query
 from tandem.dhcp.replies import Replies
-from tandem.lease.binding import ABANDONED, ACTIVE, BACKUP, BOOTP_FLAG, FREE
+from tandem.lease.binding import ABANDONED, ACTIVE, BOOTP_FLAG
 from tandem.lease.book import Book
 from tandem.lease.loadbalance import ALL_BUCKETS, bucket
 from tandem.lease.powers import ANSWER_ALL, ANSWER_NONE, STANDALONE, Powers
@@ -210,7 +210,7 @@ class DhcpServer:
             return False
         if 0 < powers.balance_delay_s < message.secs:
             return False
-        theirs = BACKUP if powers.own == FREE else FREE
+        theirs = powers.theirs
         usable = (scope for scope in query.network.scopes if query.profile is None or query.profile.fits(scope))
         return any(self.book.pools[scope.index].side(theirs).size for scope in usable)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from tandem.base.units import FOREVER
 from tandem.config.compiled import CompiledScope
-from tandem.lease.binding import FREE, Binding
+from tandem.lease.binding import BACKUP, FREE, Binding
 from tandem.lease.loadbalance import ALL_BUCKETS
 
 ANSWER_NONE, ANSWER_RENEWALS, ANSWER_ALL = 0, 1, 2
@@ -50,6 +50,11 @@ class Powers:
     """The set of hash buckets whose clients are answered; the others' are the partner's (load balancing)."""
     balance_delay_s: int = 0
     """Clients of other buckets are answered once they have been trying for more seconds than this; 0 = never."""
+
+    @property
+    def theirs(self) -> int:
+        """Which available addresses are the partner's to give."""
+        return BACKUP if self.own == FREE else FREE
 
     def other_from_in(self, scope: CompiledScope) -> float:
         """Return from when the partner's available addresses of ``scope`` may be given too; infinity = never."""

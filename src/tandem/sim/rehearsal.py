@@ -19,7 +19,7 @@ from tandem.base.ipv4 import format_hardware, format_ipv4
 from tandem.config.compiled import ServerConfig
 from tandem.failover.endpoint import Endpoint
 from tandem.failover.states import state_name
-from tandem.lease.binding import ACTIVE, BACKUP, FREE
+from tandem.lease.binding import ACTIVE
 from tandem.lease.book import Book
 from tandem.lease.pool import Pool
 from tandem.lease.powers import ANSWER_ALL
@@ -416,7 +416,7 @@ class Rehearsal:
     def _sample_share(self, machine: Machine, endpoint: Endpoint, pool: Pool) -> None:
         """A share counts as empty where its server answers all clients and has nothing to give to a new one."""
         powers, name = endpoint.powers, pool.scope.name
-        mine, theirs = pool.side(powers.own), pool.side(BACKUP if powers.own == FREE else FREE)
+        mine, theirs = pool.side(powers.own), pool.side(powers.theirs)
         usable = mine.size + (theirs.size if powers.other_from_in(pool.scope) <= machine.clock else 0)
         share = self.outcome.shares.setdefault((name, machine.address), Share(machine.address, name, usable, usable))
         share.least = min(share.least, usable)

@@ -236,8 +236,7 @@ def draw_extras(random: Random, settings: Settings) -> Settings:
     """Return settings with load balancing, dynamic BOOTP and reservations everywhere, or some of these."""
     subnets = tuple(
         replace(
-            subnet,
-            dynamic_bootp=random.random() < 0.5,
+            subnet, dynamic_bootp=random.random() < 0.5,
             reserved=host_keys(i, min(random.choice([0, 1, 3]), subnet.addresses // 4)),
         )
         for i, subnet in enumerate(settings.subnets)

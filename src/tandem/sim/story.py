@@ -16,7 +16,9 @@ ALWAYS = ("fault #", "Failover state changes", " boots", "is killed", "loses pow
 def story_of(outcome: Outcome, lines: int = 60, everything: bool = False) -> str:
     """Return the story of a traced outcome: its last ``lines`` lines of interest, and its verdict."""
     words = (*outcome.concerns, *ALWAYS) if not everything else ()
-    told = [f"{clock_text(when)} {text}" for when, text in outcome.trace if everything or any(w in text for w in words)]
+    told = [
+        f"{clock_text(when)} {text}" for when, text in outcome.trace if everything or any(w in text for w in words)
+    ]
     verdict = outcome.text if outcome.verdict else "all verdicts hold"
     return "\n".join([*told[-lines:], "", verdict, f"replay: {outcome.scenario.command()}"])
 

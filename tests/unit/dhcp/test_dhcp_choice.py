@@ -223,6 +223,9 @@ class TestBelief:
     def test_not_when_it_starts_anew(self) -> None:
         self.play() >> ANNA.reboot(10) << silence
 
+    def test_not_without_a_partner(self) -> None:
+        Play() >> ANNA.renew(30) << silence
+
 
 def test_a_client_that_starts_anew_is_not_denied_an_address_that_the_partner_may_have_given_it() -> None:
     play = Play(powers=normal_main())
@@ -232,6 +235,3 @@ def test_a_client_that_starts_anew_is_not_denied_an_address_that_the_partner_may
     play.book.assign_unused(ip(14), ip(16), BACKUP)
     for last, answer in ((11, Got("NAK")), (13, Got("NAK")), (12, silence), (16, silence)):
         play >> ANNA.reboot(last) << answer
-
-    def test_not_without_a_partner(self) -> None:
-        Play() >> ANNA.renew(30) << silence

@@ -6,6 +6,7 @@ import asyncio
 import time
 
 import pytest
+from unused import NoWire, unused
 
 from tandem.base.errors import CommandError
 from tandem.base.io import ClockSet, Effect, Input, Interface, LinkDown, Reply, SaveBinding, Tick
@@ -40,7 +41,7 @@ class Saver:
 
 def make(node: Node) -> tuple[Loop, list[Reply]]:
     sent: list[Reply] = []
-    performer = Performer(Saver(), sent.append, None, None, None, time.monotonic)  # type: ignore[arg-type]
+    performer = Performer(Saver(), sent.append, unused, NoWire(), unused, time.monotonic)
     return Loop(node, performer), sent
 
 

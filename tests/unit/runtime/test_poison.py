@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from unused import NoSaver, NoWire, unused
 
 from tandem.base.io import Datagram, Effect, Input, Interface, LinkData, LinkUp, Tick
 from tandem.runtime.effects import Performer
@@ -77,7 +78,7 @@ def test_the_loop_tells_what_the_node_raised_on() -> None:
 
     async def run() -> None:
         seen: list[Input] = []
-        performer = Performer(None, None, None, None, None, lambda: 0.0)  # type: ignore[arg-type]
+        performer = Performer(NoSaver(), unused, unused, NoWire(), unused, lambda: 0.0)
         loop = Loop(Node(), performer, lambda event, now: seen.append(event))
         with pytest.raises(ZeroDivisionError):
             loop.feed([Tick(), LinkData(1, b"bad"), Tick()])
