@@ -13,7 +13,7 @@ from tandem.cluster.answer import Answer, Item
 from tandem.cluster.database import HIDDEN, differences
 from tandem.cluster.manager import Manager
 from tandem.cluster.objects import secrets_of, table
-from tandem.cluster.progress import tell
+from tandem.cluster.progress import each, tell
 from tandem.cluster.registry import REGISTRY, Command, Request
 from tandem.config.access import READ_ONLY
 from tandem.config.attribute import ObjectClass
@@ -21,7 +21,6 @@ from tandem.config.document import Document
 from tandem.config.schema import SERVED
 
 _ALL = "(all of it)"
-_TELL_EACH = 500
 
 
 def changes(
@@ -36,9 +35,7 @@ def changes(
             if cls.singleton
             else [(name, before.get(name), after.get(name)) for name in sorted({**before, **after})]
         )
-        for done, (name, old, new) in enumerate(pairs):
-            if done % _TELL_EACH == 0:
-                tell(f"looking for changes in objects of class {cls.name}", done, len(pairs))
+        for name, old, new in each(f"looking for changes in objects of class {cls.name}", pairs):
             for attribute, was, will in differences(old, new):
                 texts = [(text and (HIDDEN if attribute in secrets else text)) or "-" for text in (was, will)]
                 yield cls.label(name), attribute or _ALL, texts[0], texts[1]

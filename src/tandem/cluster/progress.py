@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 _STEPS_MAX = 50
+_TELL_EACH = 500
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +50,18 @@ _followed: ContextVar[Progress | None] = ContextVar("followed", default=None)
 
 
 def tell(what: str, done: int = 0, total: int = 0) -> None:
-    """Say what is being done now (a few words that can follow "is"), and of how many it has done how many."""
+    """Say in a few words what is being done now, and of how many it has done how many."""
     progress = _followed.get()
     if progress is not None:
         progress.tell(what, done, total)
+
+
+def each(what: str, items: Collection[T]) -> Iterator[T]:
+    """Yield the items, and tell now and then how many of them have been done."""
+    for done, item in enumerate(items):
+        if done % _TELL_EACH == 0:
+            tell(what, done, len(items))
+        yield item
 
 
 @contextlib.contextmanager

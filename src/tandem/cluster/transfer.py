@@ -18,7 +18,7 @@ from tandem.cluster.database import Draft
 from tandem.cluster.manager import Manager
 from tandem.cluster.objects import edit_many, secrets_of, table
 from tandem.cluster.preview import changes
-from tandem.cluster.progress import tell
+from tandem.cluster.progress import each, tell
 from tandem.cluster.registry import REGISTRY, Argument, Command, Request
 from tandem.cluster.stored import apply, make
 from tandem.config.access import ADMIN, DHCP_ADMIN, READ_ONLY
@@ -31,7 +31,6 @@ _HIDDEN = "********"
 REFUSED = "the configuration in the file cannot work, nothing was changed:"
 """The first line of a refusal; on each of the others is one thing that is wrong."""
 _WRONG_MAX = 50
-_TELL_EACH = 500
 _FIRST = ("option", "option-set", "vendor-option", "policy", "client-class")
 """Classes that objects of others refer to."""
 MOVED: Mapping[str, ObjectClass] = {
@@ -77,9 +76,7 @@ def imported(text: str, present: Document) -> Document:
             wrong.append(CommandError(316, f"{cls.name}: this is not a JSON object"))
             continue
         objects = {"": section} if cls.singleton else section
-        for done, (name, values) in enumerate(objects.items()):
-            if done % _TELL_EACH == 0:
-                tell(f"reading objects of class {cls.name}", done, len(objects))
+        for name, values in each(f"reading objects of class {cls.name}", objects.items()):
             try:
                 _take(document, cls, name, values, present.get(cls.name, {}))
             except CommandError as refused:
